@@ -1,0 +1,93 @@
+/**
+ * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
+ * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
+ */
+
+/** What sort of failure it is, with the HTTP status and process exit code it maps to. */
+export const ERROR_KINDS = {
+  invalid: { http: 400, exit: 2, meaning: 'the request is wrong: correct it and send it again' },
+  not_found: { http: 404, exit: 3, meaning: 'what it names does not exist' },
+  conflict: { http: 409, exit: 4, meaning: 'it clashes with what exists or with what runs now' },
+  refused: { http: 422, exit: 5, meaning: 'a safety gate said no; the hint names the exact override, if there is one' },
+  unavailable: { http: 503, exit: 6, meaning: 'something it needs is not there now; it may work later' },
+  internal: { http: 500, exit: 70, meaning: 'a defect in Valkeeper' },
+} as const;
+
+export type ErrorKind = keyof typeof ERROR_KINDS;
+
+interface CatalogueEntry {
+  kind: ErrorKind;
+  /** What is wrong and where; `{name}` is filled from the thrower's parameters. */
+  message: string;
+  /** What to do next; `{name}` is filled likewise. */
+  hint: string;
+}
+
+/** The catalogue. Codes are stable: scripts may match on them. */
+export const ERRORS = {
+  invalid_value: { kind: 'invalid', message: '{field}: {problem}', hint: '{remedy}' },
+  invalid_name: {
+    kind: 'invalid',
+    message: '{field}: {value} is not a valid name',
+    hint: 'Use 1 to 40 lower-case letters, digits and hyphens, starting with a letter.',
+  },
+  unknown_field: { kind: 'invalid', message: '{field}: unknown field', hint: 'Known fields: {known}.' },
+  usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
+  database_not_found: {
+    kind: 'not_found',
+    message: 'There is no database named {name}.',
+    hint: 'List the databases with `valkeeper db list`.',
+  },
+  route_not_found: { kind: 'not_found', message: 'There is no {method} {path}.', hint: 'All routes begin with /v1.' },
+  database_exists: {
+    kind: 'conflict',
+    message: 'A database named {name} exists already.',
+    hint: 'Choose another name, or look at it with `valkeeper db show {name}`.',
+  },
+  internal: {
+    kind: 'internal',
+    message: 'Unexpected: {detail}',
+    hint: 'This is a defect. Please report it with the log (`valkeeper logs`).',
+  },
+} as const satisfies Record<string, CatalogueEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Values for the placeholders of a catalogue entry. */
+export type ErrorParams = Record<string, string | number>;
+
+const fill = (template: string, params: ErrorParams): string =>
+  template.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+
+/** The one error class: everything a person may see carries a code, a kind, a message and a hint. */
+export class ValkeeperError extends Error {
+  override readonly name = 'ValkeeperError';
+  readonly code: ErrorCode;
+  readonly kind: ErrorKind;
+  /** What to do next. */
+  readonly hint: string;
+
+  constructor(code: ErrorCode, params: ErrorParams = {}, options?: ErrorOptions) {
+    const entry: CatalogueEntry = ERRORS[code];
+    super(fill(entry.message, params), options);
+    this.code = code;
+    this.kind = entry.kind;
+    this.hint = fill(entry.hint, params);
+  }
+}
+
+/** An error as it travels: in the API's problem documents and in `--json` output. */
+export interface ErrorDocument {
+  code: ErrorCode;
+  kind: ErrorKind;
+  message: string;
+  hint: string;
+}
+
+/** The travelling form of any thrown value; what is not ours becomes `internal`. */
+export function toErrorDocument(error: unknown): ErrorDocument {
+  const known = error instanceof ValkeeperError ? error : new ValkeeperError('internal', { detail: describe(error) });
+  return { code: known.code, kind: known.kind, message: known.message, hint: known.hint };
+}
+
+const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));
