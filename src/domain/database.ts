@@ -1,0 +1,56 @@
+/** The stored intent: what was asked for and which nodes were assigned to carry it. What can be observed is not stored. */
+import type { NodeId } from './ids.ts';
+import type { SlotRange } from './slots.ts';
+import type { DatabaseSpec } from './spec.ts';
+
+/** How a node enters the world: as a primary that owns slots from its first moment, or empty, to become a replica. */
+export type Birth = { role: 'primary'; slots: readonly SlotRange[] } | { role: 'replica' };
+
+/** One node's place: fixed from the plan on, whatever role it plays later. */
+export interface NodeAssignment {
+  id: NodeId;
+  /** Name of its shard, such as `shard-1`. */
+  shard: string;
+  /** Name of its machine. */
+  machine: string;
+  /** Address it listens on. */
+  host: string;
+  /** Client port; the cluster bus listens on port + 10000. */
+  port: number;
+  birth: Birth;
+}
+
+/** Distance from a node's client port to its bus port (CLUSTER_PORT_INCR in Valkey). */
+export const BUS_PORT_OFFSET = 10_000;
+
+export interface Secrets {
+  /** Of the user `default`; null when the spec says `auth: false`. */
+  password: string | null;
+  /** Of the user `valkeeper`, with which Valkeeper and replication enter. */
+  adminPassword: string;
+}
+
+export interface Database {
+  name: string;
+  /** Tells a database from an earlier one of the same name. */
+  uid: string;
+  spec: DatabaseSpec;
+  /** Grows by one with every change of the spec. */
+  generation: number;
+  /** ISO time. */
+  createdAt: string;
+  /** Wanted gone: its nodes are being removed. */
+  deleting: boolean;
+  /** All slots have been served once. From then on no node may be born with slots: they have an owner. */
+  established: boolean;
+  secrets: Secrets;
+  nodes: NodeAssignment[];
+}
+
+/** Names of the database's shards, in order. */
+export const shardNames = (database: Pick<Database, 'nodes'>): string[] => [
+  ...new Set(database.nodes.map((node) => node.shard)),
+];
+
+/** The engine's user for Valkeeper itself and for replication. */
+export const ADMIN_USER = 'valkeeper';

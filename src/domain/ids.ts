@@ -1,0 +1,20 @@
+/** Names and identities. A node's id is the engine's own node id: one identity, chosen by us before the node is born. */
+
+/** 40 lower-case hexadecimal digits; the engine's `CLUSTER MYID`. */
+export type NodeId = string;
+
+/** True for 1 to 40 lower-case letters, digits and hyphens that start with a letter: safe as a file name everywhere. */
+export const isName = (value: string): boolean => /^[a-z][a-z0-9-]{0,39}$/.test(value);
+
+/** True for a node id as the engine writes it. */
+export const isNodeId = (value: string): boolean => /^[0-9a-f]{40}$/.test(value);
+
+/**
+ * The id of the placeholder that a newborn primary names as its primary in its first nodes.conf (see
+ * docs/adr/0003-born-as-replica.md): the node's own id with every digit complemented, so it needs no record.
+ */
+export const placeholderOf = (nodeId: NodeId): NodeId =>
+  [...nodeId].map((digit) => (15 - Number.parseInt(digit, 16)).toString(16)).join('');
+
+/** The first eight digits: enough for people to tell nodes apart. */
+export const shortId = (nodeId: NodeId): string => nodeId.slice(0, 8);

@@ -1,0 +1,56 @@
+/** Hash slots: a cluster has 16384 of them (Valkey cluster specification), and a range names both ends. */
+
+export const SLOT_COUNT = 16_384;
+
+/** From the first to the last slot, both included. */
+export type SlotRange = readonly [from: number, to: number];
+
+/** How many slots the ranges hold; the ranges must not overlap. */
+export const countSlots = (ranges: readonly SlotRange[]): number =>
+  ranges.reduce((sum, [from, to]) => sum + (to - from + 1), 0);
+
+/** The slots 0 to 16383 in `parts` runs whose sizes differ by one at most, in order. */
+export function splitEvenly(parts: number): SlotRange[] {
+  const bound = (index: number): number => Math.round((index * SLOT_COUNT) / parts);
+  return Array.from({ length: parts }, (_, index) => [bound(index), bound(index + 1) - 1] as const);
+}
+
+/** Sorted, with neighbours and overlaps joined. */
+export function joinRanges(ranges: readonly SlotRange[]): SlotRange[] {
+  const joined: [number, number][] = [];
+  for (const [from, to] of [...ranges].sort((a, b) => a[0] - b[0])) {
+    const last = joined.at(-1);
+    if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
+    else joined.push([from, to]);
+  }
+  return joined;
+}
+
+/** The slots of 0 to 16383 that are in none of the ranges. */
+export function uncoveredSlots(ranges: readonly SlotRange[]): SlotRange[] {
+  const gaps: SlotRange[] = [];
+  let next = 0;
+  for (const [from, to] of joinRanges(ranges)) {
+    if (from > next) gaps.push([next, from - 1]);
+    next = to + 1;
+  }
+  if (next < SLOT_COUNT) gaps.push([next, SLOT_COUNT - 1]);
+  return gaps;
+}
+
+/** The slots that two sets of ranges share. */
+export function sharedSlots(a: readonly SlotRange[], b: readonly SlotRange[]): SlotRange[] {
+  const shared: SlotRange[] = [];
+  for (const [aFrom, aTo] of a) {
+    for (const [bFrom, bTo] of b) {
+      const from = Math.max(aFrom, bFrom);
+      const to = Math.min(aTo, bTo);
+      if (from <= to) shared.push([from, to]);
+    }
+  }
+  return joinRanges(shared);
+}
+
+/** `0-5460, 5462`, for people. */
+export const formatSlots = (ranges: readonly SlotRange[]): string =>
+  ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ') || 'none';

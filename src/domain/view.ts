@@ -1,0 +1,121 @@
+/** What was observed at one moment. `unknown` is a value: unreachable is not dead. All times are milliseconds since the epoch. */
+import type { NodeId } from './ids.ts';
+import type { SlotRange } from './slots.ts';
+
+/** What a machine's agent says of a node's process. Only an agent that answers can say that a process is gone. */
+export type ProcessView =
+  | { state: 'unknown' }
+  /** The agent has no directory for this node. */
+  | { state: 'absent' }
+  | { state: 'running'; pid: number }
+  /** Gone for certain: `stopped` when we asked for it, `died` otherwise. */
+  | { state: 'exited'; how: 'stopped' | 'died'; at: number; detail: string };
+
+/** What lies in a node's directory, told by its agent. */
+export interface DiskView {
+  /** An AOF or RDB that holds something. */
+  hasData: boolean;
+  /** What its nodes.conf claims for itself; null when there is none or it cannot be read. */
+  claim: { role: 'primary' | 'replica'; primaryId: NodeId | null; slots: readonly SlotRange[]; configEpoch: number } | null;
+}
+
+/** Another node as one node's gossip knows it. */
+export interface PeerView {
+  id: NodeId;
+  host: string;
+  port: number;
+  role: 'primary' | 'replica';
+  primaryId: NodeId | null;
+  slots: readonly SlotRange[];
+  configEpoch: number;
+  /** It has been met: the handshake is over and its address is known. */
+  met: boolean;
+  /** FAIL in this node's eyes. */
+  failed: boolean;
+  linkUp: boolean;
+}
+
+/** A replica as its primary sees it. */
+export interface ReplicaLink {
+  host: string;
+  port: number;
+  online: boolean;
+  /** Replication offset it has acknowledged, in bytes; 0 when it never has. */
+  ackedOffset: number;
+  /** Seconds since it last acknowledged. */
+  ackAgeSeconds: number;
+}
+
+/** What the node itself answered. */
+export type EngineView =
+  | { state: 'unknown'; reason: string }
+  | {
+      state: 'answering';
+      id: NodeId;
+      role: 'primary' | 'replica';
+      /** The primary it follows. */
+      primaryId: NodeId | null;
+      slots: readonly SlotRange[];
+      configEpoch: number;
+      currentEpoch: number;
+      clusterOk: boolean;
+      /** Slots that this node knows to be served. */
+      slotsOk: number;
+      peers: readonly PeerView[];
+      /** Reading its data from disk. */
+      loading: boolean;
+      /** Bytes of history it has written (primary) or applied (replica). */
+      offset: number;
+      /** Replicas only: the link to the primary. */
+      linkUp: boolean;
+      syncInProgress: boolean;
+      /** Primaries only. */
+      replicas: readonly ReplicaLink[];
+      keys: number;
+      usedMemoryBytes: number;
+    };
+
+export type AnsweringEngine = Extract<EngineView, { state: 'answering' }>;
+
+export interface NodeView {
+  process: ProcessView;
+  disk: DiskView | null;
+  engine: EngineView;
+}
+
+export interface MachineView {
+  name: string;
+  /** Where its nodes listen. */
+  address: string;
+  /** Machines that fail together. */
+  zone: string;
+  /** Its agent is connected. */
+  connected: boolean;
+  /** Since when `connected` has its value. */
+  since: number;
+  /** Memory that nodes may use, in bytes. */
+  memoryBytes: number;
+  /** Memory that assigned nodes reserve, in bytes. */
+  reservedBytes: number;
+}
+
+export interface DatabaseView {
+  at: number;
+  machines: readonly MachineView[];
+  nodes: ReadonlyMap<NodeId, NodeView>;
+}
+
+/** A node nobody has heard anything of. */
+export const UNKNOWN_NODE: NodeView = {
+  process: { state: 'unknown' },
+  disk: null,
+  engine: { state: 'unknown', reason: 'not asked yet' },
+};
+
+/** The engine's answer, or null when it did not answer. */
+export const answering = (node: NodeView | undefined): AnsweringEngine | null =>
+  node?.engine.state === 'answering' ? node.engine : null;
+
+/** Known for certain not to run. */
+export const isKnownDead = (node: NodeView | undefined): boolean =>
+  node?.process.state === 'exited' || node?.process.state === 'absent';

@@ -1,0 +1,109 @@
+/**
+ * What a control plane and an agent say to each other: JSON texts over one WebSocket that the agent opens.
+ * The agent speaks first (`hello`), then tells every change of a node at once; the control plane sends requests, each
+ * answered once. Plain types, no schema library: agents stay small. Both sides check `protocol` before anything else.
+ */
+import type { NodeId } from '../domain/ids.ts';
+import type { DiskView, ProcessView } from '../domain/view.ts';
+import type { ErrorDocument } from '../domain/errors.ts';
+
+/** Raised with every change that an older peer would misread. */
+export const AGENT_PROTOCOL = 1;
+
+/** Path of the control plane's WebSocket for agents. */
+export const AGENT_PATH = '/agent/v1';
+
+/** Longest message either side accepts, in bytes. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** A node as its agent knows it. */
+export interface NodeReport {
+  id: NodeId;
+  database: string;
+  databaseUid: string;
+  port: number;
+  process: Exclude<ProcessView, { state: 'unknown' } | { state: 'absent' }>;
+  disk: DiskView;
+}
+
+export interface Hello {
+  type: 'hello';
+  protocol: number;
+  machine: string;
+  address: string;
+  zone: string;
+  /** Memory this machine gives to nodes, in bytes. */
+  memoryBytes: number;
+  pid: number;
+  engineVersion: string;
+  nodes: NodeReport[];
+}
+
+/** A node's process or directory changed. */
+export interface NodeChanged {
+  type: 'node';
+  node: NodeReport;
+}
+
+/** A node's directory is gone. */
+export interface NodeRemoved {
+  type: 'node-removed';
+  id: NodeId;
+}
+
+export type Reply = { type: 'reply'; id: number; result: unknown } | { type: 'reply'; id: number; error: ErrorDocument };
+
+export type FromAgent = Hello | NodeChanged | NodeRemoved | Reply;
+
+/** Everything an agent needs to create a node. */
+export interface NodeConfig {
+  id: NodeId;
+  database: string;
+  databaseUid: string;
+  port: number;
+  /** Lines of valkey.conf beyond what the agent itself decides (directory, port, addresses, log). */
+  directives: readonly (readonly [name: string, value: string])[];
+  /** Text of the ACL file. */
+  aclFile: string;
+  /** Password of the user `valkeeper`. */
+  adminPassword: string;
+  /** First nodes.conf. */
+  nodesConf: string;
+}
+
+/** How a process starts: with its own nodes.conf, or fenced: first rewritten to follow this primary and own nothing. */
+export type StartAs = { kind: 'itself' } | { kind: 'replica'; primary: { id: NodeId; host: string; port: number } };
+
+/** The requests, with their arguments and results. */
+export interface AgentRequests {
+  /** Makes the directory and starts the process; done when it accepts connections. Repeating it is harmless. */
+  create_node: { args: NodeConfig; result: { pid: number } };
+  start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
+  /** SIGTERM, then SIGKILL after `graceMs`; done when the process has exited. */
+  stop_node: { args: { id: NodeId; graceMs: number }; result: Record<string, never> };
+  /** Stops it at once and removes its directory. Refused when `databaseUid` is not the node's. */
+  remove_node: { args: { id: NodeId; databaseUid: string }; result: Record<string, never> };
+  /** `count` client ports that are free now, with their bus ports, none of them in `avoid`. */
+  free_ports: { args: { count: number; avoid: readonly number[] }; result: { ports: number[] } };
+  /** Last lines of a node's log, or of the agent's own (`id` null). */
+  read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
+  /** Stops every node cleanly, all at once, then the agent exits. */
+  shut_down: { args: { graceMs: number }; result: Record<string, never> };
+}
+
+export type AgentOperation = keyof AgentRequests;
+
+export interface Request<O extends AgentOperation = AgentOperation> {
+  type: 'request';
+  id: number;
+  operation: O;
+  args: AgentRequests[O]['args'];
+}
+
+/** Sent once after `hello`: the control plane has read it. Closing instead means it was refused, with the reason. */
+export interface Welcome {
+  type: 'welcome';
+  protocol: number;
+}
+
+export type ToAgent = Welcome | Request;
