@@ -1,0 +1,71 @@
+/** What is published about a database: its state, its shards as they are, and the conditions that hold. */
+import type { NodeId } from './ids.ts';
+import type { SlotRange } from './slots.ts';
+import type { DatabaseSpec } from './spec.ts';
+
+/**
+ * `ready`: this generation observed, all slots served, every replica in sync. `degraded`: was ready, is not now.
+ * `creating` and `updating`: on the way to a generation for the first time. `deleting`: on the way out.
+ */
+export const DATABASE_STATES = ['creating', 'ready', 'degraded', 'updating', 'deleting'] as const;
+export type DatabaseState = (typeof DATABASE_STATES)[number];
+
+export const SEVERITIES = ['info', 'warning', 'error'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** A problem as published: it holds now, since then, and this is what to do. */
+export interface Condition {
+  /** Code of the problem, from the catalogue in src/plan/problems.ts. */
+  code: string;
+  severity: Severity;
+  /** What is the case, with names and figures. */
+  message: string;
+  /** What Valkeeper does about it, or what a person should. */
+  advice: string;
+  /** What it is about. */
+  shard?: string;
+  node?: NodeId;
+  machine?: string;
+  /** ISO time at which it was first seen. */
+  since: string;
+}
+
+export interface NodeStatus {
+  nodeId: NodeId;
+  host: string;
+  port: number;
+  /** Null when no process is known to run. */
+  pid: number | null;
+  machine: string;
+  /** `unknown`: neither the node nor its agent answers. */
+  state: 'running' | 'down' | 'unknown';
+}
+
+export interface ReplicaStatus extends NodeStatus {
+  /** Bytes of history it has not acknowledged; null when its primary does not know it. */
+  lagBytes: number | null;
+  inSync: boolean;
+}
+
+export interface ShardStatus {
+  id: string;
+  slots: SlotRange[];
+  /** Null when nobody is known to serve the shard: a dead node is never shown as primary. */
+  primary: NodeStatus | null;
+  replicas: ReplicaStatus[];
+}
+
+export interface DatabaseStatus {
+  name: string;
+  state: DatabaseState;
+  spec: DatabaseSpec;
+  generation: number;
+  /** The latest generation that was fully reached. */
+  observedGeneration: number;
+  conditions: Condition[];
+  /** The one address that hides the cluster; null while there is no endpoint. */
+  endpoint: { host: string; port: number; url: string } | null;
+  /** Addresses for cluster-aware clients. */
+  clusterEndpoints: { host: string; port: number }[];
+  shards: ShardStatus[];
+}
