@@ -1,0 +1,44 @@
+/** The control plane's public face: everything the API offers, and nothing else of this folder is for others. */
+import type { Event } from '../domain/event.ts';
+import type { DatabaseStatus } from '../domain/status.ts';
+import type {
+  CreateDatabase,
+  FleetStatus,
+  LogDocument,
+  MachineStatus,
+  PasswordDocument,
+  PlanDocument,
+  PlanRequest,
+} from '../protocol/api.ts';
+
+/** What may be asked about events; all of it optional. */
+export interface EventQuery {
+  database?: string | undefined;
+  /** Only events after this number. */
+  after?: number | undefined;
+  limit?: number | undefined;
+}
+
+export interface ControlPlane {
+  status(): FleetStatus;
+  databases(): DatabaseStatus[];
+  /** @throws database_not_found */
+  database(name: string): DatabaseStatus;
+  /** Stores the wish and returns at once; the database comes into being afterwards. @throws database_exists, invalid_value, invalid_name, refused kinds */
+  createDatabase(request: CreateDatabase): Promise<DatabaseStatus>;
+  /** Marks it for deletion and returns at once. @throws database_not_found */
+  deleteDatabase(name: string): Promise<DatabaseStatus>;
+  /** @throws database_not_found */
+  password(name: string): PasswordDocument;
+  /** What would be executed; changes nothing. @throws database_not_found and what `createDatabase` throws */
+  plan(request: PlanRequest): Promise<PlanDocument>;
+  machines(): MachineStatus[];
+  events(query: EventQuery): Promise<Event[]>;
+  /** Last lines of a log. Sources: `server`, a machine's name (its agent), a node id or a unique beginning of one. @throws log_not_found */
+  log(source: string, lines: number): Promise<LogDocument>;
+  /**
+   * Stops every node and agent cleanly and keeps the data; resolves when all have stopped. The caller then ends the process.
+   * @throws nothing_on_disk (refused) when a database keeps nothing on disk and `loseUnsavedData` is not set
+   */
+  shutDown(options: { loseUnsavedData: boolean }): Promise<void>;
+}
