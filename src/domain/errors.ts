@@ -21,6 +21,8 @@ interface CatalogueEntry {
   message: string;
   /** What to do next; `{name}` is filled likewise. */
   hint: string;
+  /** HTTP status, where HTTP has a more exact one than the kind's. */
+  http?: number;
 }
 
 /** The catalogue. Codes are stable: scripts may match on them. */
@@ -33,6 +35,11 @@ export const ERRORS = {
   },
   unknown_field: { kind: 'invalid', message: '{field}: unknown field', hint: 'Known fields: {known}.' },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
+  data_dir_unusable: {
+    kind: 'invalid',
+    message: 'The data directory cannot be used: {path} {problem}.',
+    hint: 'Choose another with --data-dir or VALKEEPER_HOME, or mend this one.',
+  },
   database_not_found: {
     kind: 'not_found',
     message: 'There is no database named {name}.',
@@ -43,6 +50,63 @@ export const ERRORS = {
     kind: 'conflict',
     message: 'A database named {name} exists already.',
     hint: 'Choose another name, or look at it with `valkeeper db show {name}`.',
+  },
+  fleet_exists: {
+    kind: 'conflict',
+    message: 'The machines of {dir} were chosen when it was made: {machines}.',
+    hint: 'Leave out --machines and --address-base, or choose a new directory with --data-dir.',
+  },
+  api_port_taken: {
+    kind: 'conflict',
+    message: 'The API cannot listen on port {port}: another process has it.',
+    hint: 'Choose another with --api-port, or stop what listens there (`ss -ltnp` shows it).',
+  },
+  already_running: {
+    kind: 'conflict',
+    message: 'Valkeeper runs already in {dir}, as process {pid}.',
+    hint: 'Look at it with `valkeeper status`, or stop it with `valkeeper down`.',
+  },
+  confirmation_needed: {
+    kind: 'refused',
+    message: '{question} Nobody is there to answer.',
+    hint: 'Repeat the command with --yes.',
+  },
+  declined: { kind: 'refused', message: 'Nothing was changed: the answer was no.', hint: 'Answer yes, or give --yes.' },
+  not_authorized: {
+    kind: 'refused',
+    http: 401,
+    message: 'The API does not know this token.',
+    hint: 'Send `Authorization: Bearer <token>` with the text of the file `token` in the data directory.',
+  },
+  not_running: {
+    kind: 'unavailable',
+    message: 'Valkeeper is not running in {dir}.',
+    hint: 'Start it with `./valkeeper up`, or name its directory with --data-dir.',
+  },
+  no_answer: {
+    kind: 'unavailable',
+    message: 'Valkeeper at {url} did not answer: {detail}.',
+    hint: 'Try again; if it stays so, look into control/server.log in the data directory.',
+  },
+  not_in_time: {
+    kind: 'unavailable',
+    message: '{what} within {seconds} s: {missing}.',
+    hint: 'It goes on in the background; look again with `{command}`.',
+  },
+  start_failed: {
+    kind: 'unavailable',
+    message: 'The {process} ended while starting ({how}): {detail}',
+    hint: 'The whole log is {log}.',
+  },
+  no_cli: {
+    kind: 'unavailable',
+    message: 'There is no valkey-cli beside the engine {engine} or on PATH.',
+    hint: 'Install it, or use any Redis client: `valkeeper db show {name}` prints the addresses.',
+  },
+  interrupted: {
+    kind: 'unavailable',
+    message: 'Interrupted. {outcome}',
+    hint: 'Run the command again when you like.',
   },
   internal: {
     kind: 'internal',
@@ -91,3 +155,13 @@ export function toErrorDocument(error: unknown): ErrorDocument {
 }
 
 const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** HTTP status of an error. */
+export const httpStatusOf = ({ code, kind }: Pick<ErrorDocument, 'code' | 'kind'>): number =>
+  (ERRORS[code] as CatalogueEntry).http ?? ERROR_KINDS[kind].http;
+
+/** The error that a travelled document stands for, in the words of the process that raised it. */
+export function fromErrorDocument({ code, kind, message, hint }: ErrorDocument): ValkeeperError {
+  const error = new ValkeeperError(code in ERRORS ? code : 'internal');
+  return Object.assign(error, { code, kind, message, hint });
+}
