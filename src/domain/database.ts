@@ -41,8 +41,11 @@ export interface Database {
   createdAt: string;
   /** Wanted gone: its nodes are being removed. */
   deleting: boolean;
-  /** All slots have been served once. From then on no node may be born with slots: they have an owner. */
-  established: boolean;
+  /**
+   * The latest generation that was fully reached, 0 before the first. From 1 on no node may be born with slots: they
+   * have had an owner.
+   */
+  observedGeneration: number;
   secrets: Secrets;
   nodes: NodeAssignment[];
 }

@@ -40,6 +40,12 @@ export const ERRORS = {
     message: 'The data directory cannot be used: {path} {problem}.',
     hint: 'Choose another with --data-dir or VALKEEPER_HOME, or mend this one.',
   },
+  body_too_large: {
+    kind: 'invalid',
+    http: 413,
+    message: 'The request body is larger than {limitBytes} bytes.',
+    hint: 'No request of this API needs that much.',
+  },
   database_not_found: {
     kind: 'not_found',
     message: 'There is no database named {name}.',

@@ -16,7 +16,12 @@ export interface DiskView {
   /** An AOF or RDB that holds something. */
   hasData: boolean;
   /** What its nodes.conf claims for itself; null when there is none or it cannot be read. */
-  claim: { role: 'primary' | 'replica'; primaryId: NodeId | null; slots: readonly SlotRange[]; configEpoch: number } | null;
+  claim: {
+    role: 'primary' | 'replica';
+    primaryId: NodeId | null;
+    slots: readonly SlotRange[];
+    configEpoch: number;
+  } | null;
 }
 
 /** Another node as one node's gossip knows it. */

@@ -3,9 +3,10 @@
  * The agent speaks first (`hello`), then tells every change of a node at once; the control plane sends requests, each
  * answered once. Plain types, no schema library: agents stay small. Both sides check `protocol` before anything else.
  */
+
+import type { ErrorDocument } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { DiskView, ProcessView } from '../domain/view.ts';
-import type { ErrorDocument } from '../domain/errors.ts';
 
 /** Raised with every change that an older peer would misread. */
 export const AGENT_PROTOCOL = 1;
@@ -51,7 +52,9 @@ export interface NodeRemoved {
   id: NodeId;
 }
 
-export type Reply = { type: 'reply'; id: number; result: unknown } | { type: 'reply'; id: number; error: ErrorDocument };
+export type Reply =
+  | { type: 'reply'; id: number; result: unknown }
+  | { type: 'reply'; id: number; error: ErrorDocument };
 
 export type FromAgent = Hello | NodeChanged | NodeRemoved | Reply;
 

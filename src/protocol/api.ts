@@ -1,9 +1,9 @@
 /** The REST API's schemas: one source for validation, the API's documents and its clients. */
 import { z } from 'zod';
+import type { Event } from '../domain/event.ts';
 import { EVICTION_POLICIES, PERSISTENCE_MODES, SPEC_LIMITS } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
-import type { Event } from '../domain/event.ts';
 
 /** All routes begin with it. */
 export const API_PREFIX = '/v1';

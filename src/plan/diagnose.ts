@@ -1,0 +1,175 @@
+/** What is wrong: from the wish and the view to problems, most urgent first. The same input gives the same list. */
+import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
+import { placeholderOf, shortId } from '../domain/ids.ts';
+import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
+import type { DatabaseView } from '../domain/view.ts';
+import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
+import { isInSync, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
+
+export function diagnose(database: Database, view: DatabaseView): Problem[] {
+  if (database.deleting) return [{ code: 'database_unwanted', params: {} }];
+  const shards = shardNames(database).map((name) => shardTopology(database, view, name));
+  return [
+    ...shards.flatMap((shard) => shardProblems(database, shard)),
+    ...membershipProblems(database, view),
+    ...placementProblems(database, shards, view),
+    ...machineProblems(database, view),
+    ...(database.spec.auth ? [] : [{ code: 'open_to_all', params: {} } as const]),
+  ].sort(byUrgency);
+}
+
+/** A problem of one node, with the placeholders every such message may use. */
+function about(code: ProblemCode, { id, shard, machine }: NodeAssignment, params: Problem['params'] = {}): Problem {
+  return { code, node: id, shard, machine, params: { node: shortId(id), shard, machine, ...params } };
+}
+
+const reasonOf = ({ view }: Member): string => (view.engine.state === 'unknown' ? view.engine.reason : 'answers');
+
+function shardProblems(database: Database, shard: ShardTopology): Problem[] {
+  const owner = shard.owner ?? birthOwner(database, shard);
+  const problems: Problem[] = shard.members
+    .filter(({ view, assignment }) => view.engine.state === 'answering' && view.engine.id !== assignment.id)
+    .map(({ view, assignment }) =>
+      about('identity_changed', assignment, { found: view.engine.state === 'answering' ? view.engine.id : '' }),
+    );
+  if (!owner) {
+    const slots = 'the slots it was made for';
+    return [...problems, { code: 'slots_unserved', shard: shard.name, params: { shard: shard.name, slots } }];
+  }
+  problems.push(...ownerProblems(shard, owner));
+  for (const member of shard.members) {
+    if (member !== owner) problems.push(...copyProblems(shard, owner, member));
+  }
+  return problems;
+}
+
+/** Before anyone owned the shard's slots: the node that was assigned to be born with them. */
+function birthOwner(database: Database, shard: ShardTopology): Member | null {
+  if (database.observedGeneration > 0) return null;
+  return shard.members.find(({ assignment }) => assignment.birth.role === 'primary') ?? null;
+}
+
+function ownerProblems(shard: ShardTopology, owner: Member): Problem[] {
+  const { assignment, engine, view } = owner;
+  if (engine) {
+    const unborn = engine.role === 'replica' && engine.primaryId === placeholderOf(assignment.id);
+    return unborn ? [about('primary_unborn', assignment)] : [];
+  }
+  if (view.engine.state === 'answering') return []; // identity_changed says it
+  if (owner.dead) {
+    if (view.process.state === 'absent' && shard.owner === null) return [about('node_missing', assignment)];
+    const othersRun = shard.members.some((member) => member !== owner && !member.dead);
+    return [about(othersRun ? 'primary_dead' : 'shard_down', assignment)];
+  }
+  if (view.process.state === 'running') return [about('primary_unresponsive', assignment, { reason: reasonOf(owner) })];
+  return [about('primary_unreachable', assignment)];
+}
+
+function copyProblems(shard: ShardTopology, owner: Member, member: Member): Problem[] {
+  const { assignment, engine, view } = member;
+  if (!engine) {
+    if (view.engine.state === 'answering' || view.process.state === 'unknown') return [];
+    if (view.process.state === 'absent') return [about('node_missing', assignment)];
+    if (view.process.state === 'exited') return [about('replica_down', assignment)];
+    return [about('node_unresponsive', assignment, { reason: reasonOf(member) })];
+  }
+  const other = shortId(owner.assignment.id);
+  if (engine.role === 'primary' && engine.slots.length > 0) {
+    const slots = formatSlots(sharedSlots(engine.slots, shard.slots));
+    return [about('slots_claimed_twice', assignment, { other, slots })];
+  }
+  if (owner.engine?.role !== 'primary') return [];
+  if (engine.primaryId !== owner.assignment.id) return [about('replica_unattached', assignment, { other })];
+  return isInSync(member, owner) ? [] : [about('replica_syncing', assignment)];
+}
+
+/** A newborn primary has nothing to say to others until it has taken its slots. */
+const isUnborn = ({ assignment, engine }: Member): boolean => engine?.primaryId === placeholderOf(assignment.id);
+
+function membershipProblems(database: Database, view: DatabaseView): Problem[] {
+  const ids = nodeIds(database);
+  const members = database.nodes.map((node) => memberOf(node, view));
+  const present = members.filter((member) => member.engine && !isUnborn(member));
+  const problems: Problem[] = [];
+  for (const member of present) {
+    const strangers = member.engine!.peers.filter((peer) => peer.met && !ids.has(peer.id));
+    const owners = strangers.filter((peer) => peer.slots.length > 0);
+    for (const peer of owners) {
+      problems.push(
+        about('foreign_slot_owner', member.assignment, { other: shortId(peer.id), slots: formatSlots(peer.slots) }),
+      );
+    }
+    const harmless = strangers.filter((peer) => peer.slots.length === 0);
+    if (harmless.length > 0) {
+      const others = harmless.map((peer) => shortId(peer.id)).join(', ');
+      problems.push(about('stranger_known', member.assignment, { others }));
+    }
+    const unmet = unmetPeers(member, present);
+    if (unmet.length > 0) problems.push(about('nodes_unacquainted', member.assignment, { count: unmet.length }));
+  }
+  const complete = present.length === members.length && problems.length === 0;
+  const behind = present.filter(({ engine }) => !engine!.clusterOk || engine!.slotsOk < SLOT_COUNT).length;
+  if (complete && behind > 0) problems.push({ code: 'slots_unsettled', params: { count: behind } });
+  return problems;
+}
+
+/** The present members that this one has not met, or knows at an address where they no longer are. */
+export function unmetPeers(member: Member, present: readonly Member[]): NodeAssignment[] {
+  const met = new Map(member.engine?.peers.filter((peer) => peer.met).map((peer) => [peer.id, peer]));
+  return present
+    .filter((other) => other !== member)
+    .map((other) => other.assignment)
+    .filter(({ id, host, port }) => {
+      const peer = met.get(id);
+      return !peer || peer.host !== host || peer.port !== port;
+    });
+}
+
+/** The members that answer and are born. */
+export const presentMembers = (database: Database, view: DatabaseView): Member[] =>
+  database.nodes.map((node) => memberOf(node, view)).filter((member) => member.engine && !isUnborn(member));
+
+function placementProblems(database: Database, shards: readonly ShardTopology[], view: DatabaseView): Problem[] {
+  const problems: Problem[] = [];
+  for (const { name, members } of shards) {
+    const machines = members.map(({ assignment }) => assignment.machine);
+    const shared = [...new Set(machines.filter((machine, index) => machines.indexOf(machine) !== index))];
+    for (const machine of shared) {
+      problems.push({ code: 'copies_together', shard: name, machine, params: { shard: name, machine } });
+    }
+  }
+  const crowded = crowdedMachine(shards);
+  if (crowded && database.spec.replicas > 0) {
+    const { machine, count } = crowded;
+    const remedy =
+      view.machines.length > 2
+        ? 'A primary changes places with a replica on another machine as soon as all copies are in sync.'
+        : 'Add machines until there are at least three.';
+    problems.push({
+      code: 'majority_on_machine',
+      machine,
+      params: { machine, count, shards: shards.length, remedy },
+    });
+  }
+  return problems;
+}
+
+/** The machine that holds more than half of at least two primaries, if there is one. */
+export function crowdedMachine(shards: readonly ShardTopology[]): { machine: string; count: number } | null {
+  const counts = new Map<string, number>();
+  for (const { owner } of shards) {
+    const machine = owner?.assignment.machine;
+    if (machine) counts.set(machine, (counts.get(machine) ?? 0) + 1);
+  }
+  for (const [machine, count] of counts) {
+    if (count > 1 && count > shards.length / 2) return { machine, count };
+  }
+  return null;
+}
+
+function machineProblems(database: Database, view: DatabaseView): Problem[] {
+  const used = new Set(database.nodes.map((node) => node.machine));
+  return view.machines
+    .filter(({ name, connected }) => used.has(name) && !connected)
+    .map(({ name }) => ({ code: 'machine_lost', machine: name, params: { machine: name } }));
+}

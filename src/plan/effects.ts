@@ -1,0 +1,201 @@
+/**
+ * What each step does when all goes well, on a view: the ground of forecasts (what would happen, step after step) and
+ * of the planner's property tests. News travels at once here; the real engine needs a moment.
+ */
+import type { Database, NodeAssignment } from '../domain/database.ts';
+import { type NodeId, placeholderOf } from '../domain/ids.ts';
+import { countSlots, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
+import type { AnsweringEngine, DatabaseView, NodeView, PeerView } from '../domain/view.ts';
+import type { Step } from './step.ts';
+
+/** The view after the step. Does not change its arguments. */
+export function afterStep(database: Database, view: DatabaseView, step: Step): DatabaseView {
+  if (step.kind === 'delete_record') return view;
+  const node = database.nodes.find(({ id }) => id === step.target)!;
+  const nodes = new Map(view.nodes);
+  const before = nodes.get(node.id)!;
+  switch (step.kind) {
+    case 'create_node':
+      nodes.set(node.id, born(node, step.args.birth));
+      break;
+    case 'start_node':
+      nodes.set(node.id, started(node, before, step.args.replicaOf));
+      break;
+    case 'remove_node':
+      nodes.set(node.id, { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'gone' } });
+      break;
+    case 'claim_slots':
+      change(nodes, node.id, {
+        role: 'primary',
+        primaryId: null,
+        slots: birthSlots(node),
+        configEpoch: nextEpoch(nodes),
+      });
+      break;
+    case 'replicate':
+      change(nodes, node.id, { role: 'replica', primaryId: step.args.primary, slots: [], linkUp: true });
+      break;
+    case 'promote':
+    case 'switch_over':
+      promoted(nodes, node.id, step.args.insteadOf);
+      break;
+    case 'meet':
+      change(nodes, node.id, { peers: [...peersOf(before), ...step.args.peers.map((id) => ({ id }) as PeerView)] });
+      break;
+    case 'forget':
+      change(nodes, node.id, { peers: peersOf(before).filter(({ id }) => !step.args.strangers.includes(id)) });
+      break;
+  }
+  return { ...view, nodes: gossiped(database, nodes) };
+}
+
+const birthSlots = (node: NodeAssignment): readonly SlotRange[] =>
+  node.birth.role === 'primary' ? node.birth.slots : [];
+
+const peersOf = (node: NodeView | undefined): readonly PeerView[] =>
+  node?.engine.state === 'answering' ? node.engine.peers : [];
+
+function change(nodes: Map<NodeId, NodeView>, id: NodeId, facts: Partial<AnsweringEngine>): void {
+  const node = nodes.get(id);
+  if (node?.engine.state === 'answering') nodes.set(id, { ...node, engine: { ...node.engine, ...facts } });
+}
+
+function nextEpoch(nodes: ReadonlyMap<NodeId, NodeView>): number {
+  const epochs = [...nodes.values()].flatMap(({ engine, disk }) => [
+    engine.state === 'answering' ? engine.configEpoch : 0,
+    disk?.claim?.configEpoch ?? 0,
+  ]);
+  return Math.max(0, ...epochs) + 1;
+}
+
+const freshEngine = (id: NodeId): AnsweringEngine => ({
+  state: 'answering',
+  id,
+  role: 'primary',
+  primaryId: null,
+  slots: [],
+  configEpoch: 0,
+  currentEpoch: 0,
+  clusterOk: false,
+  slotsOk: 0,
+  peers: [],
+  loading: false,
+  offset: 0,
+  linkUp: false,
+  syncInProgress: false,
+  replicas: [],
+  keys: 0,
+  usedMemoryBytes: 0,
+});
+
+function born(node: NodeAssignment, birth: 'primary' | 'replica'): NodeView {
+  const unborn: Partial<AnsweringEngine> =
+    birth === 'primary' ? { role: 'replica', primaryId: placeholderOf(node.id) } : {};
+  return {
+    process: { state: 'running', pid: 1 },
+    disk: { hasData: false, claim: null },
+    engine: { ...freshEngine(node.id), ...unborn },
+  };
+}
+
+function started(node: NodeAssignment, before: NodeView, replicaOf: NodeId | null): NodeView {
+  const claim = before.disk?.claim ?? null;
+  const itself: Partial<AnsweringEngine> = claim
+    ? { role: claim.role, primaryId: claim.primaryId, slots: claim.slots, configEpoch: claim.configEpoch }
+    : {};
+  const role: Partial<AnsweringEngine> = replicaOf ? { role: 'replica', primaryId: replicaOf, linkUp: true } : itself;
+  const hasData = before.disk?.hasData === true;
+  return {
+    process: { state: 'running', pid: 1 },
+    disk: before.disk,
+    engine: { ...freshEngine(node.id), ...role, keys: hasData ? 1 : 0, offset: hasData ? 1 : 0 },
+  };
+}
+
+function promoted(nodes: Map<NodeId, NodeView>, winner: NodeId, loser: NodeId): void {
+  const old = nodes.get(loser);
+  const told = peersOf(nodes.get(winner)).find(({ id }) => id === loser)?.slots ?? [];
+  const slots = old?.engine.state === 'answering' ? old.engine.slots : told;
+  change(nodes, winner, { role: 'primary', primaryId: null, slots, configEpoch: nextEpoch(nodes) });
+  change(nodes, loser, { role: 'replica', primaryId: winner, slots: [], linkUp: true });
+}
+
+/** Lets everyone know what everyone is: acquaintance is mutual, and a dead node is remembered as it was. */
+function gossiped(database: Database, nodes: ReadonlyMap<NodeId, NodeView>): Map<NodeId, NodeView> {
+  const everyPeer = [...nodes.values()].flatMap(peersOf);
+  const slots = [...nodes.values()].flatMap(({ engine }) => (engine.state === 'answering' ? engine.slots : []));
+  const result = new Map<NodeId, NodeView>();
+  for (const [id, node] of nodes) {
+    if (node.engine.state !== 'answering') {
+      result.set(id, node);
+      continue;
+    }
+    const known = new Set([
+      ...peersOf(node).map((peer) => peer.id),
+      ...[...nodes].filter(([, other]) => peersOf(other).some((peer) => peer.id === id)).map(([otherId]) => otherId),
+    ]);
+    known.delete(id);
+    const peers = [...known].map((peer) => describePeer(database, nodes, peer, everyPeer));
+    result.set(id, {
+      ...node,
+      engine: {
+        ...node.engine,
+        peers,
+        clusterOk: true,
+        slotsOk: Math.min(SLOT_COUNT, countSlots(slots)),
+        offset: Math.max(1, node.engine.offset),
+        replicas: followers(database, nodes, id),
+      },
+    });
+  }
+  return result;
+}
+
+function describePeer(
+  database: Database,
+  nodes: ReadonlyMap<NodeId, NodeView>,
+  id: NodeId,
+  remembered: readonly PeerView[],
+): PeerView {
+  const engine = nodes.get(id)?.engine;
+  const place = database.nodes.find((node) => node.id === id);
+  const memory = remembered.find((peer) => peer.id === id && peer.role !== undefined);
+  const alive = engine?.state === 'answering' ? engine : null;
+  const facts = alive ?? memory;
+  return {
+    id,
+    host: place?.host ?? memory?.host ?? '',
+    port: place?.port ?? memory?.port ?? 0,
+    role: facts?.role ?? 'primary',
+    primaryId: facts?.primaryId ?? null,
+    slots: ownedNow(facts, nodes),
+    configEpoch: facts?.configEpoch ?? 0,
+    met: true,
+    failed: alive === null,
+    linkUp: alive !== null,
+  };
+}
+
+/** What a node was last known to own, unless a living primary with a higher epoch owns it now. */
+function ownedNow(
+  facts: PeerView | AnsweringEngine | undefined,
+  nodes: ReadonlyMap<NodeId, NodeView>,
+): readonly SlotRange[] {
+  if (!facts || facts.role !== 'primary') return [];
+  const taken = [...nodes.values()].some(
+    ({ engine }) =>
+      engine.state === 'answering' &&
+      engine.role === 'primary' &&
+      engine.configEpoch > facts.configEpoch &&
+      engine.slots.some(([from]) => facts.slots.some(([first, last]) => from >= first && from <= last)),
+  );
+  return taken ? [] : facts.slots;
+}
+
+const followers = (database: Database, nodes: ReadonlyMap<NodeId, NodeView>, primary: NodeId) =>
+  database.nodes
+    .filter(({ id }) => {
+      const engine = nodes.get(id)?.engine;
+      return engine?.state === 'answering' && engine.role === 'replica' && engine.primaryId === primary;
+    })
+    .map(({ host, port }) => ({ host, port, online: true, ackedOffset: 1, ackAgeSeconds: 0 }));

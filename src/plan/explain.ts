@@ -1,0 +1,55 @@
+/** Plans and outcomes in sentences: the dry run, the journal and the console all say the same. */
+import type { Database } from '../domain/database.ts';
+import { shortId } from '../domain/ids.ts';
+import { formatSlots } from '../domain/slots.ts';
+import { describeProblem, type Problem } from './problems.ts';
+import type { Step } from './step.ts';
+
+/** One step in a sentence, with names instead of ids where there are any. */
+export function explainStep(database: Database, step: Step): string {
+  const at = (id: string): string => {
+    const node = database.nodes.find((other) => other.id === id);
+    return node ? `${shortId(id)} (${node.shard}, ${node.machine})` : shortId(id);
+  };
+  const node = at(step.target);
+  switch (step.kind) {
+    case 'create_node':
+      return `Create ${node} as ${step.args.birth === 'primary' ? `a primary ${bornSlots(database, step.target)}` : 'an empty replica'}.`;
+    case 'start_node':
+      return step.args.replicaOf
+        ? `Start ${node} fenced: as a replica of ${at(step.args.replicaOf)} that owns nothing.`
+        : `Start ${node} with what lies on its disk.`;
+    case 'claim_slots':
+      return `Let ${node} take its slots, ${bornSlots(database, step.target)}.`;
+    case 'meet':
+      return `Introduce ${node} to ${step.args.peers.length} nodes.`;
+    case 'replicate':
+      return `Make ${node} a replica of ${at(step.args.primary)}.`;
+    case 'promote':
+      return step.args.mode === 'force'
+        ? `Promote ${node} in place of the dead ${at(step.args.insteadOf)}, by the vote of the other primaries.`
+        : `Promote ${node} in place of the dead ${at(step.args.insteadOf)}, without a vote: no majority of primaries is left to give one.`;
+    case 'switch_over':
+      return `Let ${node} and its primary ${at(step.args.insteadOf)} change places.`;
+    case 'forget':
+      return `Let ${node} forget ${step.args.strangers.map(shortId).join(', ')}.`;
+    case 'remove_node':
+      return `Stop ${node} and remove its directory.`;
+    case 'delete_record':
+      return `Remove the record of ${step.target}.`;
+  }
+}
+
+function bornSlots(database: Database, id: string): string {
+  const birth = database.nodes.find((node) => node.id === id)?.birth;
+  return birth?.role === 'primary' ? `with the slots ${formatSlots(birth.slots)}` : '';
+}
+
+/** A step with its reason: what is wrong, and what is done about it. */
+export function explainBecause(database: Database, step: Step, problems: readonly Problem[]): string {
+  const problem =
+    problems.find(({ code, node }) => code === step.because && node === step.target) ??
+    problems.find(({ code }) => code === step.because);
+  const reason = problem ? describeProblem(problem) : '';
+  return `${explainStep(database, step)} ${reason}`.trim();
+}

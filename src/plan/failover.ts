@@ -1,0 +1,42 @@
+/** Who may take a dead primary's place, and how: by the vote of the living primaries, or without a vote when none is possible. */
+import type { Database } from '../domain/database.ts';
+import type { DatabaseView } from '../domain/view.ts';
+import { type Member, memberOf, type ShardTopology } from './topology.ts';
+
+/** A replica qualifies when it holds data of this primary and is not in the middle of being overwritten by a copy. */
+const qualifies = (candidate: Member, dead: Member): boolean =>
+  candidate.engine !== null &&
+  candidate.engine.role === 'replica' &&
+  candidate.engine.primaryId === dead.assignment.id &&
+  !candidate.engine.syncInProgress &&
+  !candidate.engine.loading &&
+  (candidate.engine.offset > 0 || candidate.engine.keys > 0);
+
+/** The replica with the most history; of equals the one with the smaller id. Null when none qualifies. */
+export function bestCandidate(shard: ShardTopology): Member | null {
+  const dead = shard.owner;
+  if (!dead) return null;
+  const ranked = shard.members
+    .filter((member) => member !== dead && qualifies(member, dead))
+    .sort((a, b) => b.engine!.offset - a.engine!.offset || (a.assignment.id < b.assignment.id ? -1 : 1));
+  return ranked[0] ?? null;
+}
+
+export type PromotionMode = { mode: 'force' | 'takeover' } | { refused: string };
+
+/**
+ * How a candidate may be promoted. FORCE needs the votes of a majority of the slot-owning primaries, the dead one
+ * counted (`quorum = size / 2 + 1`). Without that majority only a takeover works, and it is safe only when every
+ * primary that cannot vote is known to be dead: one that is merely unreachable may still acknowledge writes.
+ */
+export function promotionMode(database: Database, view: DatabaseView, candidate: Member): PromotionMode {
+  const owners = (candidate.engine?.peers ?? []).filter((peer) => peer.role === 'primary' && peer.slots.length > 0);
+  const members = new Map(database.nodes.map((node) => [node.id, memberOf(node, view)]));
+  const voters = owners.filter((owner) => members.get(owner.id)?.engine?.role === 'primary');
+  if (voters.length >= Math.floor(owners.length / 2) + 1) return { mode: 'force' };
+  const doubtful = owners.filter((owner) => !voters.includes(owner) && members.get(owner.id)?.dead !== true);
+  if (doubtful.length === 0) return { mode: 'takeover' };
+  return {
+    refused: `${voters.length} of ${owners.length} primaries can vote, and ${doubtful.length} of the others are not known to be dead`,
+  };
+}

@@ -1,0 +1,231 @@
+/**
+ * What to do now: for each problem its remedy, as the steps that may run side by side in this pass. Reads like a table
+ * of contents; a step appears only when the view shows that all it needs is there, so planning again after every pass
+ * is all that resuming takes.
+ */
+import { type Database, shardNames } from '../domain/database.ts';
+import { placeholderOf } from '../domain/ids.ts';
+import { keepsDataOnDisk } from '../domain/spec.ts';
+import type { DatabaseView } from '../domain/view.ts';
+import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose.ts';
+import { bestCandidate, promotionMode } from './failover.ts';
+import type { Problem, ProblemCode } from './problems.ts';
+import type { Step } from './step.ts';
+import { isWhole, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
+
+/** A remedy that a gate forbids for now. */
+export interface Blocked {
+  because: ProblemCode;
+  reason: string;
+}
+
+export interface Plan {
+  problems: Problem[];
+  steps: Step[];
+  blocked: Blocked[];
+}
+
+interface Situation {
+  database: Database;
+  view: DatabaseView;
+  problems: readonly Problem[];
+}
+
+type Remedy = (situation: Situation, problem: Problem) => Array<Step | { blocked: string }>;
+
+/** The remedies. A problem that is not here mends itself, or needs a person. */
+const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
+  database_unwanted: removeEverything,
+  primary_dead: replacePrimary,
+  shard_down: startShard,
+  primary_unborn: claimSlots,
+  node_missing: createNode,
+  replica_down: startReplica,
+  stranger_known: forgetStrangers,
+  nodes_unacquainted: introduce,
+  replica_unattached: attachReplica,
+  majority_on_machine: levelPrimaries,
+};
+
+export function plan(database: Database, view: DatabaseView): Plan {
+  const problems = diagnose(database, view);
+  const steps: Step[] = [];
+  const blocked: Blocked[] = [];
+  for (const problem of problems) {
+    for (const action of REMEDIES[problem.code]?.({ database, view, problems }, problem) ?? []) {
+      if ('blocked' in action) blocked.push({ because: problem.code, reason: action.blocked });
+      else steps.push(Object.freeze(action));
+    }
+  }
+  return { problems, ...oneTakeoverAtATime(steps, blocked) };
+}
+
+/** A takeover raises the epoch without anyone's consent: two at once could choose the same one. */
+function oneTakeoverAtATime(steps: Step[], blocked: Blocked[]): Pick<Plan, 'steps' | 'blocked'> {
+  const takeovers = steps.filter((step) => step.kind === 'promote' && step.args.mode === 'takeover');
+  const waiting = takeovers.slice(1);
+  return {
+    steps: steps.filter((step) => !waiting.includes(step)),
+    blocked: [...blocked, ...waiting.map(({ because }) => ({ because, reason: 'one takeover at a time' }))],
+  };
+}
+
+const target = ({ database, view }: Situation, problem: Problem): Member =>
+  memberOf(database.nodes.find(({ id }) => id === problem.node)!, view);
+
+const shardOf = ({ database, view }: Situation, problem: Problem): ShardTopology =>
+  shardTopology(database, view, problem.shard!);
+
+function removeEverything({ database, view }: Situation): Array<Step | { blocked: string }> {
+  const members = database.nodes.map((node) => memberOf(node, view));
+  if (members.every(({ view: { process } }) => process.state === 'absent')) {
+    return [{ kind: 'delete_record', target: database.name, args: {}, expects: {}, because: 'database_unwanted' }];
+  }
+  return members
+    .filter(({ view: { process } }) => process.state !== 'absent')
+    .map(({ assignment, view: { process } }) =>
+      process.state === 'unknown'
+        ? { blocked: `the agent of ${assignment.machine} must answer before ${assignment.id} can be removed there` }
+        : { kind: 'remove_node', target: assignment.id, args: {}, expects: {}, because: 'database_unwanted' },
+    );
+}
+
+function createNode(situation: Situation, problem: Problem): Step[] {
+  const shard = shardOf(situation, problem);
+  const { assignment } = target(situation, problem);
+  const born = shard.owner !== null || situation.database.observedGeneration > 0;
+  const birth = born ? 'replica' : assignment.birth.role;
+  return [
+    {
+      kind: 'create_node',
+      target: assignment.id,
+      args: { birth },
+      expects: { process: 'absent' },
+      because: problem.code,
+    },
+  ];
+}
+
+function claimSlots(situation: Situation, problem: Problem): Step[] {
+  const { assignment } = target(situation, problem);
+  const expects = { role: 'replica', primaryId: placeholderOf(assignment.id) } as const;
+  return [{ kind: 'claim_slots', target: assignment.id, args: {}, expects, because: problem.code }];
+}
+
+/** Promote before restart: a dead primary's process is started only once another owns its slots, or nobody can. */
+function replacePrimary(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const shard = shardOf(situation, problem);
+  const dead = target(situation, problem);
+  const candidate = bestCandidate(shard);
+  if (candidate) {
+    const how = promotionMode(situation.database, situation.view, candidate);
+    if ('refused' in how) return [{ blocked: how.refused }];
+    const insteadOf = dead.assignment.id;
+    const expects = { role: 'replica', primaryId: insteadOf } as const;
+    const args = { insteadOf, mode: how.mode };
+    return [{ kind: 'promote', target: candidate.assignment.id, args, expects, because: problem.code }];
+  }
+  const unsettled = shard.members.find((member) => member !== dead && !member.dead && !isEmptyHanded(member));
+  if (unsettled && !bringsData(situation.database, dead)) {
+    const { id, machine } = unsettled.assignment;
+    return [{ blocked: `it would start empty while ${id} on ${machine} may hold its data but cannot be promoted yet` }];
+  }
+  return [startAs(dead, null, problem.code)];
+}
+
+/** It answers, has finished loading, and has nothing. */
+const isEmptyHanded = ({ engine }: Member): boolean =>
+  engine !== null && engine.keys === 0 && engine.offset === 0 && !engine.loading && !engine.syncInProgress;
+
+/** Started on its own disk it would come back with data. */
+const bringsData = (database: Database, { view }: Member): boolean =>
+  keepsDataOnDisk(database.spec) && view.disk?.hasData === true;
+
+function startShard(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const { database } = situation;
+  const shard = shardOf(situation, problem);
+  const owner = target(situation, problem);
+  const copy = bringsData(database, owner) ? null : shard.members.find((member) => bringsData(database, member));
+  // The owner's disk is empty and a copy's is not: the copy comes first, and is promoted once it has loaded its data.
+  if (copy) return [startAs(copy, null, problem.code)];
+  if (owner.view.process.state === 'absent') return createNode(situation, problem);
+  return [startAs(owner, null, problem.code)];
+}
+
+/** A copy is started when its primary serves, or is being started in this very pass from its own disk. */
+function startReplica(situation: Situation, problem: Problem): Step[] {
+  const shard = shardOf(situation, problem);
+  const member = target(situation, problem);
+  const owner = shard.owner;
+  if (owner?.engine?.role === 'primary') return [startAs(member, owner, problem.code)];
+  const ownerStarts =
+    owner?.dead === true &&
+    (bringsData(situation.database, owner) || shard.members.every((other) => !bringsData(situation.database, other))) &&
+    shard.members.every(({ dead }) => dead);
+  return owner && ownerStarts ? [startAs(member, owner, problem.code)] : [];
+}
+
+const startAs = ({ assignment }: Member, primary: Member | null, because: ProblemCode): Step => ({
+  kind: 'start_node',
+  target: assignment.id,
+  args: { replicaOf: primary?.assignment.id ?? null },
+  expects: { process: 'exited' },
+  because,
+});
+
+function forgetStrangers(situation: Situation, problem: Problem): Step[] {
+  const ids = nodeIds(situation.database);
+  const { assignment, engine } = target(situation, problem);
+  const strangers = (engine?.peers ?? [])
+    .filter((peer) => peer.met && !ids.has(peer.id) && peer.slots.length === 0)
+    .map(({ id }) => id);
+  return [{ kind: 'forget', target: assignment.id, args: { strangers }, expects: {}, because: problem.code }];
+}
+
+function introduce(situation: Situation, problem: Problem): Step[] {
+  const member = target(situation, problem);
+  const present = presentMembers(situation.database, situation.view);
+  const self = present.find(({ assignment }) => assignment.id === member.assignment.id)!;
+  const peers = unmetPeers(self, present).map(({ id }) => id);
+  return [{ kind: 'meet', target: member.assignment.id, args: { peers }, expects: {}, because: problem.code }];
+}
+
+/** It can follow only a primary it has met, and only with nothing of its own. */
+function attachReplica(situation: Situation, problem: Problem): Step[] {
+  const { owner } = shardOf(situation, problem);
+  const { assignment, engine } = target(situation, problem);
+  const primary = owner!.assignment.id;
+  if (!engine?.peers.some((peer) => peer.id === primary && peer.met)) return [];
+  return [
+    {
+      kind: 'replicate',
+      target: assignment.id,
+      args: { primary },
+      expects: { ownsSlots: false },
+      because: problem.code,
+    },
+  ];
+}
+
+/** Problems that may stand while primaries are levelled: they are not about copies. */
+const HARMLESS: readonly ProblemCode[] = ['majority_on_machine', 'copies_together', 'open_to_all'];
+
+/** One switchover at a time, and only when everything else is well. */
+function levelPrimaries(situation: Situation, problem: Problem): Step[] {
+  if (situation.problems.some(({ code }) => !HARMLESS.includes(code))) return [];
+  const { database, view } = situation;
+  const shards = shardNames(database).map((name) => shardTopology(database, view, name));
+  for (const shard of shards.filter(({ owner }) => owner?.assignment.machine === problem.machine)) {
+    for (const member of shard.members) {
+      if (member === shard.owner || !isWhole(shard)) continue;
+      const after = shards.map((other) => (other === shard ? { ...other, owner: member } : other));
+      if (crowdedMachine(after)) continue;
+      const insteadOf = shard.owner!.assignment.id;
+      const expects = { role: 'replica', primaryId: insteadOf } as const;
+      return [
+        { kind: 'switch_over', target: member.assignment.id, args: { insteadOf }, expects, because: problem.code },
+      ];
+    }
+  }
+  return [];
+}

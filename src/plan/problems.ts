@@ -1,0 +1,155 @@
+/**
+ * The catalogue of problems: everything that can be wrong with a database. A problem that holds is published as a
+ * condition, its coming and going are events, and a step names the problem it mends. The order is the order of urgency.
+ */
+import type { NodeId } from '../domain/ids.ts';
+import type { Severity } from '../domain/status.ts';
+
+interface ProblemEntry {
+  severity: Severity;
+  /** What is the case; `{name}` is filled from the problem's parameters. */
+  message: string;
+  /** What Valkeeper does, or what a person should do. */
+  advice: string;
+}
+
+export const PROBLEMS = {
+  database_unwanted: {
+    severity: 'info',
+    message: 'The database is being deleted.',
+    advice: 'Its nodes are stopped and their directories removed; then its name is free again.',
+  },
+  identity_changed: {
+    severity: 'error',
+    message: '{node} on {machine} answers with another identity, {found}.',
+    advice: 'It is left out. Something else listens on its port, or its nodes.conf was replaced: stop that process.',
+  },
+  slots_claimed_twice: {
+    severity: 'error',
+    message: '{node} and {other} both claim the slots {slots}.',
+    advice: 'Nothing is done until one of them gives way; the engine lets the higher epoch win.',
+  },
+  foreign_slot_owner: {
+    severity: 'error',
+    message: 'A node that is not part of this database, {other}, owns the slots {slots}.',
+    advice: 'Somebody joined it by hand. Move its slots back and take it out with CLUSTER FORGET.',
+  },
+  primary_dead: {
+    severity: 'error',
+    message: 'The primary of {shard}, {node} on {machine}, is dead.',
+    advice: 'The replica that has most of its history is promoted; the dead process returns as its replica.',
+  },
+  shard_down: {
+    severity: 'error',
+    message: 'No process of {shard} runs.',
+    advice: 'The copy with the newest claim is started from its disk, the others as its replicas.',
+  },
+  primary_unresponsive: {
+    severity: 'error',
+    message: 'The primary of {shard}, {node} on {machine}, runs but does not answer ({reason}).',
+    advice: 'It may be busy or hung: nothing is forced while it may still acknowledge writes. Look at its log.',
+  },
+  primary_unreachable: {
+    severity: 'error',
+    message: 'The primary of {shard}, {node} on {machine}, cannot be reached, and neither can its agent.',
+    advice: 'Unreachable is not dead: nothing is forced. Bring the machine or its agent back.',
+  },
+  primary_unborn: {
+    severity: 'info',
+    message: 'The primary of {shard}, {node}, has not taken its slots yet.',
+    advice: 'It takes them now.',
+  },
+  slots_unserved: {
+    severity: 'error',
+    message: 'Nobody owns the slots {slots} of {shard}.',
+    advice: 'Look at the events to see who owned them last; keys in them cannot be read or written.',
+  },
+  node_missing: {
+    severity: 'warning',
+    message: '{node} of {shard} does not exist on {machine}.',
+    advice: 'It is created there.',
+  },
+  replica_down: {
+    severity: 'warning',
+    message: '{node}, a copy of {shard} on {machine}, is not running.',
+    advice: 'It is started again, fenced: as a replica that owns nothing.',
+  },
+  node_unresponsive: {
+    severity: 'warning',
+    message: '{node}, a copy of {shard} on {machine}, runs but does not answer ({reason}).',
+    advice: 'If this lasts, look at its log with `valkeeper logs {node}`.',
+  },
+  machine_lost: {
+    severity: 'warning',
+    message: 'The agent of {machine} does not answer.',
+    advice: 'Its nodes are left as they are. On a fleet made by `valkeeper up` it is restarted by itself.',
+  },
+  stranger_known: {
+    severity: 'info',
+    message: '{node} still knows nodes that are not part of this database: {others}.',
+    advice: 'They own no slots and are forgotten.',
+  },
+  nodes_unacquainted: {
+    severity: 'info',
+    message: '{node} has not met {count} other nodes of this database.',
+    advice: 'They are introduced to each other.',
+  },
+  replica_unattached: {
+    severity: 'warning',
+    message: '{node} of {shard} does not follow the primary, {other}.',
+    advice: 'It is made its replica.',
+  },
+  replica_syncing: {
+    severity: 'info',
+    message: '{node}, a copy of {shard} on {machine}, is not in sync with its primary yet.',
+    advice: 'It copies the data by itself; until then it cannot take over.',
+  },
+  slots_unsettled: {
+    severity: 'info',
+    message: '{count} nodes do not see all slots served yet.',
+    advice: 'The news of who owns what is still spreading; this takes a second or two.',
+  },
+  majority_on_machine: {
+    severity: 'warning',
+    message: '{machine} holds {count} of {shards} primaries: losing it would leave no majority to agree on a failover.',
+    advice: '{remedy}',
+  },
+  copies_together: {
+    severity: 'warning',
+    message: 'Copies of {shard} share {machine}: losing it loses them together.',
+    advice: 'Add a machine, so that every copy can live on one of its own.',
+  },
+  open_to_all: {
+    severity: 'warning',
+    message: 'The database has no password: whoever reaches a node can read and change everything.',
+    advice: 'Accepted only on loopback addresses. For a password, create the database without --no-auth.',
+  },
+} as const satisfies Record<string, ProblemEntry>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+export interface Problem {
+  code: ProblemCode;
+  shard?: string;
+  node?: NodeId;
+  machine?: string;
+  /** Values of the message's placeholders; `node` ids are shown short. */
+  params: Readonly<Record<string, string | number>>;
+}
+
+const fill = (template: string, params: Problem['params']): string =>
+  template.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+
+/** The problem in words. */
+export const describeProblem = ({ code, params }: Problem): string => fill(PROBLEMS[code].message, params);
+
+/** What is done about it, in words. */
+export const adviceFor = ({ code, params }: Problem): string => fill(PROBLEMS[code].advice, params);
+
+const URGENCY = Object.keys(PROBLEMS) as ProblemCode[];
+
+/** Most urgent first; the same problems always in the same order. */
+export const byUrgency = (a: Problem, b: Problem): number =>
+  URGENCY.indexOf(a.code) - URGENCY.indexOf(b.code) ||
+  (a.shard ?? '').localeCompare(b.shard ?? '', 'en', { numeric: true }) ||
+  (a.node ?? '').localeCompare(b.node ?? '');

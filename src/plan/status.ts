@@ -1,0 +1,100 @@
+/** What is published: the database as the view shows it, with the problems that hold as its conditions. */
+import { type Database, shardNames } from '../domain/database.ts';
+import { countSlots, SLOT_COUNT } from '../domain/slots.ts';
+import type {
+  Condition,
+  DatabaseState,
+  DatabaseStatus,
+  NodeStatus,
+  ReplicaStatus,
+  ShardStatus,
+} from '../domain/status.ts';
+import type { DatabaseView } from '../domain/view.ts';
+import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
+import { isInSync, isWhole, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
+
+/** Since when each problem has held, by `problemKey`; ISO times. */
+export type Since = ReadonlyMap<string, string>;
+
+/** What makes two problems of different passes the same. */
+export const problemKey = ({ code, shard, node, machine }: Problem): string =>
+  [code, shard, node, machine].map((part) => part ?? '').join('/');
+
+export function statusOf(
+  database: Database,
+  view: DatabaseView,
+  problems: readonly Problem[],
+  since: Since,
+): DatabaseStatus {
+  const shards = shardNames(database).map((name) => shardTopology(database, view, name));
+  return {
+    name: database.name,
+    state: stateOf(database, shards),
+    spec: database.spec,
+    generation: database.generation,
+    observedGeneration: database.observedGeneration,
+    conditions: problems.map((problem) => toCondition(problem, since)),
+    endpoint: null,
+    clusterEndpoints: shards
+      .flatMap(({ members }) => members)
+      .filter(({ engine }) => engine)
+      .map(({ assignment: { host, port } }) => ({ host, port })),
+    shards: shards.map(toShardStatus),
+  };
+}
+
+/** Every slot is served, every node agrees, every replica is in sync, and there are as many as were asked for. */
+export function isReady(database: Database, shards: readonly ShardTopology[]): boolean {
+  const { spec } = database;
+  const members = shards.flatMap((shard) => shard.members);
+  return (
+    shards.length === spec.shards &&
+    members.length === spec.shards * (spec.replicas + 1) &&
+    shards.every(isWhole) &&
+    countSlots(shards.flatMap(({ slots }) => slots)) === SLOT_COUNT &&
+    members.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT)
+  );
+}
+
+function stateOf(database: Database, shards: readonly ShardTopology[]): DatabaseState {
+  if (database.deleting) return 'deleting';
+  if (isReady(database, shards)) return 'ready';
+  if (database.observedGeneration === 0) return 'creating';
+  return database.observedGeneration < database.generation ? 'updating' : 'degraded';
+}
+
+function toCondition(problem: Problem, since: Since): Condition {
+  const { code, shard, node, machine } = problem;
+  return {
+    code,
+    severity: PROBLEMS[code].severity,
+    message: describeProblem(problem),
+    advice: adviceFor(problem),
+    ...(shard === undefined ? {} : { shard }),
+    ...(node === undefined ? {} : { node }),
+    ...(machine === undefined ? {} : { machine }),
+    since: since.get(problemKey(problem)) ?? '',
+  };
+}
+
+function toShardStatus(shard: ShardTopology): ShardStatus {
+  const primary = shard.owner?.engine?.role === 'primary' ? shard.owner : null;
+  return {
+    id: shard.name,
+    slots: [...shard.slots],
+    primary: primary ? toNodeStatus(primary) : null,
+    replicas: shard.members.filter((member) => member !== primary).map((member) => toReplicaStatus(member, primary)),
+  };
+}
+
+function toNodeStatus({ assignment, view, engine, dead }: Member): NodeStatus {
+  const { id, host, port, machine } = assignment;
+  const pid = view.process.state === 'running' ? view.process.pid : null;
+  return { nodeId: id, host, port, pid, machine, state: engine ? 'running' : dead ? 'down' : 'unknown' };
+}
+
+const toReplicaStatus = (member: Member, primary: Member | null): ReplicaStatus => ({
+  ...toNodeStatus(member),
+  lagBytes: lagBytes(member, primary),
+  inSync: isInSync(member, primary),
+});

@@ -1,0 +1,73 @@
+/** A step: one action on one target, as frozen data. It says what must hold before it and which problem it mends. */
+import type { NodeId } from '../domain/ids.ts';
+import type { NodeView } from '../domain/view.ts';
+import type { ProblemCode } from './problems.ts';
+
+/** What must be true of the target when the step begins; checked again at the node itself. */
+export interface Expectation {
+  process?: 'absent' | 'exited' | 'running';
+  role?: 'primary' | 'replica';
+  primaryId?: NodeId;
+  ownsSlots?: boolean;
+}
+
+/** Every kind of step with its arguments. */
+export interface StepArgs {
+  /** The node is made on its machine and started. */
+  create_node: { birth: 'primary' | 'replica' };
+  /** A process is started: as what its disk says, or fenced as the replica of another node. */
+  start_node: { replicaOf: NodeId | null };
+  /** A newborn primary takes the slots it was born for. */
+  claim_slots: Record<string, never>;
+  /** The node is introduced to others. */
+  meet: { peers: readonly NodeId[] };
+  /** The node becomes a replica. */
+  replicate: { primary: NodeId };
+  /** A replica takes the place of a dead primary; by vote, or without one when no majority can vote. */
+  promote: { insteadOf: NodeId; mode: 'force' | 'takeover' };
+  /** A replica and its living primary change places, losing nothing. */
+  switch_over: { insteadOf: NodeId };
+  /** The node forgets others that are not part of the database. */
+  forget: { strangers: readonly NodeId[] };
+  /** The node is stopped and its directory removed. */
+  remove_node: Record<string, never>;
+  /** The database's record is removed. */
+  delete_record: Record<string, never>;
+}
+
+export type StepKind = keyof StepArgs;
+
+export type Step = {
+  [Kind in StepKind]: {
+    readonly kind: Kind;
+    /** A node id; for `delete_record` the database's name. */
+    readonly target: string;
+    readonly args: Readonly<StepArgs[Kind]>;
+    readonly expects: Readonly<Expectation>;
+    readonly because: ProblemCode;
+  };
+}[StepKind];
+
+/** What came of a step. `done` is believed only when the next observation agrees. */
+export type Outcome =
+  | { result: 'done' }
+  /** It did not work this time, for this reason; the next pass decides anew. */
+  | { result: 'retry'; reason: string }
+  /** What it expected no longer holds: nothing was done. */
+  | { result: 'blocked'; reason: string }
+  | { result: 'failed'; reason: string };
+
+/** Why the expectation does not hold for this view of the target, or null when it does. */
+export function unmetExpectation(expects: Expectation, node: NodeView): string | null {
+  if (expects.process && node.process.state !== expects.process) {
+    return `its process is ${node.process.state}, not ${expects.process}`;
+  }
+  if (expects.role === undefined && expects.primaryId === undefined && expects.ownsSlots === undefined) return null;
+  if (node.engine.state !== 'answering') return `it does not answer (${node.engine.reason})`;
+  if (expects.role && node.engine.role !== expects.role) return `it is a ${node.engine.role}, not a ${expects.role}`;
+  if (expects.primaryId && node.engine.primaryId !== expects.primaryId) return 'it follows another primary';
+  if (expects.ownsSlots !== undefined && node.engine.slots.length > 0 !== expects.ownsSlots) {
+    return expects.ownsSlots ? 'it owns no slots' : 'it owns slots';
+  }
+  return null;
+}

@@ -1,0 +1,106 @@
+/** Who owns what, by the best evidence there is: a node's own answer, then what living nodes say of it, then its disk. */
+import type { Database, NodeAssignment } from '../domain/database.ts';
+import type { NodeId } from '../domain/ids.ts';
+import { countSlots, type SlotRange } from '../domain/slots.ts';
+import {
+  type AnsweringEngine,
+  answering,
+  type DatabaseView,
+  isKnownDead,
+  type NodeView,
+  UNKNOWN_NODE,
+} from '../domain/view.ts';
+
+/** A node with what was seen of it. */
+export interface Member {
+  assignment: NodeAssignment;
+  view: NodeView;
+  /** Its answer, if it gave one under its own name. */
+  engine: AnsweringEngine | null;
+  /** Its process is certainly gone and nothing answers in its place. */
+  dead: boolean;
+}
+
+export interface ShardTopology {
+  name: string;
+  members: readonly Member[];
+  /** Who owns the shard's slots; null when nobody is known to. */
+  owner: Member | null;
+  slots: readonly SlotRange[];
+}
+
+/** The machines' word and the nodes' word on one node, side by side. */
+export function memberOf(assignment: NodeAssignment, view: DatabaseView): Member {
+  const node = view.nodes.get(assignment.id) ?? UNKNOWN_NODE;
+  const engine = answering(node);
+  const own = engine?.id === assignment.id ? engine : null;
+  return { assignment, view: node, engine: own, dead: isKnownDead(node) && own === null };
+}
+
+interface Claim {
+  slots: readonly SlotRange[];
+  configEpoch: number;
+}
+
+/** The strongest claim to slots that is known for a member, or null. */
+function claimOf(member: Member, view: DatabaseView): Claim | null {
+  if (member.engine) return member.engine.role === 'primary' ? member.engine : null;
+  const told = [...view.nodes.values()]
+    .flatMap((node) => answering(node)?.peers ?? [])
+    .filter((peer) => peer.id === member.assignment.id && peer.role === 'primary')
+    .sort((a, b) => b.configEpoch - a.configEpoch)[0];
+  if (told) return told;
+  const disk = member.view.disk?.claim;
+  return disk?.role === 'primary' ? disk : null;
+}
+
+/** The shard as it stands: the owner is the member with slots and the highest config epoch (the engine's own rule). */
+export function shardTopology(database: Database, view: DatabaseView, shard: string): ShardTopology {
+  const members = database.nodes.filter((node) => node.shard === shard).map((node) => memberOf(node, view));
+  let owner: Member | null = null;
+  let best: Claim | null = null;
+  for (const member of members) {
+    const claim = claimOf(member, view);
+    if (!claim || countSlots(claim.slots) === 0) continue;
+    if (!best || claim.configEpoch > best.configEpoch) {
+      owner = member;
+      best = claim;
+    }
+  }
+  return { name: shard, members, owner, slots: best?.slots ?? [] };
+}
+
+/** Most seconds since a replica's last acknowledgement at which it still counts as in sync; it acknowledges each second. */
+const MAX_ACK_AGE_SECONDS = 10;
+
+/** Bytes a replica lags behind its primary, or null when the primary has not heard from it. */
+export function lagBytes(replica: Member, primary: Member | null): number | null {
+  const link = primary?.engine?.replicas.find(
+    ({ host, port }) => host === replica.assignment.host && port === replica.assignment.port,
+  );
+  if (!link?.online || link.ackedOffset === 0) return null;
+  return Math.max(0, primary!.engine!.offset - link.ackedOffset);
+}
+
+/**
+ * In sync: it follows this primary, its link is up, and the primary has had its acknowledgement lately. A link that is
+ * up is not enough: for up to a second after a full copy nothing is streamed yet.
+ */
+export function isInSync(replica: Member, primary: Member | null): boolean {
+  const engine = replica.engine;
+  if (!engine || !primary?.engine || engine.role !== 'replica' || engine.primaryId !== primary.assignment.id)
+    return false;
+  if (!engine.linkUp || engine.syncInProgress || lagBytes(replica, primary) === null) return false;
+  const link = primary.engine.replicas.find(
+    ({ host, port }) => host === replica.assignment.host && port === replica.assignment.port,
+  );
+  return link!.ackAgeSeconds <= MAX_ACK_AGE_SECONDS;
+}
+
+/** True when every node of the shard that is not the owner follows it, in sync. */
+export const isWhole = (shard: ShardTopology): boolean =>
+  shard.owner?.engine?.role === 'primary' &&
+  shard.members.every((member) => member === shard.owner || isInSync(member, shard.owner));
+
+/** The ids of the database's nodes. */
+export const nodeIds = (database: Database): Set<NodeId> => new Set(database.nodes.map((node) => node.id));
