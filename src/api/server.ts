@@ -1,0 +1,70 @@
+/** The REST API: HTTP on loopback, one bearer token, problem documents for everything that goes wrong. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type FastifyReply, fastify } from 'fastify';
+import type { Logger } from 'pino';
+import { ValkeeperError } from '../domain/errors.ts';
+import { BODY_LIMIT_BYTES, PROBLEM_TYPE, toProblem, translate } from './problem.ts';
+import { addRoutes, type RouteOptions } from './routes.ts';
+
+export interface ApiOptions extends RouteOptions {
+  /** Sent by clients as `Authorization: Bearer <token>`. */
+  token: string;
+  log: Logger;
+}
+
+export interface Api {
+  /** For others who serve on the same port, such as the agents' WebSocket. */
+  readonly httpServer: Server;
+  /** Listens on 127.0.0.1 and returns the port; 0 takes any free one. @throws the system's error, such as EADDRINUSE */
+  listen(port: number): Promise<number>;
+  /** Stops listening and ends every connection. */
+  close(): Promise<void>;
+}
+
+/** Longest a client may take to send one request, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+export function createApi({ token, log, ...routes }: ApiOptions): Api {
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    frameworkErrors: (error, _request, reply) => void sendError(error, reply, log),
+  });
+
+  app.removeContentTypeParser('text/plain');
+
+  app.addHook('onRequest', async ({ headers }) => {
+    if (!isAuthorized(headers.authorization, token)) throw new ValkeeperError('not_authorized');
+  });
+  app.setErrorHandler((error: Error, _request, reply) => sendError(error, reply, log));
+  app.setNotFoundHandler(({ method, url }) => {
+    throw new ValkeeperError('route_not_found', { method, path: url.split('?')[0]! });
+  });
+  addRoutes(app, routes);
+
+  return {
+    httpServer: app.server,
+    listen: async (port) => {
+      await app.listen({ host: '127.0.0.1', port });
+      return (app.server.address() as AddressInfo).port;
+    },
+    close: () => app.close(),
+  };
+}
+
+/** Compares digests, which have one length, so that the time taken tells nothing about the token. */
+function isAuthorized(header: string | undefined, token: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${token}`));
+}
+
+function sendError(error: Error, reply: FastifyReply, log: Logger): FastifyReply {
+  const ours = translate(error);
+  if (ours.kind === 'internal') log.error({ err: error }, 'a request failed unexpectedly');
+  const problem = toProblem(ours);
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
+}
