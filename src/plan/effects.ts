@@ -108,7 +108,7 @@ function started(node: NodeAssignment, before: NodeView, replicaOf: NodeId | nul
   return {
     process: { state: 'running', pid: 1 },
     disk: before.disk,
-    engine: { ...freshEngine(node.id), ...role, keys: hasData ? 1 : 0, offset: hasData ? 1 : 0 },
+    engine: { ...freshEngine(node.id), ...role, keys: hasData ? 1 : 0, offset: 1 },
   };
 }
 
@@ -141,14 +141,27 @@ function gossiped(database: Database, nodes: ReadonlyMap<NodeId, NodeView>): Map
       engine: {
         ...node.engine,
         peers,
+        keys: copiedKeys(node.engine, nodes),
         clusterOk: true,
         slotsOk: Math.min(SLOT_COUNT, countSlots(slots)),
-        offset: Math.max(1, node.engine.offset),
+        offset: isLinked(node.engine, nodes) ? SYNCED_OFFSET : node.engine.offset,
         replicas: followers(database, nodes, id),
       },
     });
   }
   return result;
+}
+
+/** Any offset that shows history. */
+const SYNCED_OFFSET = 100;
+
+const isLinked = (engine: AnsweringEngine, nodes: ReadonlyMap<NodeId, NodeView>): boolean =>
+  engine.role === 'primary' || nodes.get(engine.primaryId ?? '')?.engine.state === 'answering';
+
+/** A replica has what its primary has: also nothing, when the primary came back empty. */
+function copiedKeys(engine: AnsweringEngine, nodes: ReadonlyMap<NodeId, NodeView>): number {
+  const primary = engine.primaryId ? nodes.get(engine.primaryId)?.engine : undefined;
+  return primary?.state === 'answering' ? primary.keys : engine.keys;
 }
 
 function describePeer(
@@ -181,7 +194,7 @@ function ownedNow(
   facts: PeerView | AnsweringEngine | undefined,
   nodes: ReadonlyMap<NodeId, NodeView>,
 ): readonly SlotRange[] {
-  if (!facts || facts.role !== 'primary') return [];
+  if (facts?.role !== 'primary') return [];
   const taken = [...nodes.values()].some(
     ({ engine }) =>
       engine.state === 'answering' &&

@@ -1,7 +1,7 @@
 /** Who may take a dead primary's place, and how: by the vote of the living primaries, or without a vote when none is possible. */
 import type { Database } from '../domain/database.ts';
 import type { DatabaseView } from '../domain/view.ts';
-import { type Member, memberOf, type ShardTopology } from './topology.ts';
+import { hasHistory, type Member, memberOf, type ShardTopology } from './topology.ts';
 
 /** A replica qualifies when it holds data of this primary and is not in the middle of being overwritten by a copy. */
 const qualifies = (candidate: Member, dead: Member): boolean =>
@@ -10,7 +10,7 @@ const qualifies = (candidate: Member, dead: Member): boolean =>
   candidate.engine.primaryId === dead.assignment.id &&
   !candidate.engine.syncInProgress &&
   !candidate.engine.loading &&
-  (candidate.engine.offset > 0 || candidate.engine.keys > 0);
+  (hasHistory(candidate.engine) || candidate.engine.keys > 0);
 
 /** The replica with the most history; of equals the one with the smaller id. Null when none qualifies. */
 export function bestCandidate(shard: ShardTopology): Member | null {

@@ -11,7 +11,7 @@ import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose
 import { bestCandidate, promotionMode } from './failover.ts';
 import type { Problem, ProblemCode } from './problems.ts';
 import type { Step } from './step.ts';
-import { isWhole, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
+import { hasHistory, isWhole, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
 
 /** A remedy that a gate forbids for now. */
 export interface Blocked {
@@ -135,7 +135,7 @@ function replacePrimary(situation: Situation, problem: Problem): Array<Step | { 
 
 /** It answers, has finished loading, and has nothing. */
 const isEmptyHanded = ({ engine }: Member): boolean =>
-  engine !== null && engine.keys === 0 && engine.offset === 0 && !engine.loading && !engine.syncInProgress;
+  engine !== null && engine.keys === 0 && !hasHistory(engine) && !engine.loading && !engine.syncInProgress;
 
 /** Started on its own disk it would come back with data. */
 const bringsData = (database: Database, { view }: Member): boolean =>

@@ -70,6 +70,9 @@ export function shardTopology(database: Database, view: DatabaseView, shard: str
   return { name: shard, members, owner, slots: best?.slots ?? [] };
 }
 
+/** A replica that has never been in sync reports the offset 1 (`slave_repl_offset`, Valkey's INFO). */
+export const hasHistory = ({ offset }: AnsweringEngine): boolean => offset > 1;
+
 /** Most seconds since a replica's last acknowledgement at which it still counts as in sync; it acknowledges each second. */
 const MAX_ACK_AGE_SECONDS = 10;
 

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { databaseOn, emptyView, fleet, killed, outOfReach, readyWorld } from '../../test/support/worlds.ts';
+import { type Database, shardNames } from '../domain/database.ts';
+import { countSlots, SLOT_COUNT } from '../domain/slots.ts';
+import { PERSISTENCE_MODES } from '../domain/spec.ts';
+import { answering, type DatabaseView } from '../domain/view.ts';
+import { afterStep } from './effects.ts';
+import { forecast } from './forecast.ts';
+import { plan } from './plan.ts';
+import { statusOf } from './status.ts';
+import type { Step } from './step.ts';
+import { shardTopology } from './topology.ts';
+
+const stateOf = (database: Database, view: DatabaseView): string =>
+  statusOf(database, view, plan(database, view).problems, new Map()).state;
+
+const kinds = (steps: readonly Step[]): string[] => [...new Set(steps.map(({ kind }) => kind))];
+
+const shapes = fc.record({
+  machines: fc.integer({ min: 2, max: 6 }),
+  shards: fc.integer({ min: 1, max: 8 }),
+  replicas: fc.integer({ min: 0, max: 2 }),
+  persistence: fc.constantFrom(...PERSISTENCE_MODES),
+});
+
+/** A shape that fits its fleet. */
+const wishes = shapes.map(({ machines, ...wish }) => ({
+  machines: fleet(machines),
+  wish: { ...wish, replicas: Math.min(wish.replicas, machines - 1) },
+}));
+
+/** A ready database in which some nodes die and some go out of reach. */
+const hurtWorlds = (reachable: boolean) =>
+  fc
+    .tuple(wishes, fc.array(fc.tuple(fc.nat(), reachable ? fc.constant(false) : fc.boolean()), { maxLength: 6 }))
+    .map(([{ machines, wish }, harms]) => {
+      const { database, view } = readyWorld(machines, wish);
+      const hurt = harms.reduce((seen, [which, lost]) => {
+        const { id } = database.nodes[which % database.nodes.length]!;
+        return lost ? outOfReach(seen, id) : killed(database, seen, id);
+      }, view);
+      return { database, view: hurt };
+    });
+
+/** Shards of which at least one copy, in memory or on a disk that is read at start, has data. */
+const shardsWithData = (database: Database, view: DatabaseView): string[] =>
+  shardNames(database).filter((name) =>
+    shardTopology(database, view, name).members.some(
+      ({ view: node, engine }) => (engine?.keys ?? 0) > 0 || (!engine && node.disk?.hasData === true),
+    ),
+  );
+
+const ownedSlots = (database: Database, view: DatabaseView): number =>
+  countSlots(
+    database.nodes.flatMap(({ id }) => {
+      const engine = answering(view.nodes.get(id));
+      return engine?.role === 'primary' ? engine.slots : [];
+    }),
+  );
+
+describe('plan', () => {
+  it('creates, lets primaries take their slots, introduces, attaches, and then has nothing left to do', () => {
+    const machines = fleet(3);
+    const database = databaseOn(machines);
+    const { stages, view } = forecast(database, emptyView(database, machines));
+    assert.deepEqual(
+      stages.map(({ steps }) => kinds(steps)),
+      [['create_node'], ['claim_slots', 'meet'], ['meet'], ['replicate']],
+    );
+    assert.equal(stateOf(database, view), 'ready');
+  });
+
+  it('replaces a dead primary by the vote of the others, then starts it fenced', () => {
+    const { database, view } = readyWorld(fleet(3));
+    const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+    const { stages } = forecast(database, killed(database, view, dead.id));
+    const [first, second] = stages;
+    assert.equal(first?.steps[0]?.kind, 'promote');
+    assert.deepEqual(first.steps[0].args, { insteadOf: dead.id, mode: 'force' });
+    assert.equal(second?.steps[0]?.kind, 'start_node');
+    assert.deepEqual(second.steps[0].args, { replicaOf: first.steps[0].target });
+  });
+
+  it('promotes the replica with the highest offset', () => {
+    const { database, view } = readyWorld(fleet(3), { replicas: 2 });
+    const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+    const hurt = killed(database, view, dead.id);
+    const ahead = database.nodes.filter(({ shard, id }) => shard === dead.shard && id !== dead.id).at(-1)!;
+    const node = hurt.nodes.get(ahead.id)!;
+    assert.ok(node.engine.state === 'answering');
+    const nodes = new Map(hurt.nodes).set(ahead.id, { ...node, engine: { ...node.engine, offset: 1000 } });
+    assert.equal(plan(database, { ...hurt, nodes }).steps[0]?.target, ahead.id);
+  });
+
+  it('takes over without a vote when one or two shards leave no majority', () => {
+    for (const shards of [1, 2]) {
+      const { database, view } = readyWorld(fleet(3), { shards });
+      const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+      const [step] = plan(database, killed(database, view, dead.id)).steps;
+      assert.equal(step?.kind, 'promote');
+      assert.equal(step.args.mode, 'takeover');
+    }
+  });
+
+  it('does not take over while another primary is only out of reach', () => {
+    const { database, view } = readyWorld(fleet(3));
+    const [first, second] = database.nodes.filter(({ birth }) => birth.role === 'primary');
+    const { steps, blocked } = plan(database, outOfReach(killed(database, view, first!.id), second!.id));
+    assert.deepEqual(
+      steps.filter(({ kind }) => kind === 'promote'),
+      [],
+    );
+    assert.match(blocked[0]!.reason, /not known to be dead/);
+  });
+
+  it('does nothing to a primary that is only out of reach', () => {
+    const { database, view } = readyWorld(fleet(3));
+    const { steps, problems } = plan(database, outOfReach(view, database.nodes[0]!.id));
+    assert.deepEqual(steps, []);
+    assert.equal(problems[0]?.code, 'primary_unreachable');
+  });
+
+  it('does not start a primary empty while a copy that cannot be promoted yet may hold its data', () => {
+    const { database, view } = readyWorld(fleet(3), { persistence: 'none' });
+    const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+    const copy = database.nodes.find(({ shard, id }) => shard === dead.shard && id !== dead.id)!;
+    const hurt = killed(database, view, dead.id);
+    const node = hurt.nodes.get(copy.id)!;
+    assert.ok(node.engine.state === 'answering');
+    const nodes = new Map(hurt.nodes).set(copy.id, { ...node, engine: { ...node.engine, syncInProgress: true } });
+    const { steps, blocked } = plan(database, { ...hurt, nodes });
+    assert.deepEqual(steps, []);
+    assert.match(blocked[0]!.reason, /start empty/);
+    const lost = plan(database, outOfReach(hurt, copy.id));
+    assert.deepEqual(lost.steps, []);
+    assert.match(lost.blocked[0]!.reason, /start empty/);
+  });
+
+  it('starts a shard from the copy that has data when the owner has lost its disk', () => {
+    const { database, view } = readyWorld(fleet(3));
+    const owner = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+    const copy = database.nodes.find(({ shard, id }) => shard === owner.shard && id !== owner.id)!;
+    const down = killed(database, killed(database, view, owner.id), copy.id);
+    const node = down.nodes.get(owner.id)!;
+    const nodes = new Map(down.nodes).set(owner.id, { ...node, disk: { ...node.disk!, hasData: false } });
+    const [step] = plan(database, { ...down, nodes }).steps;
+    assert.deepEqual([step?.kind, step?.target], ['start_node', copy.id]);
+  });
+
+  it('moves a primary off a machine that holds a majority, but only when all is well', () => {
+    const { database, view } = readyWorld(fleet(3));
+    const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+    const { stages } = forecast(database, killed(database, view, dead.id));
+    assert.deepEqual(kinds(stages.at(-1)!.steps), ['switch_over']);
+    assert.ok(stages.slice(0, -1).every(({ steps }) => !kinds(steps).includes('switch_over')));
+  });
+
+  it('removes every node and then the record of an unwanted database, but waits for agents that are away', () => {
+    const { database, view } = readyWorld(fleet(3));
+    const unwanted = { ...database, deleting: true };
+    assert.deepEqual(
+      forecast(unwanted, view).stages.map(({ steps }) => kinds(steps)),
+      [['remove_node'], ['delete_record']],
+    );
+    const away = plan(unwanted, outOfReach(view, database.nodes[0]!.id));
+    assert.equal(away.blocked.length, 1);
+    assert.ok(!kinds(away.steps).includes('delete_record'));
+  });
+
+  it('is deterministic, and plans nothing for a quiet world', () => {
+    fc.assert(
+      fc.property(wishes, ({ machines, wish }) => {
+        const { database, view } = readyWorld(machines, wish);
+        assert.deepEqual(plan(database, view), plan(structuredClone(database), structuredClone(view)));
+        const steps = plan(database, view).steps;
+        assert.deepEqual(steps, [], JSON.stringify(steps));
+        assert.equal(stateOf(database, view), 'ready');
+        assert.equal(ownedSlots(database, view), SLOT_COUNT);
+      }),
+    );
+  });
+
+  it('converges from any prefix of its steps, slots always partitioned at the end', () => {
+    fc.assert(
+      fc.property(wishes, fc.infiniteStream(fc.boolean()), ({ machines, wish }, chance) => {
+        const database = databaseOn(machines, wish);
+        let view = emptyView(database, machines);
+        for (let pass = 0; pass < 10; pass += 1) {
+          for (const step of plan(database, view).steps) {
+            if (chance.next().value) view = afterStep(database, view, step);
+            assert.ok(ownedSlots(database, view) <= SLOT_COUNT);
+          }
+        }
+        const end = forecast(database, view).view;
+        assert.equal(stateOf(database, end), 'ready');
+        assert.equal(ownedSlots(database, end), SLOT_COUNT);
+      }),
+    );
+  });
+
+  it('heals everything that is known to be dead, in any order and from any prefix', () => {
+    fc.assert(
+      fc.property(hurtWorlds(true), fc.infiniteStream(fc.boolean()), ({ database, view: start }, chance) => {
+        let view = start;
+        for (let pass = 0; pass < 5; pass += 1) {
+          for (const step of plan(database, view).steps) {
+            if (chance.next().value) view = afterStep(database, view, step);
+          }
+        }
+        const end = forecast(database, view).view;
+        assert.equal(stateOf(database, end), 'ready');
+        assert.equal(ownedSlots(database, end), SLOT_COUNT);
+      }),
+    );
+  });
+
+  it('never drops the last copy of a shard, whatever is dead or out of reach', () => {
+    fc.assert(
+      fc.property(hurtWorlds(false), ({ database, view: start }) => {
+        let view = start;
+        const before = shardsWithData(database, view);
+        for (let pass = 0; pass < 8; pass += 1) {
+          for (const step of plan(database, view).steps) {
+            view = afterStep(database, view, step);
+            const after = shardsWithData(database, view);
+            assert.deepEqual(
+              before.filter((name) => !after.includes(name)),
+              [],
+              `lost by ${step.kind} of ${step.target}`,
+            );
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,101 @@
+/** Databases and views made from nothing, for tests of the pure brain. */
+import type { Database } from '../../src/domain/database.ts';
+import { type DatabaseSpec, DEFAULT_SPEC } from '../../src/domain/spec.ts';
+import type { DatabaseView, MachineView, NodeView } from '../../src/domain/view.ts';
+import { forecast } from '../../src/plan/forecast.ts';
+import { place } from '../../src/plan/placement.ts';
+
+export const fleet = (count: number, memoryBytes = 8 * 1024 ** 3): MachineView[] =>
+  Array.from({ length: count }, (_, index) => ({
+    name: `machine-${index + 1}`,
+    address: `127.0.0.${11 + index}`,
+    zone: 'local',
+    connected: true,
+    since: 0,
+    memoryBytes,
+    reservedBytes: 0,
+  }));
+
+export const nodeIdOf = (index: number): string => (index + 1).toString(16).padStart(2, '0').repeat(20);
+
+/** A database as it is stored the moment it was asked for. Throws when it cannot be placed. */
+export function databaseOn(machines: readonly MachineView[], wish: Partial<DatabaseSpec> = {}): Database {
+  const spec = { ...DEFAULT_SPEC, ...wish };
+  const placement = place(spec, machines);
+  if ('refused' in placement) throw new Error(placement.refused);
+  return {
+    name: 'test',
+    uid: 'uid',
+    spec,
+    generation: 1,
+    observedGeneration: 0,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    deleting: false,
+    secrets: { password: 'p', adminPassword: 'a' },
+    nodes: placement.places.map(({ shard, machine, birth }, index) => ({
+      id: nodeIdOf(index),
+      shard,
+      machine,
+      host: machines.find(({ name }) => name === machine)!.address,
+      port: 7000 + index,
+      birth,
+    })),
+  };
+}
+
+/** Nothing exists yet. */
+export const emptyView = (database: Database, machines: readonly MachineView[]): DatabaseView => ({
+  at: 0,
+  machines,
+  nodes: new Map(
+    database.nodes.map(({ id }) => [
+      id,
+      { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'refused' } },
+    ]),
+  ),
+});
+
+/** The database made, everyone in sync, one key in every shard. */
+export function readyWorld(machines: readonly MachineView[], wish: Partial<DatabaseSpec> = {}) {
+  const fresh = databaseOn(machines, wish);
+  const { view } = forecast(fresh, emptyView(fresh, machines));
+  const nodes = new Map([...view.nodes].map(([id, node]) => [id, withKeys(node, 1)]));
+  return { database: { ...fresh, observedGeneration: 1 }, view: { ...view, nodes } };
+}
+
+const withKeys = (node: NodeView, keys: number): NodeView =>
+  node.engine.state === 'answering' ? { ...node, engine: { ...node.engine, keys } } : node;
+
+/** The process is gone for certain; its disk remembers what its persistence kept. */
+export function killed(database: Database, view: DatabaseView, id: string): DatabaseView {
+  const node = view.nodes.get(id)!;
+  if (node.engine.state !== 'answering') return view;
+  const { role, primaryId, slots, configEpoch, keys } = node.engine;
+  const nodes = new Map(view.nodes);
+  nodes.set(id, {
+    process: { state: 'exited', how: 'died', at: 0, detail: 'killed' },
+    disk: {
+      hasData: database.spec.persistence !== 'none' && keys > 0,
+      claim: { role, primaryId, slots, configEpoch },
+    },
+    engine: { state: 'unknown', reason: 'refused' },
+  });
+  return { ...view, nodes: unlinked(nodes, id) };
+}
+
+/** Nothing is known of the node: its agent and itself are out of reach. */
+export function outOfReach(view: DatabaseView, id: string): DatabaseView {
+  const nodes = new Map(view.nodes);
+  nodes.set(id, { process: { state: 'unknown' }, disk: null, engine: { state: 'unknown', reason: 'timeout' } });
+  return { ...view, nodes: unlinked(nodes, id) };
+}
+
+/** Those who followed the node see their link down. */
+function unlinked(nodes: Map<string, NodeView>, gone: string): Map<string, NodeView> {
+  for (const [id, node] of nodes) {
+    if (node.engine.state === 'answering' && node.engine.primaryId === gone) {
+      nodes.set(id, { ...node, engine: { ...node.engine, linkUp: false } });
+    }
+  }
+  return nodes;
+}
