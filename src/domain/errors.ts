@@ -51,6 +51,11 @@ export const ERRORS = {
     message: 'There is no database named {name}.',
     hint: 'List the databases with `valkeeper db list`.',
   },
+  log_not_found: {
+    kind: 'not_found',
+    message: 'There is no log of {source}.',
+    hint: 'Logs there are: server, a machine (`valkeeper machine list`), a node id or its beginning (`valkeeper db show NAME`).',
+  },
   route_not_found: { kind: 'not_found', message: 'There is no {method} {path}.', hint: 'All routes begin with /v1.' },
   database_exists: {
     kind: 'conflict',
@@ -71,6 +76,36 @@ export const ERRORS = {
     kind: 'conflict',
     message: 'Valkeeper runs already in {dir}, as process {pid}.',
     hint: 'Look at it with `valkeeper status`, or stop it with `valkeeper down`.',
+  },
+  nothing_on_disk: {
+    kind: 'refused',
+    message: 'Stopping would lose the data of {names}: kept in memory only.',
+    hint: 'To stop all the same: `valkeeper down --yes`.',
+  },
+  not_enough_memory: {
+    kind: 'refused',
+    message: 'The database does not fit: a node needs {needed}, and the machine with the most room has {free} left.',
+    hint: 'Ask for less with --memory, use more shards, delete a database, or add a machine.',
+  },
+  no_auth_beyond_loopback: {
+    kind: 'refused',
+    message: '{machine} listens on {address}: a database without a password is accepted on loopback addresses only.',
+    hint: 'Leave out --no-auth.',
+  },
+  stopping: {
+    kind: 'unavailable',
+    message: 'Valkeeper is stopping.',
+    hint: 'Start it again with `./valkeeper up`.',
+  },
+  agent_away: {
+    kind: 'unavailable',
+    message: 'The agent of {machine} is not connected.',
+    hint: 'See `valkeeper machine list`; on a fleet made by `valkeeper up` it is restarted by itself.',
+  },
+  agent_timeout: {
+    kind: 'unavailable',
+    message: 'The agent of {machine} did not answer to {operation} within {seconds} s.',
+    hint: 'It is tried again. If it lasts, look at `valkeeper logs {machine}`.',
   },
   confirmation_needed: {
     kind: 'refused',

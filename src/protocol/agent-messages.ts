@@ -64,8 +64,11 @@ export interface NodeConfig {
   database: string;
   databaseUid: string;
   port: number;
-  /** Lines of valkey.conf beyond what the agent itself decides (directory, port, addresses, log). */
-  directives: readonly (readonly [name: string, value: string])[];
+  /**
+   * Lines of valkey.conf beyond what the agent itself decides (directory, port, addresses, log): the directive's name,
+   * then its arguments, each quoted on its own.
+   */
+  directives: readonly (readonly [name: string, ...args: string[]])[];
   /** Text of the ACL file. */
   aclFile: string;
   /** Password of the user `valkeeper`. */

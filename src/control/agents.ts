@@ -1,0 +1,235 @@
+/**
+ * The agents that are connected: what they last told, and requests to them. An agent that is away is remembered with
+ * its machine, but nothing it said of its nodes is believed any more.
+ */
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
+import {
+  AGENT_PATH,
+  AGENT_PROTOCOL,
+  type AgentOperation,
+  type AgentRequests,
+  type FromAgent,
+  type Hello,
+  MAX_MESSAGE_BYTES,
+  type NodeReport,
+  type Request,
+  type ToAgent,
+} from '../protocol/agent-messages.ts';
+
+/** How often a silent agent is asked for a sign of life, and how long it may stay silent before it counts as away. */
+const PING_INTERVAL_MS = 5_000;
+/** An agent that says nothing after connecting is turned away. */
+const HELLO_TIMEOUT_MS = 5_000;
+
+/** One machine as the control plane knows it. */
+export interface Machine {
+  name: string;
+  address: string;
+  zone: string;
+  memoryBytes: number;
+  connected: boolean;
+  /** Milliseconds since the epoch at which `connected` took its value. */
+  since: number;
+  /** What its agent says of its nodes; empty while it is away. */
+  nodes: ReadonlyMap<NodeId, NodeReport>;
+}
+
+interface Waiting {
+  resolve: (result: never) => void;
+  reject: (error: Error) => void;
+  timer: NodeJS.Timeout;
+}
+
+interface AgentEvents {
+  /** A machine's agent came or went. */
+  machine: [machine: Machine];
+  /** Something about a node changed. */
+  node: [databaseUid: string, id: NodeId];
+}
+
+/** The registry; emits `machine` and `node`. */
+export class Agents extends EventEmitter<AgentEvents> {
+  readonly #sessions = new Map<string, AgentSession>();
+  readonly #machines = new Map<string, Machine>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    super();
+    this.#now = now;
+  }
+
+  machines(): Machine[] {
+    return [...this.#machines.values()].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  }
+
+  /** What the node's agent says of it: a report, `absent` when the agent has no such node, `unknown` when it is away. */
+  report(machine: string, id: NodeId): NodeReport | 'absent' | 'unknown' {
+    const known = this.#machines.get(machine);
+    if (!known?.connected) return 'unknown';
+    return known.nodes.get(id) ?? 'absent';
+  }
+
+  /** @throws agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
+  request<O extends AgentOperation>(
+    machine: string,
+    operation: O,
+    args: AgentRequests[O]['args'],
+    timeoutMs: number,
+  ): Promise<AgentRequests[O]['result']> {
+    const session = this.#sessions.get(machine);
+    if (!session) return Promise.reject(new ValkeeperError('agent_away', { machine }));
+    return session.request(operation, args, timeoutMs);
+  }
+
+  /** An agent said hello over this socket. */
+  welcome(socket: WebSocket, hello: Hello): AgentSession {
+    this.#sessions.get(hello.machine)?.close('another agent took its place');
+    const session = new AgentSession(socket, hello.machine);
+    this.#sessions.set(hello.machine, session);
+    const { machine: name, address, zone, memoryBytes } = hello;
+    const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
+    this.#set({ name, address, zone, memoryBytes, connected: true, since: this.#now(), nodes });
+    return session;
+  }
+
+  /** The session is over. */
+  left(session: AgentSession): void {
+    if (this.#sessions.get(session.machine) !== session) return;
+    this.#sessions.delete(session.machine);
+    const machine = this.#machines.get(session.machine)!;
+    this.#set({ ...machine, connected: false, since: this.#now(), nodes: new Map() });
+  }
+
+  heard(machineName: string, message: FromAgent): void {
+    const machine = this.#machines.get(machineName);
+    if (!machine) return;
+    if (message.type === 'node') {
+      const nodes = new Map(machine.nodes).set(message.node.id, message.node);
+      this.#machines.set(machineName, { ...machine, nodes });
+      this.emit('node', message.node.databaseUid, message.node.id);
+    }
+    if (message.type === 'node-removed') {
+      const nodes = new Map(machine.nodes);
+      const gone = nodes.get(message.id);
+      nodes.delete(message.id);
+      this.#machines.set(machineName, { ...machine, nodes });
+      if (gone) this.emit('node', gone.databaseUid, message.id);
+    }
+  }
+
+  /** Closes every session; the agents and their nodes go on. */
+  close(): void {
+    for (const session of this.#sessions.values()) session.close('the control plane stops');
+  }
+
+  #set(machine: Machine): void {
+    this.#machines.set(machine.name, machine);
+    this.emit('machine', machine);
+  }
+}
+
+/** One connected agent and the requests it has not answered. */
+export class AgentSession {
+  readonly machine: string;
+  readonly #socket: WebSocket;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+
+  constructor(socket: WebSocket, machine: string) {
+    this.#socket = socket;
+    this.machine = machine;
+  }
+
+  request<O extends AgentOperation>(
+    operation: O,
+    args: AgentRequests[O]['args'],
+    timeoutMs: number,
+  ): Promise<AgentRequests[O]['result']> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(new ValkeeperError('agent_timeout', { machine: this.machine, operation, seconds: timeoutMs / 1000 }));
+      }, timeoutMs);
+      this.#waiting.set(id, { resolve, reject, timer });
+      const request: Request<O> = { type: 'request', id, operation, args };
+      this.#socket.send(JSON.stringify(request));
+    });
+  }
+
+  answered(message: Extract<FromAgent, { type: 'reply' }>): void {
+    const waiting = this.#waiting.get(message.id);
+    if (!waiting) return; // it came after its time-out
+    this.#waiting.delete(message.id);
+    clearTimeout(waiting.timer);
+    if ('error' in message) waiting.reject(fromErrorDocument(message.error));
+    else waiting.resolve(message.result as never);
+  }
+
+  close(reason: string): void {
+    this.#socket.close(1001, reason);
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new ValkeeperError('agent_away', { machine: this.machine }));
+    }
+    this.#waiting.clear();
+  }
+}
+
+/**
+ * Serves agents on the HTTP server's `AGENT_PATH`.
+ * @param isAuthorized says whether an upgrade request carries the agents' token
+ */
+export function serveAgents(server: Server, agents: Agents, isAuthorized: (request: IncomingMessage) => boolean): void {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (request.url !== AGENT_PATH) return turnAway(socket, '404 Not Found');
+    if (!isAuthorized(request)) return turnAway(socket, '401 Unauthorized');
+    sockets.handleUpgrade(request, socket, head, (webSocket) => serveAgent(webSocket, agents));
+  });
+}
+
+function turnAway(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+}
+
+function serveAgent(socket: WebSocket, agents: Agents): void {
+  let session: AgentSession | null = null;
+  let alive = true;
+  const silence = setTimeout(() => socket.close(1008, 'no hello'), HELLO_TIMEOUT_MS);
+  const pings = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, PING_INTERVAL_MS);
+  socket.on('pong', () => {
+    alive = true;
+  });
+  socket.on('message', (data) => {
+    alive = true;
+    const message = JSON.parse(String(data)) as FromAgent;
+    if (message.type === 'hello') {
+      clearTimeout(silence);
+      if (message.protocol !== AGENT_PROTOCOL) {
+        return socket.close(1008, `agent protocol ${message.protocol} is not ${AGENT_PROTOCOL}`);
+      }
+      send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL });
+      session = agents.welcome(socket, message);
+    } else if (message.type === 'reply') session?.answered(message);
+    else if (session) agents.heard(session.machine, message);
+  });
+  socket.on('error', () => socket.terminate());
+  socket.on('close', () => {
+    clearTimeout(silence);
+    clearInterval(pings);
+    if (session) agents.left(session);
+    session?.close('closed');
+  });
+}
+
+const send = (socket: WebSocket, message: ToAgent): void => socket.send(JSON.stringify(message));

@@ -1,0 +1,124 @@
+/** What a node is made of: valkey.conf directives from the spec, its users, and the nodes.conf it is born with. */
+import { createHash } from 'node:crypto';
+import { ADMIN_USER, BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
+import { placeholderOf } from '../domain/ids.ts';
+import { type DatabaseSpec, memoryBytesPerNode, type Persistence } from '../domain/spec.ts';
+import type { NodeConfig } from '../protocol/agent-messages.ts';
+
+const MIB = 1024 ** 2;
+
+/** Everything the agent needs to create the node. */
+export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'primary' | 'replica'): NodeConfig => ({
+  id: node.id,
+  database: database.name,
+  databaseUid: database.uid,
+  port: node.port,
+  directives: directives(database.spec, database.secrets.adminPassword),
+  aclFile: aclFile(database),
+  adminPassword: database.secrets.adminPassword,
+  nodesConf: birth === 'primary' ? primaryNodesConf(database, node) : replicaNodesConf(node),
+});
+
+type Directive = readonly [name: string, ...args: string[]];
+
+/** The managed defaults, each with its reason. Facts: valkey.conf of Valkey 9.1. */
+function directives(spec: DatabaseSpec, adminPassword: string): Directive[] {
+  const memoryBytes = memoryBytesPerNode(spec);
+  return [
+    ['maxmemory', String(memoryBytes)],
+    ['maxmemory-policy', spec.eviction],
+    ...persistenceDirectives(spec.persistence),
+    ['cluster-databases', '16'],
+    // Death is told by agents; gossip is the fallback and should not be nervous.
+    ['cluster-node-timeout', '5000'],
+    // A shard in trouble must not stop the others.
+    ['cluster-require-full-coverage', 'no'],
+    // Who copies whom is decided by the plan.
+    ['cluster-allow-replica-migration', 'no'],
+    ['cluster-manual-failover-timeout', '1000'],
+    ['cluster-config-save-behavior', 'best-effort'],
+    ['repl-diskless-sync', 'yes'],
+    ['repl-diskless-sync-delay', '0'],
+    // An empty replica reads the copy straight from the socket: in sync a second earlier than over its disk.
+    ['repl-diskless-load', 'on-empty-db'],
+    ['repl-backlog-size', String(Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8))))],
+    // Must hold what is written while a copy is made; too small means copying for ever.
+    ['client-output-buffer-limit', 'replica', String(Math.max(256 * MIB, memoryBytes)), '0', '0'],
+    ['primaryuser', ADMIN_USER],
+    ['primaryauth', adminPassword],
+    ['tcp-keepalive', '60'],
+  ];
+}
+
+const PERSISTENCE: Record<Persistence, Directive[]> = {
+  none: [
+    ['appendonly', 'no'],
+    ['save', ''],
+  ],
+  snapshot: [
+    ['appendonly', 'no'],
+    ['save', '3600', '1', '300', '100', '60', '10000'],
+  ],
+  aof: [
+    ['appendonly', 'yes'],
+    ['appendfsync', 'everysec'],
+    ['save', ''],
+  ],
+  'aof-always': [
+    ['appendonly', 'yes'],
+    ['appendfsync', 'always'],
+    ['save', ''],
+  ],
+};
+
+const persistenceDirectives = (persistence: Persistence): Directive[] => PERSISTENCE[persistence];
+
+/** Commands with which an app could pull its own database out from under Valkeeper. */
+const FORBIDDEN_TO_APPS = [
+  ...['acl|setuser', 'acl|deluser', 'acl|load', 'acl|save', 'config|set', 'config|rewrite'],
+  ...['replicaof', 'slaveof', 'failover', 'shutdown', 'debug', 'module', 'psync', 'sync', 'replconf'],
+  ...['save', 'bgsave', 'bgrewriteaof'],
+  ...['cluster|addslots', 'cluster|addslotsrange', 'cluster|delslots', 'cluster|delslotsrange', 'cluster|flushslots'],
+  ...['cluster|setslot', 'cluster|migrateslots', 'cluster|cancelslotmigrations', 'cluster|bumpepoch', 'cluster|meet'],
+  ...['cluster|set-config-epoch', 'cluster|forget', 'cluster|replicate', 'cluster|failover', 'cluster|reset'],
+  'cluster|saveconfig',
+];
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The users: `default` for apps, `valkeeper` for Valkeeper and replication. Passwords are written as their hashes. */
+function aclFile({ secrets }: Database): string {
+  const secret = secrets.password === null ? 'nopass' : `#${sha256(secrets.password)}`;
+  const forbidden = FORBIDDEN_TO_APPS.map((command) => `-${command}`).join(' ');
+  return [
+    `user default on ${secret} ~* &* alldbs +@all ${forbidden}`,
+    `user ${ADMIN_USER} on #${sha256(secrets.adminPassword)} ~* &* alldbs +@all`,
+    '',
+  ].join('\n');
+}
+
+/**
+ * A primary is born as the replica of a placeholder that owns its slots and does not exist, and takes them over at
+ * once: a replica serves from its first moment, while the engine makes a freshly started primary wait for two seconds
+ * (CLUSTER_WRITABLE_DELAY). See docs/adr/0003-born-as-replica.md.
+ */
+function primaryNodesConf(database: Database, node: NodeAssignment): string {
+  if (node.birth.role !== 'primary') throw new Error(`${node.id} was not assigned to be born as a primary`);
+  const slots = node.birth.slots.map(([from, to]) => `${from}-${to}`).join(' ');
+  // Different epochs from the start: the takeovers of sibling primaries never collide.
+  const epoch = database.nodes.filter(({ birth }) => birth.role === 'primary').indexOf(node) + 1;
+  const placeholder = placeholderOf(node.id);
+  return [
+    `${node.id} ${node.host}:${node.port}@${node.port + BUS_PORT_OFFSET} myself,slave ${placeholder} 0 0 0 connected`,
+    `${placeholder} ${node.host}:1@2 master - 0 0 ${epoch} connected ${slots}`,
+    `vars currentEpoch ${epoch} lastVoteEpoch 0`,
+    '',
+  ].join('\n');
+}
+
+const replicaNodesConf = (node: NodeAssignment): string =>
+  [
+    `${node.id} ${node.host}:${node.port}@${node.port + BUS_PORT_OFFSET} myself,master - 0 0 0 connected`,
+    'vars currentEpoch 0 lastVoteEpoch 0',
+    '',
+  ].join('\n');
