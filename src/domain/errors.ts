@@ -35,6 +35,11 @@ export const ERRORS = {
   },
   unknown_field: { kind: 'invalid', message: '{field}: unknown field', hint: 'Known fields: {known}.' },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
+  store_limit: {
+    kind: 'invalid',
+    message: 'The store does not take this {what}: {problem}.',
+    hint: '{remedy}',
+  },
   data_dir_unusable: {
     kind: 'invalid',
     message: 'The data directory cannot be used: {path} {problem}.',
@@ -107,6 +112,21 @@ export const ERRORS = {
     message: 'The agent of {machine} did not answer to {operation} within {seconds} s.',
     hint: 'It is tried again. If it lasts, look at `valkeeper logs {machine}`.',
   },
+  store_in_use: {
+    kind: 'conflict',
+    message: 'Another process has the store {path} open.',
+    hint: 'One control plane at a time: stop the other with `valkeeper down`, or choose another data directory.',
+  },
+  store_too_new: {
+    kind: 'conflict',
+    message: 'The store {path} has format {found}; this version of Valkeeper knows formats up to {known}.',
+    hint: 'Run the newer version of Valkeeper that wrote it.',
+  },
+  store_history_gone: {
+    kind: 'conflict',
+    message: 'The store no longer has the changes since revision {wanted}, only those since {oldest}.',
+    hint: 'Read the present state, and watch from there.',
+  },
   confirmation_needed: {
     kind: 'refused',
     message: '{question} Nobody is there to answer.',
@@ -118,6 +138,36 @@ export const ERRORS = {
     http: 401,
     message: 'The API does not know this token.',
     hint: 'Send `Authorization: Bearer <token>` with the text of the file `token` in the data directory.',
+  },
+  file_unusable: {
+    kind: 'unavailable',
+    message: 'Cannot {verb} {path}: {problem}.',
+    hint: 'Look at the owner and permissions of the file and its folder (`ls -la`) and at the free space (`df -h`).',
+  },
+  file_damaged: {
+    kind: 'unavailable',
+    message: '{path} is not readable JSON: {problem}.',
+    hint: 'Restore it from a copy, or move it away to begin without it.',
+  },
+  store_unusable: {
+    kind: 'unavailable',
+    message: 'The store {path} cannot be used: {problem}.',
+    hint: '{remedy}',
+  },
+  store_full: {
+    kind: 'unavailable',
+    message: 'The store {path} is full: its disk has no space left, or it reached its own limit of {limitMib} MiB.',
+    hint: 'Free space on that disk (`df -h`) and try again; the refused change was not made.',
+  },
+  store_damaged: {
+    kind: 'unavailable',
+    message: '{path} is not a sound Valkeeper store: {problem}.',
+    hint: 'Move it away, together with its -wal file, and put back a copy; running databases go on meanwhile.',
+  },
+  store_closed: {
+    kind: 'unavailable',
+    message: 'The store is closed: Valkeeper is stopping.',
+    hint: 'Try again when it runs.',
   },
   not_running: {
     kind: 'unavailable',

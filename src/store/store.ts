@@ -1,0 +1,88 @@
+/**
+ * Where intent and history are kept: the port. It is as small as what etcd v3, SQLite and a Map can all do: keys in
+ * order, a store-wide revision, all-or-nothing commits with compare-and-set, and a watch.
+ */
+import type { JsonValue } from '../domain/json.ts';
+
+export const STORE_LIMITS = {
+  /** Of a key, a prefix or `after`, in bytes of UTF-8. */
+  keyBytes: 512,
+  /** Of one value, in bytes of its JSON text. */
+  valueBytes: 1024 ** 2,
+  /** Operations of one commit. */
+  opsPerCommit: 128,
+  /** Entries of one answer of `list`. */
+  listEntries: 1000,
+} as const;
+
+/** What may be stored: whatever `JSON.stringify` keeps. Interfaces of ours are welcome, hence `object`. */
+export type Storable = JsonValue | object;
+
+/** One key and what it holds. `T` is the reader's word for what was written there; the store does not check it. */
+export interface Entry<T = JsonValue> {
+  key: string;
+  /** The reader's own copy. */
+  value: T;
+  /** The store's revision at the last change of this key. */
+  revision: number;
+}
+
+/** What a key must look like at the time of a commit: last changed at this revision, or not there. */
+export type Expectation = number | 'absent';
+
+/** One change of a commit. Deleting what is not there is no change and no conflict, unless a revision is expected. */
+export type Op = { put: string; value: Storable; expect?: Expectation } | { delete: string; expect?: number };
+
+export type CommitResult =
+  /** All of it is durable. `revision` is the one all its changes carry; it does not grow if nothing changed. */
+  | { ok: true; revision: number }
+  /** Nothing was changed: `conflict` is the first key, in the order of the operations, that was not as expected. */
+  | { ok: false; conflict: string; actual: Expectation };
+
+/** One key's change, as a watcher gets it; `value` is the watcher's own copy. */
+export type Change<T = JsonValue> =
+  | { kind: 'put'; key: string; value: T; revision: number }
+  | { kind: 'delete'; key: string; revision: number };
+
+/** Ends a watch: once it has returned, the listener is not called again. */
+export type Unwatch = () => void;
+
+export interface ListOptions {
+  /** At most so many entries, 1 to `STORE_LIMITS.listEntries`. Without it: all, or an error if they are more than that. */
+  limit?: number | undefined;
+  /** Only keys behind this one. */
+  after?: string | undefined;
+}
+
+export interface WatchOptions {
+  /** Begin with the changes of this revision, though they are past; without it, with the first change to come. */
+  fromRevision?: number | undefined;
+}
+
+/**
+ * Every method raises `store_limit` for what exceeds `STORE_LIMITS` or is no valid key or value (keys: not empty,
+ * well-formed Unicode without control characters and without U+10FFFF), and `store_closed` after `close`; reading
+ * and committing also what the medium raises (see openSqliteStore).
+ */
+export interface Store {
+  get<T = JsonValue>(key: string): Promise<Entry<T> | null>;
+  /** The entries whose keys begin with `prefix` (all of them for ''), in the order of their keys' UTF-8 bytes. */
+  list<T = JsonValue>(prefix: string, options?: ListOptions): Promise<Entry<T>[]>;
+  /**
+   * All or nothing. Conflicts are an answer, not an exception. No key may appear twice. When it resolves, the change
+   * is durable; watchers hear of it soon after.
+   */
+  commit(ops: readonly Op[]): Promise<CommitResult>;
+  /**
+   * Every committed change under `prefix`, once, in order of revision (within one commit: of its operations), after
+   * it is durable and never inside a call of `commit`. To follow a state without a gap: `revision()`, `watch` from
+   * the next one, then `list`, and ignore changes that the entries already have. An exception in a listener is
+   * an uncaught exception of the process; other listeners still hear.
+   * @throws store_history_gone when the changes since `fromRevision` are no longer kept
+   */
+  watch<T = JsonValue>(prefix: string, listener: (change: Change<T>) => void, options?: WatchOptions): Unwatch;
+  /** The revision of the latest commit that changed something; 0 for a new store. */
+  revision(): Promise<number>;
+  /** Releases the medium and ends all watches; changes not yet delivered are not delivered. May be called twice. */
+  close(): Promise<void>;
+}
