@@ -3,8 +3,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type FastifyReply, fastify } from 'fastify';
-import type { Logger } from 'pino';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { Logger } from '../platform/log.ts';
 import { BODY_LIMIT_BYTES, PROBLEM_TYPE, toProblem, translate } from './problem.ts';
 import { addRoutes, type RouteOptions } from './routes.ts';
 

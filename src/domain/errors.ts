@@ -33,6 +33,11 @@ export const ERRORS = {
     message: '{field}: {value} is not a valid name',
     hint: 'Use 1 to 40 lower-case letters, digits and hyphens, starting with a letter.',
   },
+  engine_unusable: {
+    kind: 'invalid',
+    message: '{source}: {path} cannot be the engine: {problem}',
+    hint: 'Name a valkey-server of version 9.1 or later, below 10, or name none: then one is found or built.',
+  },
   unknown_field: { kind: 'invalid', message: '{field}: unknown field', hint: 'Known fields: {known}.' },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
   store_limit: {
@@ -96,6 +101,11 @@ export const ERRORS = {
     kind: 'refused',
     message: '{machine} listens on {address}: a database without a password is accepted on loopback addresses only.',
     hint: 'Leave out --no-auth.',
+  },
+  engine_checksum: {
+    kind: 'refused',
+    message: '{url} is not the expected archive: its SHA-256 is {actual}, expected is {expected}',
+    hint: 'Try again; if it stays so, do not trust the download. Name an engine of your own with VALKEEPER_ENGINE=/path/to/valkey-server.',
   },
   stopping: {
     kind: 'unavailable',
@@ -179,6 +189,11 @@ export const ERRORS = {
     message: 'Valkeeper at {url} did not answer: {detail}.',
     hint: 'Try again; if it stays so, look into control/server.log in the data directory.',
   },
+  no_node_answers: {
+    kind: 'unavailable',
+    message: 'No node of {name} answers.',
+    hint: 'See why with `valkeeper db show {name}`.',
+  },
   not_in_time: {
     kind: 'unavailable',
     message: '{what} within {seconds} s: {missing}.',
@@ -198,6 +213,31 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'Interrupted. {outcome}',
     hint: 'Run the command again when you like.',
+  },
+  engine_build_failed: {
+    kind: 'unavailable',
+    message: 'Building the engine failed: {step}',
+    hint: 'The log is {log}. Or name an engine of your own with VALKEEPER_ENGINE=/path/to/valkey-server (9.1 or later).',
+  },
+  engine_build_interrupted: {
+    kind: 'unavailable',
+    message: 'Building the engine was interrupted; nothing of it was left.',
+    hint: 'Start again to build it.',
+  },
+  engine_cache_unusable: {
+    kind: 'unavailable',
+    message: 'The folder for built engines cannot be used: {path}: {problem}',
+    hint: 'Free space there or make it writable, or choose another place with XDG_CACHE_HOME.',
+  },
+  engine_source_unavailable: {
+    kind: 'unavailable',
+    message: 'The source of the engine cannot be had. {problem}',
+    hint: 'Check the network and try again, or name an engine of your own with VALKEEPER_ENGINE=/path/to/valkey-server (9.1 or later).',
+  },
+  engine_tools_missing: {
+    kind: 'unavailable',
+    message: 'The engine must be compiled here, and this is missing: {what}',
+    hint: 'As root: apt-get install {packages} (the names on Debian). Then try again.',
   },
   internal: {
     kind: 'internal',

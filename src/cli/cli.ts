@@ -1,0 +1,56 @@
+/** One run of a command: where it points, how it speaks. Results go to stdout, everything else to stderr. */
+import { createInterface } from 'node:readline/promises';
+import { ValkeeperError } from '../domain/errors.ts';
+import { Client } from './client.ts';
+import type { Host } from './host.ts';
+import { Progress } from './progress.ts';
+
+export class Cli {
+  readonly host: Host;
+  readonly dataDir: string;
+  /** Stdout carries exactly one JSON document. */
+  readonly json: boolean;
+  #client: Client | null = null;
+
+  constructor(host: Host, { dataDir, json }: { dataDir?: string; json?: boolean }) {
+    this.host = host;
+    this.dataDir = dataDir ?? host.defaultDataDir;
+    this.json = json ?? false;
+  }
+
+  /** The API of the data directory. @throws not_running */
+  get client(): Client {
+    this.#client ??= new Client(this.host.endpoint(this.dataDir));
+    return this.#client;
+  }
+
+  /** The result: the document with --json, the text otherwise. Called once a run. */
+  print(document: unknown, text: () => string): void {
+    this.host.stdout.write(`${this.json ? JSON.stringify(document, null, 2) : text()}\n`);
+  }
+
+  /** Something worth saying that is not the result. */
+  note(text: string): void {
+    this.host.stderr.write(`${text}\n`);
+  }
+
+  progress(): Progress {
+    return new Progress(this.host.stderr);
+  }
+
+  /**
+   * Goes on only after a yes: of the option, or of a person.
+   * @throws confirmation_needed when there is no terminal to ask on, declined when the answer is not yes
+   */
+  async confirm(question: string, yes: boolean): Promise<void> {
+    if (yes) return;
+    const { stdin, stderr } = this.host;
+    if (!stdin.isTTY || !stderr.isTTY) throw new ValkeeperError('confirmation_needed', { question });
+    const prompt = createInterface({ input: stdin, output: stderr });
+    const closed = new AbortController();
+    prompt.once('close', () => closed.abort());
+    const answer = await prompt.question(`${question} [y/N] `, { signal: closed.signal }).catch(() => '');
+    prompt.close();
+    if (!/^y(es)?$/i.test(answer.trim())) throw new ValkeeperError('declined');
+  }
+}

@@ -1,0 +1,32 @@
+/** `machine list`: the machines, whether their agents are connected, and what they carry. */
+import { formatSize } from '../../domain/size.ts';
+import type { MachineStatus } from '../../protocol/api.ts';
+import { type AddCommand, action, example } from '../action.ts';
+import { table } from '../table.ts';
+
+export const addMachineList: AddCommand = (machine, host) => {
+  machine
+    .command('list')
+    .description('list the machines')
+    .addHelpText('after', example('valkeeper machine list'))
+    .action(
+      action(host, async (cli) => {
+        const list = await cli.client.machines();
+        cli.print(list, () => describeMachines(list.machines));
+      }),
+    );
+};
+
+export const describeMachines = (machines: readonly MachineStatus[]): string =>
+  table(
+    ['MACHINE', 'ADDRESS', 'ZONE', 'AGENT', 'NODES', 'MEMORY', 'RESERVED'],
+    machines.map(({ name, address, zone, connected, nodes, memoryBytes, reservedBytes }) => [
+      name,
+      address,
+      zone,
+      connected ? 'connected' : 'away',
+      `${nodes}`,
+      formatSize(memoryBytes),
+      formatSize(reservedBytes),
+    ]),
+  );

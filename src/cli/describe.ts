@@ -1,0 +1,51 @@
+/** A database in words and columns. */
+import { shortId } from '../domain/ids.ts';
+import { formatSize } from '../domain/size.ts';
+import { formatSlots } from '../domain/slots.ts';
+import type { DatabaseSpec } from '../domain/spec.ts';
+import type { Condition, DatabaseStatus, NodeStatus, ReplicaStatus, ShardStatus } from '../domain/status.ts';
+import { table } from './table.ts';
+
+export function describeDatabase(database: DatabaseStatus): string {
+  const { name, state, spec, generation, observedGeneration, shards, conditions } = database;
+  const reached =
+    generation === observedGeneration ? `${generation}` : `${generation} (reached: ${observedGeneration})`;
+  return [
+    `${name}: ${state}, generation ${reached}\n${describeSpec(spec)}`,
+    table(['SHARD', 'SLOTS', 'ROLE', 'NODE', 'ADDRESS', 'MACHINE', 'STATE', 'LAG'], shards.flatMap(shardRows)),
+    ...(conditions.length > 0 ? [conditions.map(describeCondition).join('\n')] : []),
+  ].join('\n\n');
+}
+
+const count = (n: number, thing: string): string => `${n} ${thing}${n === 1 ? '' : 's'}`;
+
+const describeSpec = ({ shards, replicas, memoryBytes, persistence, eviction, auth }: DatabaseSpec): string =>
+  [
+    count(shards, 'shard'),
+    `${count(replicas, 'replica')} each`,
+    formatSize(memoryBytes),
+    `persistence ${persistence}`,
+    `eviction ${eviction}`,
+    auth ? 'password' : 'NO PASSWORD',
+  ].join(', ');
+
+function shardRows({ id, slots, primary, replicas }: ShardStatus): string[][] {
+  const first = primary ? nodeCells('primary', primary, '') : ['primary', 'none', '', '', 'nobody serves it', ''];
+  const rest = replicas.map((replica) => ['', '', ...nodeCells('replica', replica, describeLag(replica))]);
+  return [[id, formatSlots(slots), ...first], ...rest];
+}
+
+const nodeCells = (role: string, { nodeId, host, port, machine, state }: NodeStatus, lag: string): string[] => [
+  role,
+  shortId(nodeId),
+  `${host}:${port}`,
+  machine,
+  state,
+  lag,
+];
+
+const describeLag = ({ lagBytes, inSync }: ReplicaStatus): string =>
+  [lagBytes === null ? 'unknown' : `${lagBytes} bytes`, ...(inSync ? [] : ['not in sync'])].join(', ');
+
+const describeCondition = ({ severity, code, message, advice, since }: Condition): string =>
+  `${severity}: ${message} (${code}, since ${since})\n  ${advice}`;

@@ -1,0 +1,100 @@
+/** The command tree, and one run of it: from the words typed to an exit code. */
+import { Command, type CommanderError } from 'commander';
+import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import type { AddCommand } from './action.ts';
+import { addDbConnect } from './commands/db-connect.ts';
+import { addDbCreate } from './commands/db-create.ts';
+import { addDbDelete } from './commands/db-delete.ts';
+import { addDbList } from './commands/db-list.ts';
+import { addDbPassword } from './commands/db-password.ts';
+import { addDbPlan } from './commands/db-plan.ts';
+import { addDbShow } from './commands/db-show.ts';
+import { addDown } from './commands/down.ts';
+import { addEngine } from './commands/engine.ts';
+import { addEvents } from './commands/events.ts';
+import { addLogs } from './commands/logs.ts';
+import { addMachineList } from './commands/machine-list.ts';
+import { addAgent, addServer } from './commands/processes.ts';
+import { addStatus } from './commands/status.ts';
+import { addUp } from './commands/up.ts';
+import type { Host } from './host.ts';
+import { usageError } from './usage-errors.ts';
+
+const TOP: AddCommand[] = [addUp, addDown, addStatus];
+const DATABASE: AddCommand[] = [addDbCreate, addDbList, addDbShow, addDbDelete, addDbPassword, addDbConnect, addDbPlan];
+const REST: AddCommand[] = [addEvents, addLogs, addEngine, addServer, addAgent];
+
+/** Help was asked for and is the result. */
+class HelpShown extends Error {
+  readonly text: string;
+  constructor(text: string) {
+    super('help');
+    this.text = text;
+  }
+}
+
+function createProgram(host: Host): Command {
+  const written: string[] = [];
+  const program = new Command('valkeeper')
+    .description('A sharded, replicated, self-running Redis-compatible database on this machine')
+    .version(host.version, '--version', 'print the version')
+    .option('--data-dir <dir>', 'where everything lies (or VALKEEPER_HOME)')
+    .option('--json', 'exactly one JSON document on stdout')
+    .helpOption('--help', 'show help')
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => void written.push(text), writeErr: () => {}, outputError: () => {} })
+    .addHelpText('after', '\nExample:\n  valkeeper up\n  valkeeper db create orders --shards 3 --memory 1gb');
+  const add = (parent: Command, commands: AddCommand[]): void => {
+    for (const addCommand of commands) addCommand(parent, host);
+  };
+  add(program, TOP);
+  add(program.command('db').description('databases: create, list, show, delete, password, connect, plan'), DATABASE);
+  add(program.command('machine').description('machines: list'), [addMachineList]);
+  add(program, REST);
+  onEachCommand(program, (command) => {
+    command.exitOverride((error: CommanderError) => {
+      if (error.exitCode === 0) throw new HelpShown(written.join('').trimEnd());
+      throw usageError(error, command);
+    });
+  });
+  return program;
+}
+
+function onEachCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const child of command.commands) onEachCommand(child, visit);
+}
+
+/**
+ * Runs one command. Errors are printed, never thrown.
+ * @param args the words after the program's name
+ * @returns the exit code
+ */
+export async function runCli(args: readonly string[], host: Host): Promise<number> {
+  const end = args.indexOf('--');
+  const json = args.slice(0, end < 0 ? undefined : end).includes('--json');
+  try {
+    await createProgram(host).parseAsync(args.length > 0 ? args : ['--help'], { from: 'user' });
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    if (error instanceof HelpShown) {
+      host.stdout.write(`${json ? JSON.stringify({ text: error.text }, null, 2) : error.text}\n`);
+      return 0;
+    }
+    return reportError(error, json, host);
+  }
+}
+
+/** Prints an error the way the command's user reads it and returns the exit code of its kind. */
+export function reportError(
+  error: unknown,
+  json: boolean,
+  { stdout, stderr }: Pick<Host, 'stdout' | 'stderr'>,
+): number {
+  const document = toErrorDocument(error);
+  if (json) stdout.write(`${JSON.stringify({ error: document }, null, 2)}\n`);
+  else stderr.write(`Error: ${document.message}\n${document.hint}\n`);
+  if (!(error instanceof ValkeeperError) && error instanceof Error) stderr.write(`${error.stack}\n`);
+  return ERROR_KINDS[document.kind].exit;
+}

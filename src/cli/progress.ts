@@ -1,0 +1,60 @@
+/**
+ * Says on stderr what is being waited for, once that takes longer than a second: on a terminal in one line that is
+ * rewritten, elsewhere a line for each change, at most one a second.
+ */
+
+/** Before this nothing is shown, in milliseconds. */
+const QUIET_MS = 1000;
+/** Shortest time between two changes on display, in milliseconds. */
+const TERMINAL_GAP_MS = 100;
+const LINE_GAP_MS = 1000;
+
+interface Display {
+  isTTY?: boolean | undefined;
+  columns?: number | undefined;
+  write(text: string): unknown;
+}
+
+export class Progress {
+  readonly #display: Display;
+  readonly #gapMs: number;
+  readonly #now: () => number;
+  #nextAt: number;
+  #timer: NodeJS.Timeout | null = null;
+  #wanted = '';
+  #shown = '';
+
+  /** @param now milliseconds on a clock that never goes back */
+  constructor(display: Display, now: () => number = () => performance.now()) {
+    this.#display = display;
+    this.#now = now;
+    this.#nextAt = now() + QUIET_MS;
+    this.#gapMs = display.isTTY ? TERMINAL_GAP_MS : LINE_GAP_MS;
+  }
+
+  /** What is going on now. */
+  phase(text: string): void {
+    this.#wanted = text;
+    if (this.#timer || text === this.#shown) return;
+    this.#timer = setTimeout(() => this.#show(), Math.max(0, this.#nextAt - this.#now())).unref();
+  }
+
+  /** Nothing more to wait for: leaves an empty line on a terminal. */
+  end(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#display.isTTY && this.#shown) this.#display.write('\r\u001b[2K');
+    this.#shown = '';
+  }
+
+  #show(): void {
+    this.#timer = null;
+    if (this.#wanted === this.#shown) return;
+    this.#shown = this.#wanted;
+    this.#nextAt = this.#now() + this.#gapMs;
+    const text = this.#wanted;
+    this.#display.write(
+      this.#display.isTTY ? `\r\u001b[2K${text.slice(0, (this.#display.columns ?? 80) - 1)}` : `${text}\n`,
+    );
+  }
+}

@@ -1,0 +1,49 @@
+/** Waiting for a state: ask again and again, say what is missing, give up in time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { DatabaseStatus } from '../domain/status.ts';
+import type { Progress } from './progress.ts';
+
+const POLL_MS = 50;
+
+export interface Wait<T> {
+  poll: () => Promise<T>;
+  /** What is still missing, in words; null when nothing is. */
+  missing: (seen: T) => string | null;
+  timeoutMs: number;
+  progress: Progress;
+  /** For the error: what did not come about, such as `main is not ready`, and the command that shows it later. */
+  what: string;
+  command: string;
+}
+
+/**
+ * Resolves with what was seen last, when nothing is missing.
+ * @throws not_in_time, and whatever `poll` throws
+ */
+export async function waitUntil<T>({ poll, missing, timeoutMs, progress, what, command }: Wait<T>): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const seen = await poll();
+    const lacking = missing(seen);
+    if (lacking === null) return seen;
+    if (performance.now() >= deadline) {
+      throw new ValkeeperError('not_in_time', { what, seconds: timeoutMs / 1000, missing: lacking, command });
+    }
+    progress.phase(lacking);
+    await sleep(POLL_MS);
+  }
+}
+
+/** What a database lacks to be ready; null when it is. */
+export function missingToReady({ name, state, spec, shards, conditions }: DatabaseStatus): string | null {
+  if (state === 'ready') return null;
+  const served = shards.filter(({ primary }) => primary?.state === 'running').length;
+  const inSync = shards.flatMap(({ replicas }) => replicas).filter((replica) => replica.inSync).length;
+  const worst = conditions.find(({ severity }) => severity === 'error') ?? conditions[0];
+  return [
+    `${name} is ${state}: ${served} of ${spec.shards} shards served`,
+    `${inSync} of ${spec.shards * spec.replicas} replicas in sync`,
+    ...(worst ? [worst.message.replace(/\.$/, '')] : []),
+  ].join('; ');
+}
