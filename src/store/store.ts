@@ -13,6 +13,9 @@ export const STORE_LIMITS = {
   opsPerCommit: 128,
   /** Entries of one answer of `list`. */
   listEntries: 1000,
+  /** Past changes kept for `watch` with `fromRevision`, in number and in bytes of JSON text. */
+  historyChanges: 1000,
+  historyBytes: 4 * 1024 ** 2,
 } as const;
 
 /** What may be stored: whatever `JSON.stringify` keeps. Interfaces of ours are welcome, hence `object`. */
@@ -61,7 +64,7 @@ export interface WatchOptions {
 
 /**
  * Every method raises `store_limit` for what exceeds `STORE_LIMITS` or is no valid key or value (keys: not empty,
- * well-formed Unicode without control characters and without U+10FFFF), and `store_closed` after `close`; reading
+ * well-formed Unicode without control characters and U+10FFFF; values: what JSON has a text for), and `store_closed` after `close`; reading
  * and committing also what the medium raises (see openSqliteStore).
  */
 export interface Store {
