@@ -1,0 +1,72 @@
+/** Whether a wish can be granted: names, bounds and the fleet's room are checked before anything is stored. */
+import { type Database, type NodeAssignment, BUS_PORT_OFFSET } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import { isName, type NodeId } from '../domain/ids.ts';
+import { formatSize } from '../domain/size.ts';
+import { DEFAULT_SPEC, type DatabaseSpec, memoryBytesPerNode, SPEC_LIMITS } from '../domain/spec.ts';
+import type { MachineView } from '../domain/view.ts';
+import { maxReplicas, type Place, place } from '../plan/placement.ts';
+import type { SpecInput } from '../protocol/api.ts';
+
+/** The whole spec, defaults filled in. @throws invalid_value when its parts do not go together */
+export function completeSpec(input: SpecInput): DatabaseSpec {
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  const spec: DatabaseSpec = { ...DEFAULT_SPEC, ...given };
+  const smallest = SPEC_LIMITS.memoryBytesPerShard.min;
+  if (memoryBytesPerNode(spec) < smallest) {
+    throw new ValkeeperError('invalid_value', {
+      field: 'memory',
+      problem: `${formatSize(spec.memoryBytes)} over ${spec.shards} shards leaves less than ${formatSize(smallest)} each`,
+      remedy: `Ask for at least ${formatSize(smallest * spec.shards)}, or for fewer shards.`,
+    });
+  }
+  return spec;
+}
+
+/** @throws invalid_name */
+export function checkName(name: string): void {
+  if (!isName(name)) throw new ValkeeperError('invalid_name', { field: 'name', value: JSON.stringify(name) });
+}
+
+/** Places for the nodes of a new database. @throws invalid_value, not_enough_memory, no_auth_beyond_loopback, agent_away */
+export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[]): Place[] {
+  const beyond = machines.find(({ address }) => !address.startsWith('127.'));
+  if (!spec.auth && beyond) {
+    throw new ValkeeperError('no_auth_beyond_loopback', { machine: beyond.name, address: beyond.address });
+  }
+  const placement = place(spec, machines);
+  if (!('refused' in placement)) return placement.places;
+  const { machines: count, machinesNeeded, nodeBytes, largestFreeBytes } = placement.figures;
+  if (placement.refused === 'not_enough_memory') {
+    const free = formatSize(Math.max(0, largestFreeBytes));
+    throw new ValkeeperError('not_enough_memory', { needed: formatSize(nodeBytes), free });
+  }
+  throw new ValkeeperError('invalid_value', {
+    field: 'replicas',
+    problem: `${spec.replicas} replicas and their primary need ${machinesNeeded} machines, ${count} are connected`,
+    remedy: count === 0 ? 'Wait until agents are connected.' : `Ask for at most ${maxReplicas(count)}, or add machines.`,
+  });
+}
+
+/** The machine's client ports that assigned nodes have, with those whose bus port would clash. */
+export const portsInUse = (machine: string, databases: readonly Database[]): number[] =>
+  databases
+    .flatMap(({ nodes }) => nodes)
+    .filter((node) => node.machine === machine)
+    .flatMap(({ port }) => [port, port + BUS_PORT_OFFSET, port - BUS_PORT_OFFSET]);
+
+/** Places with ids and ports given to them, in order. `ports` holds enough free ones for each machine. */
+export function assignNodes(
+  places: readonly Place[],
+  machines: readonly MachineView[],
+  ids: readonly NodeId[],
+  ports: ReadonlyMap<string, readonly number[]>,
+): NodeAssignment[] {
+  const used = new Map<string, number>();
+  return places.map(({ shard, machine, birth }, index) => {
+    const next = used.get(machine) ?? 0;
+    used.set(machine, next + 1);
+    const host = machines.find(({ name }) => name === machine)!.address;
+    return { id: ids[index]!, shard, machine, host, port: ports.get(machine)![next]!, birth };
+  });
+}

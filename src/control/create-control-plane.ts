@@ -1,0 +1,295 @@
+/** Makes a control plane from a store and connected agents: one loop a database, and the public face over them. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Database, NodeAssignment } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { Event, NewEvent } from '../domain/event.ts';
+import { keepsDataOnDisk } from '../domain/spec.ts';
+import type { DatabaseStatus } from '../domain/status.ts';
+import { UNKNOWN_NODE } from '../domain/view.ts';
+import type { Logger } from '../platform/log.ts';
+import { explainBecause } from '../plan/explain.ts';
+import { forecast } from '../plan/forecast.ts';
+import { statusOf } from '../plan/status.ts';
+import type {
+  CreateDatabase,
+  FleetStatus,
+  LogDocument,
+  MachineStatus,
+  PasswordDocument,
+  PlanDocument,
+  PlanRequest,
+} from '../protocol/api.ts';
+import type { EventLog } from '../store/events.ts';
+import type { Store } from '../store/store.ts';
+import { assignNodes, checkName, completeSpec, findPlaces, portsInUse } from './admission.ts';
+import type { Agents } from './agents.ts';
+import type { ControlPlane, EventQuery } from './control-plane.ts';
+import { Databases } from './databases.ts';
+import { Engines } from './engines.ts';
+import { fleetView } from './fleet-view.ts';
+import { Observer } from './observer.ts';
+import { Reconciler } from './reconciler.ts';
+
+const AGENT_TIMEOUT_MS = 5_000;
+/** A node gets this long to write its data and end; after that its agent kills it. */
+const STOP_GRACE_MS = 30_000;
+
+export interface ControlPlaneOptions {
+  store: Store;
+  events: EventLog;
+  agents: Agents;
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  version: string;
+  dataDir: string;
+  engineVersion: string;
+  /** Last lines of the control plane's own log. */
+  readOwnLog: (lines: number) => Promise<string>;
+}
+
+/** What the owner of a control plane needs beside its public face. */
+export interface RunningControlPlane extends ControlPlane {
+  /** Stops looking after databases; agents and nodes go on. */
+  close(): Promise<void>;
+}
+
+/** Reads the records and begins to look after every database. */
+export async function createControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
+  const plane = new Plane(options, await Databases.open(options.store));
+  plane.begin();
+  return plane;
+}
+
+class Plane implements RunningControlPlane {
+  readonly #options: ControlPlaneOptions;
+  readonly #databases: Databases;
+  readonly #engines = new Engines();
+  readonly #observer: Observer;
+  readonly #loops = new Map<string, Reconciler>();
+  readonly #startedAt: string;
+  #stopping = false;
+  /** Requests that reserve room or names run one after the other. */
+  #admissions: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ControlPlaneOptions, databases: Databases) {
+    this.#options = options;
+    this.#databases = databases;
+    this.#observer = new Observer(options.agents, this.#engines, options.now, () => databases.all());
+    this.#startedAt = new Date(options.now()).toISOString();
+  }
+
+  begin(): void {
+    const { agents } = this.#options;
+    agents.on('machine', ({ name, connected }) => {
+      const kind = connected ? 'machine_connected' : 'machine_lost';
+      const message = connected ? `The agent of ${name} is connected.` : `The agent of ${name} is gone.`;
+      const severity = connected || this.#stopping ? 'info' : 'warning';
+      this.#record({ kind, severity, machine: name, message });
+      for (const loop of this.#loops.values()) loop.wake();
+    });
+    agents.on('node', (uid) => {
+      const database = this.#databases.all().find((other) => other.uid === uid);
+      if (database) this.#loops.get(database.name)?.wake();
+    });
+    for (const { name } of this.#databases.all()) this.#lookAfter(name);
+  }
+
+  status(): FleetStatus {
+    const { version, dataDir, engineVersion } = this.#options;
+    return {
+      version,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      dataDir,
+      engineVersion,
+      stopping: this.#stopping,
+      machines: this.machines(),
+      databases: this.databases().map(({ name, state }) => ({ name, state })),
+    };
+  }
+
+  databases(): DatabaseStatus[] {
+    return this.#databases.all().map((database) => this.#statusOf(database));
+  }
+
+  database(name: string): DatabaseStatus {
+    return this.#statusOf(this.#databases.get(name));
+  }
+
+  createDatabase(request: CreateDatabase): Promise<DatabaseStatus> {
+    return this.#oneByOne(async () => {
+      this.#refuseWhileStopping();
+      const database = await this.#newDatabase(request);
+      await this.#databases.add(database);
+      const message = `${database.name} was asked for: ${database.spec.shards} shards, ${database.spec.replicas} replicas each.`;
+      this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
+      this.#lookAfter(database.name);
+      return this.#statusOf(database);
+    });
+  }
+
+  async deleteDatabase(name: string): Promise<DatabaseStatus> {
+    this.#refuseWhileStopping();
+    const database = await this.#databases.change(name, (record) => ({ ...record, deleting: true }));
+    this.#record({ kind: 'database_unwanted', severity: 'info', database: name, message: `${name} is to be deleted.` });
+    this.#loops.get(name)?.wake();
+    return { ...this.#statusOf(database), state: 'deleting' };
+  }
+
+  password(name: string): PasswordDocument {
+    return { user: 'default', password: this.#databases.get(name).secrets.password };
+  }
+
+  async plan({ name, spec }: PlanRequest): Promise<PlanDocument> {
+    const existing = this.#databases.find(name);
+    if (existing && spec) throw new ValkeeperError('database_exists', { name });
+    const database = existing ?? (spec ? await this.#newDatabase({ name, spec }) : this.#databases.get(name));
+    const { stages, blocked } = forecast(database, await this.#observer.observe(database));
+    return {
+      database: name,
+      steps: stages.flatMap(({ steps, plan: { problems } }, stage) =>
+        steps.map((step) => ({
+          stage: stage + 1,
+          kind: step.kind,
+          target: step.target,
+          because: step.because,
+          sentence: explainBecause(database, step, problems),
+        })),
+      ),
+      blocked: blocked.map(({ because, reason }) => ({ because, reason })),
+    };
+  }
+
+  machines(): MachineStatus[] {
+    const all = this.#databases.all();
+    return fleetView(this.#options.agents.machines(), all).map((machine) => ({
+      ...machine,
+      since: new Date(machine.since).toISOString(),
+      nodes: all.flatMap(({ nodes }) => nodes).filter((node) => node.machine === machine.name).length,
+    }));
+  }
+
+  events(query: EventQuery): Promise<Event[]> {
+    return this.#options.events.list(query);
+  }
+
+  async log(source: string, lines: number): Promise<LogDocument> {
+    if (source === 'server') return { source, text: await this.#options.readOwnLog(lines) };
+    const { agents } = this.#options;
+    if (agents.machines().some(({ name }) => name === source)) {
+      const { text } = await agents.request(source, 'read_log', { id: null, lines }, AGENT_TIMEOUT_MS);
+      return { source, text };
+    }
+    const nodes = this.#databases.all().flatMap((database) => database.nodes);
+    const found = nodes.filter(({ id }) => source.length >= 4 && id.startsWith(source));
+    const [node] = found;
+    if (!node || found.length > 1) throw new ValkeeperError('log_not_found', { source });
+    const { text } = await agents.request(node.machine, 'read_log', { id: node.id, lines }, AGENT_TIMEOUT_MS);
+    return { source: node.id, text };
+  }
+
+  async shutDown({ loseUnsavedData }: { loseUnsavedData: boolean }): Promise<void> {
+    const { agents } = this.#options;
+    const fleeting = this.#databases.all().filter(({ spec, deleting }) => !keepsDataOnDisk(spec) && !deleting);
+    if (fleeting.length > 0 && !loseUnsavedData) {
+      throw new ValkeeperError('nothing_on_disk', { names: fleeting.map(({ name }) => name).join(', ') });
+    }
+    this.#stopping = true;
+    this.#record({ kind: 'fleet_stopping', severity: 'info', message: 'All nodes and agents are being stopped.' });
+    await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
+    const connected = agents.machines().filter((machine) => machine.connected);
+    const args = { graceMs: STOP_GRACE_MS };
+    await Promise.all(connected.map(({ name }) => agents.request(name, 'shut_down', args, STOP_GRACE_MS * 2)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
+    this.#options.agents.removeAllListeners();
+    this.#engines.close();
+  }
+
+  #lookAfter(name: string): void {
+    const loop = new Reconciler(name, {
+      agents: this.#options.agents,
+      databases: this.#databases,
+      engines: this.#engines,
+      observer: this.#observer,
+      now: this.#options.now,
+      record: (event) => this.#recordOf(name, event),
+      isStopping: () => this.#stopping,
+    });
+    this.#loops.set(name, loop);
+    loop.wake();
+  }
+
+  /** A loop's event; the last one a database has is that it is gone. */
+  #recordOf(name: string, event: NewEvent): void {
+    this.#record(event);
+    if (this.#databases.find(name)) return;
+    this.#loops.delete(name);
+    this.#record({ kind: 'database_deleted', severity: 'info', database: name, message: `${name} is gone.` });
+  }
+
+  #record(event: NewEvent): void {
+    const { events, log, now } = this.#options;
+    const { message, severity, ...fields } = event;
+    log[severity === 'error' ? 'error' : severity === 'warning' ? 'warn' : 'info'](fields, message);
+    events.append(event, now()).catch((error: unknown) => log.error({ err: error }, 'An event could not be recorded.'));
+  }
+
+  #statusOf(database: Database): DatabaseStatus {
+    const seen = this.#loops.get(database.name)?.status;
+    if (seen) return database.deleting ? { ...seen, state: 'deleting' } : seen;
+    const nodes = new Map(database.nodes.map(({ id }) => [id, UNKNOWN_NODE]));
+    return statusOf(database, { at: this.#options.now(), machines: [], nodes }, [], new Map());
+  }
+
+  async #newDatabase({ name, spec: input }: CreateDatabase): Promise<Database> {
+    checkName(name);
+    if (this.#databases.find(name)) throw new ValkeeperError('database_exists', { name });
+    const spec = completeSpec(input);
+    const machines = fleetView(this.#options.agents.machines(), this.#databases.all());
+    const places = findPlaces(spec, machines);
+    const ids = places.map(() => randomBytes(20).toString('hex'));
+    const ports = await this.#freePorts(places);
+    const nodes: NodeAssignment[] = assignNodes(places, machines, ids, ports);
+    return {
+      name,
+      uid: randomUUID(),
+      spec,
+      generation: 1,
+      observedGeneration: 0,
+      createdAt: new Date(this.#options.now()).toISOString(),
+      deleting: false,
+      secrets: { password: spec.auth ? newPassword() : null, adminPassword: newPassword() },
+      nodes,
+    };
+  }
+
+  /** Ports that are free on each machine now, as many as it gets nodes. */
+  async #freePorts(places: readonly { machine: string }[]): Promise<Map<string, number[]>> {
+    const { agents } = this.#options;
+    const machines = [...new Set(places.map(({ machine }) => machine))];
+    const found = machines.map(async (machine) => {
+      const count = places.filter((place) => place.machine === machine).length;
+      const avoid = portsInUse(machine, this.#databases.all());
+      const { ports } = await agents.request(machine, 'free_ports', { count, avoid }, AGENT_TIMEOUT_MS);
+      return [machine, ports] as const;
+    });
+    return new Map(await Promise.all(found));
+  }
+
+  #oneByOne<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#admissions.then(work);
+    this.#admissions = result.catch(() => {});
+    return result;
+  }
+
+  #refuseWhileStopping(): void {
+    if (this.#stopping) throw new ValkeeperError('stopping');
+  }
+}
+
+/** 192 bits, in characters that need no quoting in a shell or a URL. */
+const newPassword = (): string => randomBytes(24).toString('base64url');

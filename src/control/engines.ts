@@ -1,0 +1,44 @@
+/** The control plane's connections to nodes: one each, opened when first needed, closed when the node is no longer ours. */
+import { ADMIN_USER, type Database, type NodeAssignment } from '../domain/database.ts';
+import type { NodeId } from '../domain/ids.ts';
+import { NodeConnection } from '../valkey/connection.ts';
+
+const CONNECT_TIMEOUT_MS = 400;
+/** A node that needs longer for an admin command is not answering, as far as this pass goes. */
+const COMMAND_TIMEOUT_MS = 1_000;
+const MAX_QUEUED = 256;
+
+export class Engines {
+  readonly #connections = new Map<NodeId, NodeConnection>();
+
+  /** The connection to a node; it connects by itself with the first command. */
+  connection(database: Database, node: NodeAssignment): NodeConnection {
+    let connection = this.#connections.get(node.id);
+    if (!connection) {
+      connection = new NodeConnection({
+        host: node.host,
+        port: node.port,
+        username: ADMIN_USER,
+        password: database.secrets.adminPassword,
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        commandTimeoutMs: COMMAND_TIMEOUT_MS,
+        maxQueued: MAX_QUEUED,
+      });
+      this.#connections.set(node.id, connection);
+    }
+    return connection;
+  }
+
+  /** The nodes are gone: their connections too. */
+  drop(nodes: readonly NodeAssignment[]): void {
+    for (const { id } of nodes) {
+      this.#connections.get(id)?.close();
+      this.#connections.delete(id);
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+  }
+}

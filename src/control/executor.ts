@@ -1,0 +1,63 @@
+/** Carries out one step: what it expects is checked again at the node, then the action, then an outcome as a value. */
+import type { Database } from '../domain/database.ts';
+import { toErrorDocument } from '../domain/errors.ts';
+import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
+import type { Agents } from './agents.ts';
+import type { Databases } from './databases.ts';
+import type { Engines } from './engines.ts';
+import type { Observer } from './observer.ts';
+import { createNode, removeNode, startNode } from './steps/processes.ts';
+import { claimSlots, forget, meet, promote, replicate, switchOver } from './steps/roles.ts';
+
+export interface Tools {
+  agents: Agents;
+  databases: Databases;
+  engines: Engines;
+  observer: Observer;
+}
+
+/** Never throws: what goes wrong is an outcome. */
+export async function execute(tools: Tools, database: Database, step: Step): Promise<Outcome> {
+  try {
+    return await carryOut(tools, database, step);
+  } catch (error) {
+    return { result: 'retry', reason: toErrorDocument(error).message };
+  }
+}
+
+async function carryOut(tools: Tools, database: Database, step: Step): Promise<Outcome> {
+  const { agents, databases, engines, observer } = tools;
+  if (step.kind === 'delete_record') {
+    engines.drop(database.nodes);
+    await databases.remove(database.name);
+    return { result: 'done' };
+  }
+  const node = database.nodes.find(({ id }) => id === step.target);
+  if (!node) return { result: 'failed', reason: `${step.target} is not a node of ${database.name}` };
+  const unmet = unmetExpectation(step.expects, await observer.observeNode(database, node));
+  if (unmet) return { result: 'blocked', reason: unmet };
+  const engine = engines.connection(database, node);
+  switch (step.kind) {
+    case 'create_node':
+      return createNode(agents, database, node, step);
+    case 'start_node':
+      return startNode(agents, database, node, step);
+    case 'remove_node':
+      return removeNode(agents, database, node);
+    case 'claim_slots':
+      return claimSlots(engine, step);
+    case 'meet':
+      return meet(
+        engine,
+        database.nodes.filter(({ id }) => step.args.peers.includes(id)),
+      );
+    case 'replicate':
+      return replicate(engine, step);
+    case 'promote':
+      return promote(engine, step);
+    case 'switch_over':
+      return switchOver(engine);
+    case 'forget':
+      return forget(engine, step);
+  }
+}

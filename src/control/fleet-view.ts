@@ -1,0 +1,14 @@
+/** Machines as the planner sees them: what agents told, less what the assigned nodes reserve. */
+import type { Database } from '../domain/database.ts';
+import type { MachineView } from '../domain/view.ts';
+import { reservedBytesPerNode } from '../plan/placement.ts';
+import type { Machine } from './agents.ts';
+
+export function fleetView(machines: readonly Machine[], databases: readonly Database[]): MachineView[] {
+  const reserved = new Map<string, number>();
+  for (const { spec, nodes } of databases) {
+    const bytes = reservedBytesPerNode(spec);
+    for (const { machine } of nodes) reserved.set(machine, (reserved.get(machine) ?? 0) + bytes);
+  }
+  return machines.map(({ nodes: _, ...machine }) => ({ ...machine, reservedBytes: reserved.get(machine.name) ?? 0 }));
+}

@@ -1,0 +1,164 @@
+/**
+ * One database's loop: observe, diagnose, plan, execute, and again. Events only wake it early; whatever it missed, the
+ * next look sees. Nothing of it needs to survive: after a restart it simply looks again.
+ */
+import type { Database } from '../domain/database.ts';
+import type { NewEvent } from '../domain/event.ts';
+import type { DatabaseStatus } from '../domain/status.ts';
+import { explainBecause } from '../plan/explain.ts';
+import { type Plan, plan } from '../plan/plan.ts';
+import { describeProblem, PROBLEMS, type Problem } from '../plan/problems.ts';
+import { problemKey, statusOf } from '../plan/status.ts';
+import type { Outcome, Step } from '../plan/step.ts';
+import { Backoff } from './backoff.ts';
+import { execute, type Tools } from './executor.ts';
+
+/** Between two looks at a database at which all is well, and at one that is on the way somewhere. */
+const QUIET_INTERVAL_MS = 1_000;
+const BUSY_INTERVAL_MS = 20;
+
+export interface Surroundings extends Tools {
+  now: () => number;
+  /** Writes to the history and the log. */
+  record: (event: NewEvent) => void;
+  /** True while the fleet stops: nothing may be mended then. */
+  isStopping: () => boolean;
+}
+
+export class Reconciler {
+  readonly #name: string;
+  readonly #around: Surroundings;
+  readonly #backoff = new Backoff();
+  #since = new Map<string, string>();
+  #problems: readonly Problem[] = [];
+  #status: DatabaseStatus | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #pass: Promise<void> | null = null;
+  #wokenDuringPass = false;
+  #closed = false;
+
+  constructor(name: string, around: Surroundings) {
+    this.#name = name;
+    this.#around = around;
+  }
+
+  /** As the latest look showed it; null before the first. */
+  get status(): DatabaseStatus | null {
+    return this.#status;
+  }
+
+  /** Something may have changed: look now. */
+  wake(): void {
+    if (this.#closed) return;
+    if (this.#pass) {
+      this.#wokenDuringPass = true;
+      return;
+    }
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#pass = this.#look()
+      .catch((error: unknown) => this.#failed(error))
+      .then(() => {
+        this.#pass = null;
+        if (this.#wokenDuringPass) {
+          this.#wokenDuringPass = false;
+          this.wake();
+        }
+      });
+  }
+
+  /** Stops looking; resolves when the look under way is over. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    await this.#pass;
+  }
+
+  async #look(): Promise<void> {
+    const { databases, observer, isStopping } = this.#around;
+    const database = databases.find(this.#name);
+    if (!database) return;
+    const view = await observer.observe(database);
+    const next = plan(database, view);
+    this.#noteProblems(next.problems);
+    this.#publish(database, statusOf(database, view, next.problems, this.#since));
+    await this.#reached(database);
+    const steps = isStopping() ? [] : next.steps.filter((step) => this.#backoff.allows(step, this.#around.now()));
+    const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
+    if (databases.find(this.#name)) this.#sleep(next, outcomes);
+  }
+
+  async #execute(database: Database, step: Step, { problems }: Plan): Promise<Outcome> {
+    const outcome = await execute(this.#around, database, step);
+    this.#backoff.note(step, outcome, this.#around.now());
+    const sentence = explainBecause(database, step, problems);
+    const assignment = database.nodes.find(({ id }) => id === step.target);
+    const about = assignment
+      ? { node: assignment.id, shard: assignment.shard, machine: assignment.machine }
+      : {};
+    const details = { step: step.kind, because: step.because, outcome: outcome.result };
+    if (outcome.result === 'done') {
+      this.#record({ kind: 'step_done', severity: 'info', message: sentence, ...about, details });
+    } else {
+      const message = `Not done: ${sentence} Reason: ${outcome.reason}`;
+      this.#record({ kind: 'step_not_done', severity: 'warning', message, ...about, details });
+    }
+    return outcome;
+  }
+
+  /** Sooner while something is under way: steps were done, or a problem is there that mends itself or is being mended. */
+  #sleep({ problems, blocked }: Plan, outcomes: readonly Outcome[]): void {
+    if (this.#closed) return;
+    const mended = outcomes.some(({ result }) => result === 'done');
+    const passing = problems.some(({ code }) => PROBLEMS[code].severity === 'info') || blocked.length > 0;
+    const delay = mended ? 0 : passing || this.#status?.state === 'creating' ? BUSY_INTERVAL_MS : QUIET_INTERVAL_MS;
+    this.#timer = setTimeout(() => this.wake(), delay);
+  }
+
+  /** The generation is reached the first time the database is ready with it. */
+  async #reached(database: Database): Promise<void> {
+    const { generation, observedGeneration } = database;
+    if (this.#status?.state !== 'ready' || observedGeneration >= generation) return;
+    await this.#around.databases.change(database.name, (record) => ({ ...record, observedGeneration: generation }));
+    this.#status = { ...this.#status, observedGeneration: generation };
+  }
+
+  #publish(database: Database, status: DatabaseStatus): void {
+    const before = this.#status?.state;
+    this.#status = status;
+    if (before === status.state) return;
+    const severity = status.state === 'degraded' ? 'warning' : 'info';
+    const message = `${database.name} is ${status.state}${before ? `, was ${before}` : ''}.`;
+    this.#record({ kind: 'database_state', severity, message, details: { state: status.state } });
+  }
+
+  /** Remembers since when each problem holds, and tells the coming and going of those that matter. */
+  #noteProblems(problems: readonly Problem[]): void {
+    const at = new Date(this.#around.now()).toISOString();
+    const keys = new Map(problems.map((problem) => [problemKey(problem), problem]));
+    const gone = this.#problems.filter((problem) => !keys.has(problemKey(problem)));
+    const come = problems.filter((problem) => !this.#since.has(problemKey(problem)));
+    this.#since = new Map([...keys.keys()].map((key) => [key, this.#since.get(key) ?? at]));
+    this.#problems = problems;
+    for (const problem of come) this.#tell('problem_opened', problem, describeProblem(problem));
+    for (const problem of gone) this.#tell('problem_closed', problem, `No longer: ${describeProblem(problem)}`);
+  }
+
+  #tell(kind: string, problem: Problem, message: string): void {
+    const { severity } = PROBLEMS[problem.code];
+    if (severity === 'info') return;
+    const { params: _, code, ...about } = problem;
+    const told = kind === 'problem_opened' ? severity : 'info';
+    this.#record({ kind, severity: told, message, ...about, details: { problem: code } });
+  }
+
+  #record(event: NewEvent): void {
+    this.#around.record({ ...event, database: this.#name });
+  }
+
+  #failed(error: unknown): void {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#record({ kind: 'pass_failed', severity: 'error', message: `A look at ${this.#name} failed: ${detail}` });
+    if (!this.#closed) this.#timer = setTimeout(() => this.wake(), QUIET_INTERVAL_MS);
+  }
+}

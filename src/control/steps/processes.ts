@@ -1,0 +1,44 @@
+/** Steps that an agent carries out: nodes are created, started and removed. */
+import type { Database, NodeAssignment } from '../../domain/database.ts';
+import type { Outcome, Step } from '../../plan/step.ts';
+import type { StartAs } from '../../protocol/agent-messages.ts';
+import type { Agents } from '../agents.ts';
+import { nodeConfig } from '../node-config.ts';
+
+/** A process must accept connections within this time; agents give up a little earlier themselves. */
+const START_TIMEOUT_MS = 15_000;
+const REMOVE_TIMEOUT_MS = 15_000;
+
+type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
+
+const DONE: Outcome = { result: 'done' };
+
+export async function createNode(
+  agents: Agents,
+  database: Database,
+  node: NodeAssignment,
+  step: StepOf<'create_node'>,
+): Promise<Outcome> {
+  await agents.request(node.machine, 'create_node', nodeConfig(database, node, step.args.birth), START_TIMEOUT_MS);
+  return DONE;
+}
+
+export async function startNode(
+  agents: Agents,
+  database: Database,
+  node: NodeAssignment,
+  step: StepOf<'start_node'>,
+): Promise<Outcome> {
+  const primary = database.nodes.find(({ id }) => id === step.args.replicaOf);
+  const as: StartAs = primary
+    ? { kind: 'replica', primary: { id: primary.id, host: primary.host, port: primary.port } }
+    : { kind: 'itself' };
+  await agents.request(node.machine, 'start_node', { id: node.id, as }, START_TIMEOUT_MS);
+  return DONE;
+}
+
+export async function removeNode(agents: Agents, database: Database, node: NodeAssignment): Promise<Outcome> {
+  const args = { id: node.id, databaseUid: database.uid };
+  await agents.request(node.machine, 'remove_node', args, REMOVE_TIMEOUT_MS);
+  return DONE;
+}

@@ -1,0 +1,59 @@
+/** Steps that change what nodes are to each other, by the engine's own commands. `OK` is never the proof: the role is. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { placeholderOf } from '../../domain/ids.ts';
+import { BUS_PORT_OFFSET, type NodeAssignment } from '../../domain/database.ts';
+import type { Outcome, Step } from '../../plan/step.ts';
+import * as admin from '../../valkey/admin.ts';
+import type { NodeConnection } from '../../valkey/connection.ts';
+
+/** A promotion takes about 10 ms; one that has not happened by then is planned anew. */
+const PROMOTION_TIMEOUT_MS = 2_000;
+const POLL_INTERVAL_MS = 2;
+
+type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
+
+const DONE: Outcome = { result: 'done' };
+
+/** FAILOVER is sent once: a second one would restart the election. */
+export async function promote(node: NodeConnection, step: StepOf<'promote'>): Promise<Outcome> {
+  await admin.failover(node, step.args.mode);
+  return becamePrimary(node);
+}
+
+/** The engine's coordinated failover: the primary stops writes until the replica has everything. */
+export async function switchOver(node: NodeConnection): Promise<Outcome> {
+  await admin.failover(node, 'coordinated');
+  return becamePrimary(node);
+}
+
+/** Takes the slots from the placeholder it was born under, and forgets it before anybody is told of it. */
+export async function claimSlots(node: NodeConnection, step: StepOf<'claim_slots'>): Promise<Outcome> {
+  await admin.failover(node, 'takeover');
+  const outcome = await becamePrimary(node);
+  if (outcome.result === 'done') await admin.forget(node, placeholderOf(step.target));
+  return outcome;
+}
+
+export async function meet(node: NodeConnection, peers: readonly NodeAssignment[]): Promise<Outcome> {
+  await Promise.all(peers.map(({ host, port }) => admin.clusterMeet(node, host, port, port + BUS_PORT_OFFSET)));
+  return DONE;
+}
+
+export async function replicate(node: NodeConnection, step: StepOf<'replicate'>): Promise<Outcome> {
+  await admin.replicate(node, step.args.primary);
+  return DONE;
+}
+
+export async function forget(node: NodeConnection, step: StepOf<'forget'>): Promise<Outcome> {
+  await Promise.all(step.args.strangers.map((id) => admin.forget(node, id)));
+  return DONE;
+}
+
+async function becamePrimary(node: NodeConnection): Promise<Outcome> {
+  const deadline = performance.now() + PROMOTION_TIMEOUT_MS;
+  while (performance.now() < deadline) {
+    if ((await admin.role(node)).role === 'primary') return DONE;
+    await pause(POLL_INTERVAL_MS);
+  }
+  return { result: 'retry', reason: `it was not promoted within ${PROMOTION_TIMEOUT_MS} ms` };
+}
