@@ -39,6 +39,14 @@ echo $$ > "\${0%/*}/make.pid"
 while :; do echo '    CC again.o'; sleep 0.05; done
 `;
 
+/** A `make` that waits for a silent child; the process ids go to `<tools>/make.pid` and `<tools>/compiler.pid`. */
+export const hangingMake = `#!/bin/sh
+sleep 60 &
+echo $! > "\${0%/*}/compiler.pid"
+echo $$ > "\${0%/*}/make.pid"
+wait
+`;
+
 /** Writes an executable script. */
 export function writeScript(path: string, text: string): void {
   writeFileSync(path, text);
