@@ -1,9 +1,9 @@
 /** Whether a wish can be granted: names, bounds and the fleet's room are checked before anything is stored. */
-import { type Database, type NodeAssignment, BUS_PORT_OFFSET } from '../domain/database.ts';
+import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isName, type NodeId } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
-import { DEFAULT_SPEC, type DatabaseSpec, memoryBytesPerNode, SPEC_LIMITS } from '../domain/spec.ts';
+import { type DatabaseSpec, DEFAULT_SPEC, memoryBytesPerNode, SPEC_LIMITS } from '../domain/spec.ts';
 import type { MachineView } from '../domain/view.ts';
 import { maxReplicas, type Place, place } from '../plan/placement.ts';
 import type { SpecInput } from '../protocol/api.ts';
@@ -44,7 +44,8 @@ export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[])
   throw new ValkeeperError('invalid_value', {
     field: 'replicas',
     problem: `${spec.replicas} replicas and their primary need ${machinesNeeded} machines, ${count} are connected`,
-    remedy: count === 0 ? 'Wait until agents are connected.' : `Ask for at most ${maxReplicas(count)}, or add machines.`,
+    remedy:
+      count === 0 ? 'Wait until agents are connected.' : `Ask for at most ${maxReplicas(count)}, or add machines.`,
   });
 }
 

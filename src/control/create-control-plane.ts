@@ -6,10 +6,10 @@ import type { Event, NewEvent } from '../domain/event.ts';
 import { keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
-import type { Logger } from '../platform/log.ts';
 import { explainBecause } from '../plan/explain.ts';
 import { forecast } from '../plan/forecast.ts';
 import { statusOf } from '../plan/status.ts';
+import type { Logger } from '../platform/log.ts';
 import type {
   CreateDatabase,
   FleetStatus,

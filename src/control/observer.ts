@@ -8,8 +8,8 @@ import type { DatabaseView, EngineView, NodeView, ProcessView } from '../domain/
 import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
 import type { Agents } from './agents.ts';
-import type { Engines } from './engines.ts';
 import { engineView, unreachable } from './engine-view.ts';
+import type { Engines } from './engines.ts';
 import { fleetView } from './fleet-view.ts';
 
 export class Observer {

@@ -93,9 +93,7 @@ export class Reconciler {
     this.#backoff.note(step, outcome, this.#around.now());
     const sentence = explainBecause(database, step, problems);
     const assignment = database.nodes.find(({ id }) => id === step.target);
-    const about = assignment
-      ? { node: assignment.id, shard: assignment.shard, machine: assignment.machine }
-      : {};
+    const about = assignment ? { node: assignment.id, shard: assignment.shard, machine: assignment.machine } : {};
     const details = { step: step.kind, because: step.because, outcome: outcome.result };
     if (outcome.result === 'done') {
       this.#record({ kind: 'step_done', severity: 'info', message: sentence, ...about, details });

@@ -37,10 +37,11 @@ const hurtWorlds = (reachable: boolean) =>
     .tuple(wishes, fc.array(fc.tuple(fc.nat(), reachable ? fc.constant(false) : fc.boolean()), { maxLength: 6 }))
     .map(([{ machines, wish }, harms]) => {
       const { database, view } = readyWorld(machines, wish);
-      const hurt = harms.reduce((seen, [which, lost]) => {
+      let hurt: DatabaseView = view;
+      for (const [which, lost] of harms) {
         const { id } = database.nodes[which % database.nodes.length]!;
-        return lost ? outOfReach(seen, id) : killed(database, seen, id);
-      }, view);
+        hurt = lost ? outOfReach(hurt, id) : killed(database, hurt, id);
+      }
       return { database, view: hurt };
     });
 

@@ -1,7 +1,7 @@
 /** Steps that change what nodes are to each other, by the engine's own commands. `OK` is never the proof: the role is. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { placeholderOf } from '../../domain/ids.ts';
 import { BUS_PORT_OFFSET, type NodeAssignment } from '../../domain/database.ts';
+import { placeholderOf } from '../../domain/ids.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
 import * as admin from '../../valkey/admin.ts';
 import type { NodeConnection } from '../../valkey/connection.ts';

@@ -1,0 +1,50 @@
+/** A node's answers as the planner's words. */
+import type { EngineView, PeerView } from '../domain/view.ts';
+import type { NodeObservation } from '../valkey/admin.ts';
+import { type ClusterNodeLine, isMyself } from '../valkey/cluster-nodes.ts';
+
+export const unreachable = (reason: string): EngineView => ({ state: 'unknown', reason });
+
+export function engineView(seen: NodeObservation): EngineView {
+  const myself = seen.nodes.find(isMyself);
+  if (!myself) return unreachable('it does not list itself among its nodes');
+  const { replication } = seen;
+  return {
+    state: 'answering',
+    id: seen.id,
+    role: myself.role,
+    primaryId: myself.primaryId,
+    slots: myself.slots,
+    configEpoch: myself.configEpoch,
+    currentEpoch: seen.currentEpoch,
+    clusterOk: seen.clusterOk,
+    slotsOk: seen.slotsOk,
+    peers: seen.nodes.filter((node) => !isMyself(node)).map(peerView),
+    loading: seen.loading,
+    offset: replication.offset,
+    linkUp: replication.linkUp,
+    syncInProgress: replication.syncInProgress,
+    replicas: replication.replicas.map(({ host, port, state, offset, lagSeconds }) => ({
+      host,
+      port,
+      online: state === 'online',
+      ackedOffset: offset,
+      ackAgeSeconds: lagSeconds,
+    })),
+    keys: seen.keys,
+    usedMemoryBytes: seen.usedMemoryBytes,
+  };
+}
+
+const peerView = (node: ClusterNodeLine): PeerView => ({
+  id: node.id,
+  host: node.host,
+  port: node.port,
+  role: node.role,
+  primaryId: node.primaryId,
+  slots: node.slots,
+  configEpoch: node.configEpoch,
+  met: !node.flags.includes('handshake') && !node.flags.includes('noaddr'),
+  failed: node.flags.includes('fail'),
+  linkUp: node.linkState === 'connected',
+});
