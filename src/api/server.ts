@@ -1,10 +1,10 @@
 /** The REST API: HTTP on loopback, one bearer token, problem documents for everything that goes wrong. */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type FastifyReply, fastify } from 'fastify';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Logger } from '../platform/log.ts';
+import { carriesToken } from './bearer.ts';
 import { BODY_LIMIT_BYTES, PROBLEM_TYPE, toProblem, translate } from './problem.ts';
 import { addRoutes, type RouteOptions } from './routes.ts';
 
@@ -38,7 +38,7 @@ export function createApi({ token, log, ...routes }: ApiOptions): Api {
   app.removeContentTypeParser('text/plain');
 
   app.addHook('onRequest', async ({ headers }) => {
-    if (!isAuthorized(headers.authorization, token)) throw new ValkeeperError('not_authorized');
+    if (!carriesToken(headers.authorization, token)) throw new ValkeeperError('not_authorized');
   });
   app.setErrorHandler((error: Error, _request, reply) => sendError(error, reply, log));
   app.setNotFoundHandler(({ method, url }) => {
@@ -54,12 +54,6 @@ export function createApi({ token, log, ...routes }: ApiOptions): Api {
     },
     close: () => app.close(),
   };
-}
-
-/** Compares digests, which have one length, so that the time taken tells nothing about the token. */
-function isAuthorized(header: string | undefined, token: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${token}`));
 }
 
 function sendError(error: Error, reply: FastifyReply, log: Logger): FastifyReply {

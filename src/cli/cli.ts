@@ -1,4 +1,5 @@
 /** One run of a command: where it points, how it speaks. Results go to stdout, everything else to stderr. */
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { ValkeeperError } from '../domain/errors.ts';
 import { Client } from './client.ts';
@@ -14,7 +15,7 @@ export class Cli {
 
   constructor(host: Host, { dataDir, json }: { dataDir?: string; json?: boolean }) {
     this.host = host;
-    this.dataDir = dataDir ?? host.defaultDataDir;
+    this.dataDir = resolve(dataDir ?? host.defaultDataDir);
     this.json = json ?? false;
   }
 

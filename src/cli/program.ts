@@ -1,7 +1,7 @@
 /** The command tree, and one run of it: from the words typed to an exit code. */
 import { Command, type CommanderError } from 'commander';
 import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
-import type { AddCommand } from './action.ts';
+import { type AddCommand, example } from './action.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
@@ -44,13 +44,19 @@ function createProgram(host: Host): Command {
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => void written.push(text), writeErr: () => {}, outputError: () => {} })
-    .addHelpText('after', '\nExample:\n  valkeeper up\n  valkeeper db create orders --shards 3 --memory 1gb');
+    .addHelpText('after', example('valkeeper up', 'valkeeper db create orders --shards 3 --memory 1gb'));
   const add = (parent: Command, commands: AddCommand[]): void => {
     for (const addCommand of commands) addCommand(parent, host);
   };
+  const group = (name: string, description: string, words: string, commands: AddCommand[]): void => {
+    add(
+      program.command(name).description(description).helpCommand(false).addHelpText('after', example(words)),
+      commands,
+    );
+  };
   add(program, TOP);
-  add(program.command('db').description('databases: create, list, show, delete, password, connect, plan'), DATABASE);
-  add(program.command('machine').description('machines: list'), [addMachineList]);
+  group('db', 'databases: create, list, show, delete, password, connect, plan', 'valkeeper db show main', DATABASE);
+  group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
   add(program, REST);
   onEachCommand(program, (command) => {
     command.exitOverride((error: CommanderError) => {

@@ -66,6 +66,11 @@ export const ERRORS = {
     message: 'There is no log of {source}.',
     hint: 'Logs there are: server, a machine (`valkeeper machine list`), a node id or its beginning (`valkeeper db show NAME`).',
   },
+  machine_not_found: {
+    kind: 'not_found',
+    message: 'There is no machine named {name} in this data directory.',
+    hint: 'List the machines with `valkeeper machine list`.',
+  },
   route_not_found: { kind: 'not_found', message: 'There is no {method} {path}.', hint: 'All routes begin with /v1.' },
   database_exists: {
     kind: 'conflict',
@@ -188,6 +193,11 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'Valkeeper at {url} did not answer: {detail}.',
     hint: 'Try again; if it stays so, look into control/server.log in the data directory.',
+  },
+  engine_missing: {
+    kind: 'unavailable',
+    message: 'There is no valkey-server on PATH and none has been built yet.',
+    hint: '`./valkeeper up` builds one; or name one with VALKEEPER_ENGINE=/path/to/valkey-server.',
   },
   no_node_answers: {
     kind: 'unavailable',

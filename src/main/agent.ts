@@ -1,0 +1,43 @@
+/** The agent process of one local machine. It ends on its own signal without touching its nodes. */
+import { join } from 'node:path';
+import { startAgent } from '../agent/agent.ts';
+import type { Cli } from '../cli/cli.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import { createLogger } from '../platform/log.ts';
+import { makeFolder, pathsIn, readFleet, readToken } from './data-dir.ts';
+import { existingEngine } from './engine.ts';
+
+/** Client ports that nodes of a local machine may get; each machine has an address of its own. */
+const PORT_RANGE = [7000, 7999] as const;
+
+/**
+ * Runs until the control plane shuts the machine down, or SIGTERM or SIGINT detaches the agent from its nodes.
+ * @throws machine_not_found, and what the engine's search and the agent's start throw
+ */
+export async function runAgent({ dataDir }: Cli, { machine: name }: { machine: string }): Promise<void> {
+  const fleet = await readFleet(dataDir);
+  const machine = fleet?.machines.find((candidate) => candidate.name === name);
+  if (!machine) throw new ValkeeperError('machine_not_found', { name });
+  const paths = pathsIn(dataDir);
+  const dir = paths.machine(name);
+  makeFolder(dir);
+  const engine = await existingEngine();
+  const { log, close: closeLog } = createLogger({ name: 'agent', file: join(dir, 'agent.log'), level: 'info' });
+  process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'the agent ends by a defect'));
+  const agent = await startAgent({
+    dir,
+    machine: name,
+    address: machine.address,
+    zone: machine.zone,
+    memoryBytes: machine.memoryBytes,
+    enginePath: engine.serverPath,
+    engineVersion: engine.version,
+    controlUrl: `ws://127.0.0.1:${fleet?.apiPort}`,
+    token: readToken(paths.agentToken),
+    portRange: PORT_RANGE,
+    log,
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void agent.close());
+  await agent.closed;
+  closeLog();
+}

@@ -1,0 +1,75 @@
+/** Our processes on this machine: how they are started, and which of them run in a data directory. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
+
+const ENTRY = join(import.meta.dirname, `valkeeper${extname(import.meta.filename)}`);
+const EXIT_POLL_MS = 20;
+
+export interface DetachedOptions {
+  /** Working folder; the process is found by it later. */
+  cwd: string;
+  /** Files that take its standard output and error, emptied first. */
+  stdout: string;
+  stderr: string;
+}
+
+/** Starts `valkeeper <args>` in a session of its own, so that it outlives us and a Ctrl-C of ours. */
+export function spawnDetached(args: readonly string[], { cwd, stdout, stderr }: DetachedOptions): ChildProcess {
+  const out = openSync(stdout, 'w', 0o600);
+  const err = openSync(stderr, 'w', 0o600);
+  try {
+    const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...args], {
+      cwd,
+      detached: true,
+      stdio: ['ignore', out, err],
+    });
+    child.unref();
+    return child;
+  } finally {
+    closeSync(out);
+    closeSync(err);
+  }
+}
+
+/**
+ * Servers, agents and nodes that run in a data directory, whoever started them and whether or not they are recorded:
+ * each has a working folder inside it.
+ */
+export function processesIn(dataDir: string): ProcessIdentity[] {
+  let root: string;
+  try {
+    root = `${realpathSync(dataDir)}/`;
+  } catch {
+    return [];
+  }
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && isOurs(entry, root))
+    .map((entry) => identify(Number(entry)))
+    .filter((identity) => identity !== null && identity.pid !== process.pid) as ProcessIdentity[];
+}
+
+function isOurs(pid: string, root: string): boolean {
+  try {
+    if (!readlinkSync(`/proc/${pid}/cwd`).startsWith(root)) return false;
+    const program = basename(readlinkSync(`/proc/${pid}/exe`));
+    return program.startsWith('valkey-server') || program.startsWith('node');
+  } catch {
+    return false; // it has ended, or belongs to another user
+  }
+}
+
+/** Waits until none of them runs. @returns those that still run at the deadline */
+export async function waitForExit(
+  processes: readonly ProcessIdentity[],
+  timeoutMs: number,
+): Promise<ProcessIdentity[]> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const left = processes.filter(isRunning);
+    if (left.length === 0 || performance.now() >= deadline) return left;
+    await sleep(EXIT_POLL_MS);
+  }
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/** The program: hands the words typed to the command line, with everything that only this folder may wire together. */
+import { readFileSync } from 'node:fs';
+import type { Host } from '../cli/host.ts';
+import { reportError, runCli } from '../cli/program.ts';
+import { defaultDataDir, endpointOf } from './data-dir.ts';
+
+const host: Host = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  version: (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
+    .version,
+  defaultDataDir: defaultDataDir(process.env),
+  endpoint: endpointOf,
+  engine: async () => (await import('./engine.ts')).describeEngine(),
+  processes: {
+    up: async (cli, options) => (await import('./up.ts')).up(cli, options),
+    down: async (cli, options) => (await import('./down.ts')).down(cli, options),
+    server: async (cli, options) => (await import('./server.ts')).runServer(cli, options),
+    agent: async (cli, options) => (await import('./agent.ts')).runAgent(cli, options),
+  },
+};
+
+// Whoever reads our output may stop reading, as `head` does: that is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(0);
+  });
+}
+const die = (error: unknown): void => {
+  process.exitCode = reportError(error, process.argv.includes('--json'), host);
+  process.exit();
+};
+process.on('uncaughtException', die);
+process.on('unhandledRejection', die);
+
+process.exitCode = await runCli(process.argv.slice(2), host);
