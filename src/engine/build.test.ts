@@ -16,6 +16,7 @@ import {
   writeScript,
 } from '../../test/support/stand-in-tools.ts';
 import { type ErrorCode, ValkeeperError } from '../domain/errors.ts';
+import { startTimeOf } from '../platform/process-identity.ts';
 import { buildEngine } from './build.ts';
 import { cachedEngineDir } from './cache.ts';
 import { compileProgress } from './compile.ts';
@@ -226,14 +227,7 @@ async function said(child: ChildProcess): Promise<string> {
   return text;
 }
 
-/** A zombie has ended: it only waits for its parent to notice. */
-function isRunning(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+const isRunning = (pid: number): boolean => startTimeOf(pid) !== null;
 
 async function until(condition: () => boolean, deadlineMs = 10_000): Promise<void> {
   const giveUpAt = Date.now() + deadlineMs;
