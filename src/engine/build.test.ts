@@ -101,6 +101,17 @@ describe('a build', () => {
     assert.equal(world.requests(), 0, 'nothing is downloaded in vain');
   });
 
+  it('as root on a Debian-like system installs missing tools itself', async () => {
+    world.removeTool('make');
+    world.setTool('later-make', workingMake(fakeServer('9.1.2'), fakeClient('1')));
+    const installs = `echo "Setting up make (4.3) ..."; cat ${world.toolsDir}/later-make > ${world.toolsDir}/make; chmod 755 ${world.toolsDir}/make`;
+    world.setTool('apt-get', `#!/bin/sh\ncase "$*" in "install --yes"*build-essential) ${installs} ;; esac\n`);
+    if (process.getuid?.() !== 0)
+      return failsWith(build(), 'engine_tools_missing', 'apt-get install build-essential (');
+    assert.equal((await build()).origin, 'built');
+    assert.ok(progress.some((one) => one.phase === 'tools' && one.detail === 'installing make'));
+  });
+
   it('names the missing headers of OpenSSL', async () => {
     world.setTool('gcc', '#!/bin/sh\ncase "$(cat "$2")" in *openssl*) exit 1 ;; esac\n');
     await failsWith(build(), 'engine_tools_missing', 'OpenSSL', 'apt-get install libssl-dev (');

@@ -63,6 +63,10 @@ function ownConfiguration(dir: string, mirror: string): { dir: string; options: 
     'Dir::Etc::sourceparts': '/dev/null',
     'Dir::State::Lists': join(dir, 'lists'),
     'Dir::Cache': join(dir, 'cache'),
+    // Unsigned or unverifiable indexes and packages are refused, whatever the machine's configuration allows.
+    'Acquire::AllowInsecureRepositories': 'false',
+    'Acquire::AllowDowngradeToInsecureRepositories': 'false',
+    'APT::Get::AllowUnauthenticated': 'false',
     // apt's download user may not enter this user's cache folder.
     'APT::Sandbox::User': 'root',
   };

@@ -67,7 +67,8 @@ export const noImportCycles: Rule = (files) => {
 
 /**
  * What would make an answer depend on more than its arguments. A given moment may be formatted
- * (`new Date(now)`), and `process.state` is a node's process in a view. */
+ * (`new Date(now)`), and `process.state` is a node's process in a view.
+ */
 const IMPURE =
   /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bset(?:Timeout|Interval|Immediate)\b|(?<![.\w])(?:process\.(?!state)|performance\.|crypto\.|console\.)|\bfetch\(/g;
 
