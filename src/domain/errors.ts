@@ -50,6 +50,11 @@ export const ERRORS = {
     message: 'The data directory cannot be used: {path} {problem}.',
     hint: 'Choose another with --data-dir or VALKEEPER_HOME, or mend this one.',
   },
+  unknown_operation: {
+    kind: 'invalid',
+    message: 'The agent knows no operation {operation}.',
+    hint: 'Agent and control plane must be of the same version.',
+  },
   body_too_large: {
     kind: 'invalid',
     http: 413,
@@ -60,6 +65,11 @@ export const ERRORS = {
     kind: 'not_found',
     message: 'There is no database named {name}.',
     hint: 'List the databases with `valkeeper db list`.',
+  },
+  node_not_found: {
+    kind: 'not_found',
+    message: '{machine} has no node {node}.',
+    hint: 'List the nodes with `valkeeper db show NAME`.',
   },
   log_not_found: {
     kind: 'not_found',
@@ -81,6 +91,16 @@ export const ERRORS = {
     kind: 'conflict',
     message: 'The machines of {dir} were chosen when it was made: {machines}.',
     hint: 'Leave out --machines and --address-base, or choose a new directory with --data-dir.',
+  },
+  port_taken: {
+    kind: 'conflict',
+    message: 'Port {port} of {address} on {machine} is taken by another process.',
+    hint: 'Stop what listens there (`ss -ltnp` shows it), or delete the database and create it again on other ports.',
+  },
+  node_identity: {
+    kind: 'conflict',
+    message: 'What listens on port {port} is not the node {node}: it calls itself {found}.',
+    hint: 'Stop that process; the node is found again by itself.',
   },
   api_port_taken: {
     kind: 'conflict',
@@ -142,6 +162,11 @@ export const ERRORS = {
     message: 'The store no longer has the changes since revision {wanted}, only those since {oldest}.',
     hint: 'Read the present state, and watch from there.',
   },
+  foreign_node: {
+    kind: 'refused',
+    message: 'The node {node} belongs to another database that was named {database}.',
+    hint: 'Nothing was removed.',
+  },
   confirmation_needed: {
     kind: 'refused',
     message: '{question} Nobody is there to answer.',
@@ -183,6 +208,16 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'The store is closed: Valkeeper is stopping.',
     hint: 'Try again when it runs.',
+  },
+  node_not_started: {
+    kind: 'unavailable',
+    message: 'The node {node} on {machine} did not start: {problem}. Its log ends with: {log}',
+    hint: 'Mend what the log names; it is tried again by itself.',
+  },
+  no_free_ports: {
+    kind: 'unavailable',
+    message: '{address} has no {count} free ports from {from} to {to} (with their bus ports, 10000 above).',
+    hint: 'Delete a database, or stop what listens there.',
   },
   not_running: {
     kind: 'unavailable',

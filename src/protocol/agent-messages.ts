@@ -85,15 +85,13 @@ export interface AgentRequests {
   /** Makes the directory and starts the process; done when it accepts connections. Repeating it is harmless. */
   create_node: { args: NodeConfig; result: { pid: number } };
   start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
-  /** SIGTERM, then SIGKILL after `graceMs`; done when the process has exited. */
-  stop_node: { args: { id: NodeId; graceMs: number }; result: Record<string, never> };
   /** Stops it at once and removes its directory. Refused when `databaseUid` is not the node's. */
   remove_node: { args: { id: NodeId; databaseUid: string }; result: Record<string, never> };
   /** `count` client ports that are free now, with their bus ports, none of them in `avoid`. */
   free_ports: { args: { count: number; avoid: readonly number[] }; result: { ports: number[] } };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
-  /** Stops every node cleanly, all at once, then the agent exits. */
+  /** Stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */
   shut_down: { args: { graceMs: number }; result: Record<string, never> };
 }
 

@@ -1,0 +1,217 @@
+/**
+ * The agent of one machine: it keeps the machine's nodes under supervision and tells the control plane all about them.
+ * It starts and stops what it is asked to; who is primary is never its business.
+ */
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
+import { writeFileAtomic } from '../platform/files.ts';
+import type { Logger } from '../platform/log.ts';
+import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
+import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
+import { freePorts } from './free-ports.ts';
+import { Link } from './link.ts';
+import { makeNode, scanNodes, tail } from './node-directory.ts';
+import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
+
+export interface AgentOptions {
+  /** The machine's folder. */
+  dir: string;
+  machine: string;
+  /** Where its nodes listen. */
+  address: string;
+  zone: string;
+  /** Memory the machine gives to nodes, in bytes. */
+  memoryBytes: number;
+  enginePath: string;
+  engineVersion: string;
+  /** Such as `ws://127.0.0.1:7420`. */
+  controlUrl: string;
+  token: string;
+  /** Client ports that nodes may get: the first and the last. */
+  portRange: readonly [number, number];
+  log: Logger;
+}
+
+export interface Agent {
+  /** Ends the agent; its nodes go on. */
+  close(): Promise<void>;
+  /** How it ended: `shut-down` with its nodes, on request, or `detached` from them. */
+  closed: Promise<'shut-down' | 'detached'>;
+}
+
+const AGENT_FILE = 'agent.json';
+const MAX_LOG_LINES = 10_000;
+
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+  const dir = realpathSync(options.dir); // a process's working directory is told without links
+  await claimFolder(dir);
+  const agent = new MachineAgent({ ...options, dir });
+  await agent.begin();
+  return agent;
+}
+
+async function claimFolder(dir: string): Promise<void> {
+  const path = join(dir, AGENT_FILE);
+  if (existsSync(path)) {
+    const other = JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity;
+    if (isRunning(other) && other.pid !== process.pid)
+      throw new ValkeeperError('already_running', { dir, pid: other.pid });
+  }
+  await writeFileAtomic(path, JSON.stringify(identify(process.pid)));
+}
+
+type Operations = { [O in AgentOperation]: (args: AgentRequests[O]['args']) => Promise<AgentRequests[O]['result']> };
+
+class MachineAgent implements Agent {
+  readonly closed: Promise<'shut-down' | 'detached'>;
+  readonly #options: AgentOptions;
+  readonly #nodes = new Map<NodeId, SupervisedNode>();
+  readonly #end: (how: 'shut-down' | 'detached') => void;
+  #link: Link | null = null;
+
+  constructor(options: AgentOptions) {
+    const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
+    this.closed = promise;
+    this.#end = resolve;
+    this.#options = options;
+  }
+
+  get #folder(): string {
+    return join(this.#options.dir, 'nodes');
+  }
+
+  async begin(): Promise<void> {
+    const { log, controlUrl, token } = this.#options;
+    for (const directory of scanNodes(this.#folder)) {
+      const node = new SupervisedNode(directory, this.#surroundings());
+      const adopted = await node.adopt();
+      this.#nodes.set(node.id, node);
+      const { database } = directory.manifest.config;
+      if (adopted) log.info({ database, node: node.id, processId: node.pid }, 'Adopted a running node.');
+      else log.info({ database, node: node.id }, 'Found a node that does not run.');
+    }
+    this.#link = new Link({
+      controlUrl,
+      token,
+      hello: () => this.#hello(),
+      handle: (request) => this.#handle(request),
+      log,
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const node of this.#nodes.values()) node.detach();
+    this.#finish('detached');
+  }
+
+  #finish(how: 'shut-down' | 'detached'): void {
+    this.#link?.close();
+    rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
+    this.#end(how);
+  }
+
+  #surroundings(): NodeSurroundings {
+    const { enginePath, machine, address, log } = this.#options;
+    return {
+      enginePath,
+      machine,
+      address,
+      now: Date.now,
+      changed: (node) => {
+        const report = node.report();
+        log.info({ database: report.database, node: node.id, process: report.process }, 'A node changed.');
+        this.#link?.tell({ type: 'node', node: report });
+      },
+    };
+  }
+
+  #hello() {
+    const { machine, address, zone, memoryBytes, engineVersion } = this.#options;
+    const nodes = [...this.#nodes.values()].map((node) => node.report());
+    const { pid } = process;
+    return {
+      type: 'hello',
+      protocol: AGENT_PROTOCOL,
+      machine,
+      address,
+      zone,
+      memoryBytes,
+      pid,
+      engineVersion,
+      nodes,
+    } as const;
+  }
+
+  #handle({ operation, args }: Request): Promise<unknown> {
+    const operations: Operations = {
+      create_node: (config) => this.#create(config),
+      start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
+      remove_node: (wish) => this.#remove(wish),
+      free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
+      read_log: (wish) => this.#readLog(wish),
+      shut_down: ({ graceMs }) => this.#shutDown(graceMs),
+    };
+    const work = operations[operation] as ((args: unknown) => Promise<unknown>) | undefined;
+    if (!work) return Promise.reject(new ValkeeperError('unknown_operation', { operation: String(operation) }));
+    return work(args);
+  }
+
+  #exclusively<T>(id: NodeId, work: (node: SupervisedNode) => Promise<T>): Promise<T> {
+    const node = this.#nodes.get(id);
+    if (!node)
+      return Promise.reject(new ValkeeperError('node_not_found', { node: id, machine: this.#options.machine }));
+    return node.exclusively(() => work(node));
+  }
+
+  /** Repeating it is harmless: a node that exists is only started. One that never ran is not left behind. */
+  async #create(config: AgentRequests['create_node']['args']): Promise<{ pid: number }> {
+    const existing = this.#nodes.get(config.id);
+    if (existing) return existing.exclusively(() => existing.start({ kind: 'itself' }));
+    const directory = makeNode(this.#folder, config, this.#options.address);
+    const node = new SupervisedNode(directory, this.#surroundings());
+    this.#nodes.set(config.id, node);
+    try {
+      return await node.exclusively(() => node.start({ kind: 'itself' }));
+    } catch (error) {
+      this.#nodes.delete(config.id);
+      await node.destroy();
+      this.#link?.tell({ type: 'node-removed', id: config.id });
+      throw error;
+    }
+  }
+
+  async #remove({ id, databaseUid }: AgentRequests['remove_node']['args']): Promise<Record<string, never>> {
+    const node = this.#nodes.get(id);
+    if (!node) return {};
+    if (node.directory.manifest.config.databaseUid !== databaseUid) {
+      throw new ValkeeperError('foreign_node', { node: id, database: node.directory.manifest.config.database });
+    }
+    await node.exclusively(() => node.destroy());
+    this.#nodes.delete(id);
+    this.#link?.tell({ type: 'node-removed', id });
+    return {};
+  }
+
+  async #freePorts(count: number, avoid: readonly number[]): Promise<{ ports: number[] }> {
+    const [from, to] = this.#options.portRange;
+    const taken = new Set([...avoid, ...[...this.#nodes.values()].map(({ port }) => port)]);
+    return { ports: await freePorts(this.#options.address, { from, to }, count, taken) };
+  }
+
+  async #readLog({ id, lines }: AgentRequests['read_log']['args']): Promise<{ text: string }> {
+    const bounded = Math.min(lines, MAX_LOG_LINES);
+    if (id === null) return { text: await tail(join(this.#options.dir, 'agent.log'), bounded) };
+    return this.#exclusively(id, async (node) => ({ text: await node.directory.logTail(bounded) }));
+  }
+
+  async #shutDown(graceMs: number): Promise<Record<string, never>> {
+    await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.stop(graceMs))));
+    this.#options.log.info({}, 'All nodes have stopped, as asked; the agent ends.');
+    setImmediate(() => this.#finish('shut-down')); // after the reply
+    return {};
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The fenced restart: before a process starts, its own nodes.conf is made to say that it is a replica and owns nothing.
+ * Epochs are no fence: an old primary that returns with a higher one would win and its replacement would be emptied.
+ */
+import { BUS_PORT_OFFSET } from '../domain/database.ts';
+import type { NodeId } from '../domain/ids.ts';
+import { type ClusterNodeLine, formatNodesConf, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
+
+interface Place {
+  id: NodeId;
+  host: string;
+  port: number;
+}
+
+/** The nodes.conf with which `self` comes back as a replica of `primary`; a text that is not whole is replaced. */
+export function fencedNodesConf(text: string, self: Place, primary: Place): string {
+  const conf = parseNodesConf(text);
+  const known = conf?.nodes.find(isMyself)?.id === self.id ? conf.nodes : [];
+  const own = known.find(isMyself) ?? newLine(self);
+  const leader = known.find(({ id }) => id === primary.id) ?? newLine(primary);
+  const others = known.filter((node) => node !== own && node !== leader);
+  return formatNodesConf({
+    nodes: [
+      follower(at(own, self), primary),
+      leading(at(leader, primary)),
+      ...others.map((node) => loyal(node, self, primary)),
+    ],
+    currentEpoch: conf?.currentEpoch ?? 0,
+    lastVoteEpoch: conf?.lastVoteEpoch ?? 0,
+  });
+}
+
+const newLine = ({ id, host, port }: Place): ClusterNodeLine => ({
+  id,
+  host,
+  port,
+  busPort: port + BUS_PORT_OFFSET,
+  aux: '',
+  flags: ['master'],
+  role: 'primary',
+  primaryId: null,
+  pingSent: '0',
+  pongReceived: '0',
+  configEpoch: 0,
+  linkState: 'connected',
+  slots: [],
+  moving: [],
+});
+
+const at = (node: ClusterNodeLine, { host, port }: Place): ClusterNodeLine => ({
+  ...node,
+  host,
+  port,
+  busPort: port + BUS_PORT_OFFSET,
+});
+
+const follower = (node: ClusterNodeLine, primary: Place): ClusterNodeLine => ({
+  ...node,
+  flags: ['myself', 'slave'],
+  primaryId: primary.id,
+  slots: [],
+  moving: [],
+});
+
+/** It may be remembered as our replica, or as failed; it is neither. */
+const leading = (node: ClusterNodeLine): ClusterNodeLine => ({ ...node, flags: ['master'], primaryId: null });
+
+/** Who followed us follows the new primary. */
+const loyal = (node: ClusterNodeLine, self: Place, primary: Place): ClusterNodeLine =>
+  node.primaryId === self.id ? { ...node, primaryId: primary.id } : node;

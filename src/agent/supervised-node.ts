@@ -1,0 +1,284 @@
+/**
+ * One node under supervision: its process is started, watched and stopped here, and every change is told at once.
+ * It never starts by itself: whether a dead node may come back, and as what, is not the agent's to decide.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { ADMIN_USER } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { DiskView } from '../domain/view.ts';
+import { writeFileAtomic } from '../platform/files.ts';
+import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
+import type { NodeReport, StartAs } from '../protocol/agent-messages.ts';
+import { EngineReplyError, EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
+import { fencedNodesConf } from './fence.ts';
+import { bootId, findProcess } from './find-process.ts';
+import type { NodeDirectory } from './node-directory.ts';
+
+const START_DEADLINE_MS = 10_000;
+const START_POLL_MS = 4;
+const CONNECT_TIMEOUT_MS = 1_000;
+const COMMAND_TIMEOUT_MS = 1_000;
+/** A process that is not our child is looked at this often, beside the connection whose loss tells at once. */
+const WATCH_INTERVAL_MS = 1_000;
+const EXIT_POLL_MS = 5;
+const LOG_LINES_IN_ERROR = 8;
+
+export interface NodeSurroundings {
+  enginePath: string;
+  machine: string;
+  /** Where nodes listen. */
+  address: string;
+  now: () => number;
+  /** Something about the node changed. */
+  changed: (node: SupervisedNode) => void;
+}
+
+export class SupervisedNode {
+  readonly directory: NodeDirectory;
+  readonly #around: NodeSurroundings;
+  #process: ProcessIdentity | null = null;
+  #disk: DiskView;
+  #stopping = false;
+  #watch: { connection: NodeConnection; timer: NodeJS.Timeout } | null = null;
+  /** Requests for this node run one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(directory: NodeDirectory, around: NodeSurroundings) {
+    this.directory = directory;
+    this.#around = around;
+    this.#disk = directory.disk();
+  }
+
+  get id(): string {
+    return this.directory.manifest.config.id;
+  }
+
+  get port(): number {
+    return this.directory.manifest.config.port;
+  }
+
+  get pid(): number | null {
+    return this.#process?.pid ?? null;
+  }
+
+  report(): NodeReport {
+    const { config, lastExit } = this.directory.manifest;
+    const { id, database, databaseUid, port } = config;
+    const process: NodeReport['process'] = this.#process
+      ? { state: 'running', pid: this.#process.pid }
+      : (lastExit ?? { state: 'exited', how: 'died', at: this.#around.now(), detail: 'it was never started' });
+    return { id, database, databaseUid, port, process, disk: this.#disk };
+  }
+
+  /** One request at a time. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  /**
+   * Finds the node's process after a restart of the agent and watches it; without one it is known to be dead.
+   * @returns whether a process was adopted
+   */
+  async adopt(): Promise<boolean> {
+    const found = findProcess(this.directory);
+    if (!found) {
+      if (this.directory.manifest.process) await this.#noteExit('died', 'it ended while no agent watched');
+      return false;
+    }
+    await this.#refuseImpostor();
+    this.#process = found;
+    await this.directory.save({ process: { ...found, bootId: bootId() }, lastExit: null });
+    this.#watchFromOutside(found);
+    return true;
+  }
+
+  /** Starts the process and waits until it accepts connections. A running one is left alone. @throws node_not_started, port_taken */
+  async start(as: StartAs): Promise<{ pid: number }> {
+    if (this.pid === null && findProcess(this.directory)) await this.adopt();
+    if (this.pid !== null) return { pid: this.pid };
+    if (as.kind === 'replica') await this.#fence(as.primary);
+    const found = await this.#spawn();
+    try {
+      await this.#accepting(found);
+    } catch (error) {
+      if (isRunning(found)) process.kill(found.pid, 'SIGKILL');
+      throw error;
+    }
+    this.#around.changed(this);
+    return { pid: found.pid };
+  }
+
+  /** Ends the process: cleanly, and by force after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    const running = this.#process;
+    if (!running) return;
+    this.#stopping = true;
+    signal(running, 'SIGTERM');
+    if (!(await ended(running, graceMs))) {
+      signal(running, 'SIGKILL');
+      await ended(running, graceMs);
+    }
+    await this.#exited(running, 'stopped by request');
+    this.#stopping = false;
+  }
+
+  /** Ends the process at once and removes all it had. */
+  async destroy(): Promise<void> {
+    if (this.#process) {
+      this.#stopping = true;
+      signal(this.#process, 'SIGKILL');
+      await ended(this.#process, START_DEADLINE_MS);
+    }
+    this.detach();
+    this.directory.remove();
+  }
+
+  /** Stops watching; the process goes on. */
+  detach(): void {
+    if (!this.#watch) return;
+    clearInterval(this.#watch.timer);
+    this.#watch.connection.close();
+    this.#watch = null;
+  }
+
+  async #fence(primary: { id: string; host: string; port: number }): Promise<void> {
+    const self = { id: this.id, host: this.#around.address, port: this.port };
+    const text = fencedNodesConf(this.directory.readNodesConf(), self, primary);
+    await writeFileAtomic(this.directory.nodesConfPath, text);
+  }
+
+  async #spawn(): Promise<ProcessIdentity> {
+    const output = openSync(this.directory.logPath, 'a', 0o600);
+    const child = spawn(this.#around.enginePath, [join(this.directory.path, 'valkey.conf')], {
+      cwd: this.directory.path,
+      detached: true,
+      stdio: ['ignore', output, output],
+    });
+    closeSync(output);
+    child.unref();
+    const failed = new Promise<never>((_, reject) => child.once('error', reject));
+    failed.catch(() => {});
+    const found = child.pid === undefined ? null : identify(child.pid);
+    if (!found) {
+      await Promise.race([failed, pause(100)]).catch(() => {});
+      throw await this.#notStarted('the engine could not be run');
+    }
+    this.#process = found;
+    child.once('exit', (code, name) => {
+      void this.#exited(found, name ? `ended by ${name}` : `exit code ${code}`);
+    });
+    await this.directory.save({ process: { ...found, bootId: bootId() }, lastExit: null });
+    return found;
+  }
+
+  async #accepting(found: ProcessIdentity): Promise<void> {
+    const connection = this.#connect();
+    const deadline = performance.now() + START_DEADLINE_MS;
+    try {
+      while (isRunning(found)) {
+        try {
+          await connection.command('PING');
+          return;
+        } catch (error) {
+          if (error instanceof EngineReplyError && error.code === 'LOADING') return;
+          if (error instanceof EngineUnreachable && error.reason === 'not_admitted') throw this.#portTaken();
+          if (performance.now() > deadline)
+            throw await this.#notStarted(`it did not answer within ${START_DEADLINE_MS} ms`);
+        }
+        await pause(START_POLL_MS);
+      }
+    } finally {
+      connection.close();
+    }
+    const log = await this.directory.logTail(LOG_LINES_IN_ERROR);
+    throw /bind: Address already in use|Failed listening on port/.test(log)
+      ? this.#portTaken()
+      : await this.#notStarted('it ended at once');
+  }
+
+  async #notStarted(problem: string): Promise<ValkeeperError> {
+    const log = await this.directory.logTail(LOG_LINES_IN_ERROR);
+    return new ValkeeperError('node_not_started', { node: this.id, machine: this.#around.machine, problem, log });
+  }
+
+  #portTaken(): ValkeeperError {
+    return new ValkeeperError('port_taken', {
+      port: this.port,
+      machine: this.#around.machine,
+      address: this.#around.address,
+    });
+  }
+
+  #connect(onLost?: () => void): NodeConnection {
+    return new NodeConnection({
+      host: this.#around.address,
+      port: this.port,
+      username: ADMIN_USER,
+      password: this.directory.manifest.config.adminPassword,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      commandTimeoutMs: COMMAND_TIMEOUT_MS,
+      maxQueued: 8,
+      ...(onLost ? { onLost } : {}),
+    });
+  }
+
+  /** An engine that answers with another id is not this node. One that is too busy to answer is judged by its process alone. */
+  async #refuseImpostor(): Promise<void> {
+    const connection = this.#connect();
+    try {
+      const found = String(await connection.command('CLUSTER', 'MYID'));
+      if (found !== this.id) throw new ValkeeperError('node_identity', { node: this.id, found, port: this.port });
+    } catch (error) {
+      if (error instanceof ValkeeperError) throw error;
+    } finally {
+      connection.close();
+    }
+  }
+
+  /** An adopted process is no child: the loss of a connection tells of its end, and /proc confirms it. */
+  #watchFromOutside(found: ProcessIdentity): void {
+    const check = (): void => {
+      if (!isRunning(found)) void this.#exited(found, 'its process is gone');
+      else connection.open().catch(() => {});
+    };
+    // The kernel closes sockets a moment before the process is gone from /proc.
+    const lost = (): void => void ended(found, 200).then(check);
+    const connection = this.#connect(lost);
+    connection.open().catch(() => {});
+    this.#watch = { connection, timer: setInterval(check, WATCH_INTERVAL_MS) };
+  }
+
+  async #exited(which: ProcessIdentity, detail: string): Promise<void> {
+    if (this.#process !== which) return;
+    this.#process = null;
+    this.detach();
+    await this.#noteExit(this.#stopping ? 'stopped' : 'died', detail);
+  }
+
+  async #noteExit(how: 'stopped' | 'died', detail: string): Promise<void> {
+    this.#disk = this.directory.disk();
+    const lastExit = { state: 'exited', how, at: this.#around.now(), detail } as const;
+    this.directory.manifest = { ...this.directory.manifest, lastExit };
+    this.#around.changed(this);
+    await this.directory.save({ process: null, lastExit });
+  }
+}
+
+function signal(running: ProcessIdentity, name: NodeJS.Signals): void {
+  if (isRunning(running)) process.kill(running.pid, name);
+}
+
+/** Waits for the process to end; false when it has not within `timeoutMs`. */
+async function ended(running: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
+  while (isRunning(running)) {
+    if (performance.now() > deadline) return false;
+    await pause(EXIT_POLL_MS);
+  }
+  return true;
+}

@@ -1,0 +1,18 @@
+/** The text of valkey.conf. Every argument is quoted on its own, so that no value can become a directive. */
+
+export type Directive = readonly [name: string, ...args: string[]];
+
+/** Lines for the directives, in order. @throws RangeError for a name or value that valkey.conf cannot carry */
+export const formatConf = (directives: readonly Directive[]): string =>
+  `${directives.map(([name, ...args]) => [checkedName(name), ...args.map(quoted)].join(' ')).join('\n')}\n`;
+
+function checkedName(name: string): string {
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) throw new RangeError(`not a directive: ${JSON.stringify(name)}`);
+  return name;
+}
+
+/** In double quotes, as `sdssplitargs` of Valkey reads them. */
+function quoted(value: string): string {
+  if (/[\n\r\0]/.test(value)) throw new RangeError(`a value must be one line: ${JSON.stringify(value)}`);
+  return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
