@@ -9,8 +9,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync } from 'n
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
+import { takeFileLock } from '../platform/file-lock.ts';
 import { type Archive, UPSTREAM_ARCHIVE } from './archive.ts';
-import { takeBuildLock } from './build-lock.ts';
 import { cachedEngineDir, findCached } from './cache.ts';
 import { checkEngine } from './check.ts';
 import { compile, PROGRAMS } from './compile.ts';
@@ -99,7 +99,7 @@ async function buildInto(workDir: string, options: BuildOptions, signal: AbortSi
 async function openCache(cacheDir: string, onProgress: OnProgress, signal: AbortSignal): Promise<() => void> {
   mkdirSync(cacheDir, { recursive: true });
   const onWait = () => onProgress({ phase: 'wait', detail: 'another build of the engine is running: waiting for it' });
-  return takeBuildLock(join(cacheDir, 'build.lock'), onWait, signal);
+  return takeFileLock(join(cacheDir, 'build.lock'), onWait, signal);
 }
 
 /** A full disk, a missing right: told by the file system or by SQLite about its lock file. */
