@@ -1,7 +1,7 @@
 /** `down`: nodes, agents and server end in this order, and are seen to have ended. The data stays. */
 import type { Cli } from '../cli/cli.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import { takeBuildLock } from '../engine/build-lock.ts';
+import { takeFileLock } from '../platform/file-lock.ts';
 import { pathsIn, runningServer } from './data-dir.ts';
 import { processesIn, waitForExit } from './processes.ts';
 import { startServer } from './server-process.ts';
@@ -22,7 +22,7 @@ export async function down(cli: Cli, { yes }: { yes: boolean }): Promise<void> {
 
 /** Nodes run without a server: only one that knows them can stop them in order. */
 async function reviveServer(cli: Cli): Promise<void> {
-  const release = await takeBuildLock(pathsIn(cli.dataDir).upLock, () => {}, new AbortController().signal);
+  const release = await takeFileLock(pathsIn(cli.dataDir).upLock, () => {}, new AbortController().signal);
   try {
     if (runningServer(cli.dataDir)) return;
     cli.note('The server is gone, but nodes or agents run: starting it to stop them.');
