@@ -1,227 +1,228 @@
 /**
- * Bytes to replies, in whatever pieces they come (RESP2 and RESP3). Nothing is read twice: a reply that is not whole
- * yet keeps its place on a stack, and a long string's pieces are kept as they come until the last one is there.
+ * Bytes to replies, in whatever pieces they come (RESP2 and RESP3). No byte is looked at twice: a reply that is not
+ * whole yet keeps its place on a stack, and the line or string that is under way is gathered until its end is there.
  */
+import { ByteBuffer } from './byte-buffer.ts';
 import { ProtocolError, Push, type Reply, ReplyError } from './reply.ts';
+import { parseBigNumber, parseBoolean, parseDouble, parseInteger, parseLength } from './scalars.ts';
 
-export interface DecodeLimits {
-  /** Arrays within arrays. */
+export interface DecodeOptions {
+  /** Bulk and verbatim strings as Buffers of their own instead of UTF-8 text. */
+  binary: boolean;
+  /** Aggregates within aggregates. */
   depth: number;
-  /** Bytes of one string. */
+  /** Bytes of one bulk string, verbatim string or bulk error. */
   stringBytes: number;
-  /** Elements of one array, set, push, or pairs of one map. */
+  /** Elements of one array, set or push; pairs of one map. */
   elements: number;
-  /** Bytes of a line: a type, a length, a simple string or error. */
+  /** Bytes of a line with its end: a type with a length, a simple string or an error. */
   lineBytes: number;
 }
 
-export const DECODE_LIMITS: DecodeLimits = {
+const DEFAULTS: DecodeOptions = {
+  binary: false,
   depth: 32,
   stringBytes: 512 * 1024 ** 2,
-  elements: 16 * 1024 ** 2,
+  elements: 1024 ** 2,
   lineBytes: 64 * 1024,
 };
 
+/** The longest string of JavaScript's engine: a little less than the longest of RESP. */
+const LONGEST_TEXT_BYTES = 2 ** 29 - 24;
+
+const CR = 0x0d;
+const LF = 0x0a;
+const CRLF_BYTES = 2;
+/** `txt:` before the content of a verbatim string. */
+const FORMAT_BYTES = 4;
+
+type StringType = '$' | '=' | '!';
+type AggregateType = '*' | '~' | '>' | '%' | '|';
+
 /** An aggregate whose elements are still coming. */
 interface Frame {
-  kind: '*' | '~' | '>' | '%' | '|';
+  type: AggregateType;
   missing: number;
   items: Reply[];
 }
 
-const CR = 13;
-const LF = 10;
-
 export class Decoder {
-  readonly #limits: DecodeLimits;
-  #chunks: Buffer[] = [];
-  /** Bytes of `#chunks` in all, and where in the first one the next byte is. */
-  #available = 0;
-  #offset = 0;
-  /** Bytes at the front that are known to hold no line end. */
-  #scanned = 0;
-  /** The string whose bytes are still coming: its length and whether it begins with a format (`=`). */
-  #string: { length: number; verbatim: boolean } | null = null;
-  #stack: Frame[] = [];
+  readonly #options: DecodeOptions;
+  /** The beginning of a line or string whose end has not come yet. */
+  readonly #partial = new ByteBuffer();
+  /** The string whose content comes next; null when a line does. */
+  #string: { type: StringType; lengthBytes: number } | null = null;
+  /** The aggregates around what comes next, outermost first. */
+  readonly #open: Frame[] = [];
   #ready: Reply[] = [];
-  #poison: ProtocolError | null = null;
+  #taken = 0;
+  #failure: ProtocolError | null = null;
 
-  constructor(limits: DecodeLimits = DECODE_LIMITS) {
-    this.#limits = limits;
+  constructor(options: Partial<DecodeOptions> = {}) {
+    const merged = { ...DEFAULTS, ...options };
+    const longest = merged.binary ? merged.stringBytes : Math.min(merged.stringBytes, LONGEST_TEXT_BYTES);
+    this.#options = { ...merged, stringBytes: longest };
   }
 
+  /** Reads the chunk to its end; it may be reused afterwards. After a failure, what follows is ignored. */
   push(chunk: Buffer): void {
-    if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
-    this.#available += chunk.length;
-  }
-
-  /** The next whole reply, or undefined until more bytes come. @throws ProtocolError, from then on always */
-  next(): Reply | undefined {
-    if (this.#poison) throw this.#poison;
     try {
-      while (this.#ready.length === 0 && this.#step());
+      let at = 0;
+      while (at < chunk.length && !this.#failure) {
+        at = this.#string ? this.#readString(chunk, at, this.#string) : this.#readLine(chunk, at);
+      }
     } catch (error) {
-      this.#poison = error as ProtocolError;
-      throw error;
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#failure = error;
+      this.#open.length = 0;
+      this.#partial.clear();
     }
-    return this.#ready.shift();
   }
 
-  /** Takes one line or one string off the front; false when it is not all there. */
-  #step(): boolean {
-    if (this.#string) return this.#takeString(this.#string);
-    const line = this.#takeLine();
-    if (line === null) return false;
-    this.#header(line[0] ?? '', line.slice(1));
-    return true;
+  /**
+   * The next whole reply, in order; undefined until more bytes come.
+   * @throws ProtocolError after the last reply before the fault, from then on always
+   */
+  next(): Reply | undefined {
+    if (this.#taken < this.#ready.length) return this.#ready[this.#taken++];
+    this.#ready = [];
+    this.#taken = 0;
+    if (this.#failure) throw this.#failure;
+    return undefined;
   }
 
-  #takeString({ length, verbatim }: { length: number; verbatim: boolean }): boolean {
-    if (this.#available < length + 2) return false;
-    const bytes = this.#take(length + 2);
-    if (bytes[length] !== CR || bytes[length + 1] !== LF)
-      throw new ProtocolError('a string does not end where it should');
-    this.#string = null;
-    this.#value(bytes.toString('utf8', verbatim ? Math.min(4, length) : 0, length));
-    return true;
-  }
-
-  /** The first line without its end, or null. */
-  #takeLine(): string | null {
-    let position = -this.#offset;
-    for (const chunk of this.#chunks) {
-      const start = Math.max(0, this.#scanned - position);
-      if (start < chunk.length) {
-        const end = chunk.indexOf(LF, start);
-        if (end >= 0) {
-          const line = this.#take(position + end + 1);
-          this.#scanned = 0;
-          if (line.length > this.#limits.lineBytes) throw new ProtocolError('a line is too long');
-          if (line[line.length - 2] !== CR) throw new ProtocolError('a line ends without CR');
-          return line.toString('utf8', 0, line.length - 2);
-        }
-      }
-      position += chunk.length;
+  /** Returns how far it read. */
+  #readLine(chunk: Buffer, start: number): number {
+    const { lineBytes } = this.#options;
+    const found = chunk.indexOf(LF, start);
+    const end = found < 0 ? chunk.length : found + 1;
+    if (this.#partial.length + end - start > lineBytes) {
+      throw new ProtocolError(`a line is longer than the limit of ${lineBytes} bytes`);
     }
-    this.#scanned = this.#available;
-    if (this.#available > this.#limits.lineBytes) throw new ProtocolError('a line is too long');
-    return null;
-  }
-
-  #take(count: number): Buffer {
-    const pieces: Buffer[] = [];
-    let missing = count;
-    while (missing > 0) {
-      const chunk = this.#chunks[0]!;
-      const end = Math.min(chunk.length, this.#offset + missing);
-      pieces.push(chunk.subarray(this.#offset, end));
-      missing -= end - this.#offset;
-      this.#offset = end;
-      if (end === chunk.length) {
-        this.#chunks.shift();
-        this.#offset = 0;
-      }
+    if (found >= 0 && this.#partial.length === 0) {
+      this.#line(chunk.subarray(start, end));
+      return end;
     }
-    this.#available -= count;
-    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    this.#partial.append(chunk, start, end, lineBytes);
+    if (found >= 0) {
+      this.#line(this.#partial.bytes());
+      this.#partial.clear();
+    }
+    return end;
   }
 
-  #header(type: string, rest: string): void {
+  /** Returns how far it read. */
+  #readString(chunk: Buffer, start: number, { type, lengthBytes }: { type: StringType; lengthBytes: number }): number {
+    const whole = lengthBytes + CRLF_BYTES;
+    const end = Math.min(chunk.length, start + whole - this.#partial.length);
+    if (end - start === whole) {
+      this.#stringEnded(type, chunk.subarray(start, end));
+      return end;
+    }
+    this.#partial.append(chunk, start, end, whole);
+    if (this.#partial.length === whole) {
+      this.#stringEnded(type, this.#partial.bytes());
+      this.#partial.clear();
+    }
+    return end;
+  }
+
+  #line(line: Buffer): void {
+    const end = line.length - CRLF_BYTES;
+    if (end < 1 || line.indexOf(CR) !== end) throw new ProtocolError('a line does not end as a line of RESP');
+    const type = String.fromCharCode(line[0]!);
+    const rest = line.toString('utf8', 1, end);
     switch (type) {
       case '+':
         return this.#value(rest);
       case '-':
         return this.#value(new ReplyError(rest));
       case ':':
-        return this.#value(integer(rest));
+        return this.#value(parseInteger(rest));
       case '_':
+        if (rest !== '') throw new ProtocolError(`not a null: ${JSON.stringify(rest)}`);
         return this.#value(null);
       case '#':
-        if (rest !== 't' && rest !== 'f') throw new ProtocolError(`not a boolean: ${JSON.stringify(rest)}`);
-        return this.#value(rest === 't');
+        return this.#value(parseBoolean(rest));
       case ',':
-        return this.#value(double(rest));
+        return this.#value(parseDouble(rest));
       case '(':
-        if (!/^[+-]?\d+$/.test(rest)) throw new ProtocolError(`not a big number: ${JSON.stringify(rest)}`);
-        return this.#value(BigInt(rest));
+        return this.#value(parseBigNumber(rest));
       case '$':
+      case '*':
+        if (rest === '-1') return this.#value(null); // the nulls of RESP2
+        return type === '$' ? this.#beginString(type, rest) : this.#beginAggregate(type, rest);
       case '=':
       case '!':
-        return this.#beginString(type, length(rest, this.#limits.stringBytes));
-      case '*':
+        return this.#beginString(type, rest);
       case '~':
       case '>':
       case '%':
       case '|':
-        return this.#beginAggregate(type, length(rest, this.#limits.elements));
+        return this.#beginAggregate(type, rest);
       default:
-        throw new ProtocolError(`not a reply type: ${JSON.stringify(type)}`);
+        throw new ProtocolError(`not a type of RESP: ${JSON.stringify(type)}`);
     }
   }
 
-  #beginString(type: '$' | '=' | '!', size: number | null): void {
-    if (size === null) return this.#value(null);
-    if (type === '!') this.#stack.push({ kind: '|', missing: -1, items: [] });
-    this.#string = { length: size, verbatim: type === '=' };
+  #beginString(type: StringType, length: string): void {
+    this.#string = { type, lengthBytes: parseLength(length, this.#options.stringBytes) };
   }
 
-  #beginAggregate(kind: Frame['kind'], size: number | null): void {
-    if (size === null) return this.#value(null);
-    if (this.#stack.length >= this.#limits.depth) throw new ProtocolError('replies are nested too deeply');
-    const missing = kind === '%' || kind === '|' ? size * 2 : size;
-    this.#stack.push({ kind, missing, items: [] });
-    if (missing === 0) this.#finish();
+  #stringEnded(type: StringType, bytes: Buffer): void {
+    const end = bytes.length - CRLF_BYTES;
+    if (bytes[end] !== CR || bytes[end + 1] !== LF) throw new ProtocolError('a string is longer than it said');
+    this.#string = null;
+    if (type === '!') return this.#value(new ReplyError(bytes.toString('utf8', 0, end)));
+    const start = type === '=' ? FORMAT_BYTES : 0;
+    if (start > 0 && bytes.indexOf(':') !== FORMAT_BYTES - 1) {
+      throw new ProtocolError('a verbatim string does not say its format');
+    }
+    this.#value(this.#options.binary ? Buffer.from(bytes.subarray(start, end)) : bytes.toString('utf8', start, end));
   }
 
-  /** A value is whole: it belongs to the innermost open aggregate, or is a reply of its own. */
+  #beginAggregate(type: AggregateType, length: string): void {
+    const { depth, elements } = this.#options;
+    if (this.#open.length >= depth) throw new ProtocolError(`replies are nested deeper than the limit of ${depth}`);
+    if (type === '>' && this.#open.length > 0) throw new ProtocolError('a push inside of a reply');
+    const count = parseLength(length, elements);
+    const frame: Frame = { type, missing: type === '%' || type === '|' ? 2 * count : count, items: [] };
+    if (frame.missing > 0) this.#open.push(frame);
+    else if (type !== '|') this.#value(aggregate(frame));
+  }
+
+  /** A value is whole: it is a reply of its own, or the next element of the innermost aggregate, which may be the last. */
   #value(value: Reply): void {
-    const frame = this.#stack.at(-1);
-    if (!frame) {
-      this.#ready.push(value);
-      return;
+    for (let whole = value; ; ) {
+      const frame = this.#open.at(-1);
+      if (!frame) {
+        this.#ready.push(whole);
+        return;
+      }
+      frame.items.push(whole);
+      frame.missing -= 1;
+      if (frame.missing > 0) return;
+      this.#open.pop();
+      // Attributes say something about the value that follows, and are no value themselves; nobody here asks for them.
+      if (frame.type === '|') return;
+      whole = aggregate(frame);
     }
-    if (frame.missing === -1) {
-      // The text of a blob error: its frame held the place until the string was whole.
-      this.#stack.pop();
-      return this.#value(new ReplyError(String(value)));
-    }
-    frame.items.push(value);
-    frame.missing -= 1;
-    if (frame.missing === 0) this.#finish();
-  }
-
-  #finish(): void {
-    const { kind, items } = this.#stack.pop()!;
-    if (kind === '|') return; // attributes say something about the reply that follows; nobody here asks for them
-    if (kind === '%') return this.#value(new Map(pairs(items)));
-    if (kind === '~') return this.#value(new Set(items));
-    this.#value(kind === '>' ? new Push(items) : items);
   }
 }
 
-function* pairs(items: readonly Reply[]): Generator<[Reply, Reply]> {
+function aggregate({ type, items }: Frame): Reply {
+  switch (type) {
+    case '~':
+      return new Set(items);
+    case '>':
+      return new Push(items);
+    case '%':
+      return new Map(pairsOf(items));
+    default:
+      return items;
+  }
+}
+
+function* pairsOf(items: readonly Reply[]): Generator<[Reply, Reply]> {
   for (let index = 0; index < items.length; index += 2) yield [items[index]!, items[index + 1]!];
-}
-
-function integer(text: string): number | bigint {
-  if (!/^[+-]?\d{1,19}$/.test(text)) throw new ProtocolError(`not an integer: ${JSON.stringify(text)}`);
-  const value = Number(text);
-  return Number.isSafeInteger(value) ? value : BigInt(text);
-}
-
-function double(text: string): number {
-  if (/^[+-]?inf$/i.test(text)) return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-  if (/^-?nan$/i.test(text)) return Number.NaN;
-  if (!/^[+-]?\d+(\.\d*)?(e[+-]?\d+)?$/i.test(text)) throw new ProtocolError(`not a double: ${JSON.stringify(text)}`);
-  return Number(text);
-}
-
-/** A length, or null for the -1 of RESP2's nulls. */
-function length(text: string, limit: number): number | null {
-  if (text === '-1') return null;
-  if (!/^\d{1,10}$/.test(text)) throw new ProtocolError(`not a length: ${JSON.stringify(text)}`);
-  const value = Number(text);
-  if (value > limit) throw new ProtocolError(`a length of ${value} exceeds the limit of ${limit}`);
-  return value;
 }

@@ -4,7 +4,7 @@
 export class ReplyError {
   /** The first word. */
   readonly code: string;
-  /** The whole text. */
+  /** The whole text, the first word included. */
   readonly message: string;
 
   constructor(message: string) {
@@ -22,8 +22,10 @@ export class Push {
   }
 }
 
+/** Strings are Buffers where a decoder was asked for bytes; bigint stands for what a number cannot hold exactly. */
 export type Reply =
   | string
+  | Buffer
   | number
   | bigint
   | boolean
