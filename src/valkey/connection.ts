@@ -2,62 +2,52 @@
  * One connection to one node, for administration: commands are pipelined in the order they are given. It connects with
  * the first command and again after a loss. A command that is not answered in time costs the connection: its late
  * answer must never be taken for the answer to a later command.
+ *
+ *     pipeline()  ->  [ batch | batch | batch ]  <-  replies, to the first batch that lacks some
+ *                       all unsent until the session is ready, all sent from then on
  */
-import { connect, type Socket } from 'node:net';
-import { Decoder } from '../resp/decode.ts';
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
-import { ProtocolError, Push, type Reply, ReplyError } from '../resp/reply.ts';
+import { type Reply, ReplyError } from '../resp/reply.ts';
+import { startDeadline } from './deadline.ts';
+import { EngineReplyError, EngineUnreachable } from './engine-errors.ts';
+import { Session, type SessionOptions } from './session.ts';
 
-export interface NodeConnectionOptions {
-  host: string;
-  port: number;
-  username?: string;
-  password?: string;
-  connectTimeoutMs: number;
+export { EngineReplyError, EngineUnreachable } from './engine-errors.ts';
+
+export interface NodeConnectionOptions extends SessionOptions {
+  /** From sending to the last answer of one call. */
   commandTimeoutMs: number;
   /** Commands that may wait for an answer at once. */
   maxQueued: number;
-  /** The connection is lost; not called by `close()`. */
+  /** An admitted connection is lost, idle or not; told at once, and not by `close()`. */
   onLost?: () => void;
 }
 
-export type UnreachableReason = 'refused' | 'timeout' | 'closed' | 'not_admitted' | 'too_many_commands';
-
-/** The node did not answer: whether the command took effect is unknown, unless the reason says it was never sent. */
-export class EngineUnreachable extends Error {
-  override readonly name = 'EngineUnreachable';
-  readonly reason: UnreachableReason;
-
-  constructor(reason: UnreachableReason, detail: string) {
-    super(detail);
-    this.reason = reason;
-  }
-}
-
-/** The node answered with an error. */
-export class EngineReplyError extends Error {
-  override readonly name = 'EngineReplyError';
-  /** The error's first word. */
-  readonly code: string;
-
-  constructor(command: string, { code, message }: ReplyError) {
-    super(`${command}: ${message}`);
-    this.code = code;
-  }
-}
-
-interface Pending {
-  resolve: (reply: Reply) => void;
-  reject: (error: EngineUnreachable) => void;
-  timer: NodeJS.Timeout;
+/** Commands of one call, which fail together. */
+interface Batch {
+  frames: Buffer;
+  size: number;
+  replies: Reply[];
+  resolve: (replies: Reply[]) => void;
+  reject: (why: EngineUnreachable) => void;
+  endDeadline: () => void;
 }
 
 export class NodeConnection {
   readonly #options: NodeConnectionOptions;
-  #link: Promise<Link> | null = null;
+  #session: Session | null = null;
+  /** What has not all its answers yet, oldest first. */
+  #waiting: Batch[] = [];
+  /** Commands in `#waiting`. */
+  #queued = 0;
+  #closed = false;
 
   constructor(options: NodeConnectionOptions) {
     this.#options = options;
+  }
+
+  get commandTimeoutMs(): number {
+    return this.#options.commandTimeoutMs;
   }
 
   /** The answer. @throws EngineReplyError for an error reply, EngineUnreachable when there is none */
@@ -68,129 +58,101 @@ export class NodeConnection {
   }
 
   /** The answers, in order; error replies stay in their places. @throws EngineUnreachable when one is missing */
-  async pipeline(commands: readonly (readonly CommandArgument[])[]): Promise<Reply[]> {
-    const link = await this.#connected();
-    return Promise.all(commands.map((args) => link.send(args)));
+  pipeline(commands: readonly (readonly CommandArgument[])[]): Promise<Reply[]> {
+    const frames = Buffer.concat(commands.map(encodeCommand));
+    return new Promise((resolve, reject) => {
+      const refusal = this.#refusal(commands.length);
+      if (refusal) {
+        reject(refusal);
+        return;
+      }
+      this.#session ??= this.#connect();
+      const batch = { frames, size: commands.length, replies: [], resolve, reject, endDeadline: () => {} };
+      this.#waiting.push(batch);
+      this.#queued += batch.size;
+      if (this.#session.isReady) this.#send([batch]);
+    });
   }
 
   /** Connects if it is not connected. @throws EngineUnreachable */
   async open(): Promise<void> {
-    await this.#connected();
+    await this.pipeline([]);
   }
 
-  /** Ends the connection; what waits for an answer is told so. A later command connects anew. */
+  /** Ends it for good; what waits for an answer is told so, as is what comes later. */
   close(): void {
-    const link = this.#link;
-    this.#link = null;
-    link?.then((open) => open.end(new EngineUnreachable('closed', 'closed by us'), false)).catch(() => {});
+    this.#closed = true;
+    this.#session?.end();
+    this.#session = null;
+    this.#rejectAll(this.#unreachable('closed', 'closed by us'));
   }
 
-  #connected(): Promise<Link> {
-    if (this.#link) return this.#link;
-    const link = openLink(this.#options, (lost) => {
-      if (this.#link === link) this.#link = null;
-      if (lost) this.#options.onLost?.();
+  #refusal(commands: number): EngineUnreachable | null {
+    const { maxQueued } = this.#options;
+    if (this.#closed) return this.#unreachable('closed', 'closed by us');
+    if (this.#queued + commands <= maxQueued) return null;
+    return this.#unreachable('too_many_commands', `more than ${maxQueued} commands wait for answers`);
+  }
+
+  #unreachable(reason: EngineUnreachable['reason'], detail: string): EngineUnreachable {
+    return new EngineUnreachable(reason, `${this.#options.host}:${this.#options.port}: ${detail}`);
+  }
+
+  #connect(): Session {
+    return new Session(this.#options, {
+      ready: () => this.#send(this.#waiting),
+      reply: (reply) => this.#answered(reply),
+      ended: (why, wasReady) => this.#ended(why, wasReady),
     });
-    this.#link = link;
-    link.catch(() => {
-      if (this.#link === link) this.#link = null;
-    });
-    return link;
-  }
-}
-
-/** An open socket and the commands that wait on it. */
-class Link {
-  readonly #socket: Socket;
-  readonly #options: NodeConnectionOptions;
-  readonly #onEnd: (lost: boolean) => void;
-  readonly #decoder = new Decoder();
-  readonly #pending: Pending[] = [];
-  #ended = false;
-
-  constructor(socket: Socket, options: NodeConnectionOptions, onEnd: (lost: boolean) => void) {
-    this.#socket = socket;
-    this.#options = options;
-    this.#onEnd = onEnd;
-    socket.on('data', (chunk: Buffer) => this.#received(chunk));
-    socket.on('error', (error) => this.end(new EngineUnreachable('closed', error.message), true));
-    socket.on('close', () => this.end(new EngineUnreachable('closed', 'the node closed the connection'), true));
   }
 
-  send(args: readonly CommandArgument[]): Promise<Reply> {
-    const { commandTimeoutMs, maxQueued } = this.#options;
-    if (this.#ended) return Promise.reject(new EngineUnreachable('closed', 'the connection is closed'));
-    if (this.#pending.length >= maxQueued) {
-      return Promise.reject(
-        new EngineUnreachable('too_many_commands', `${maxQueued} commands wait for answers already`),
+  #send(batches: readonly Batch[]): void {
+    const { commandTimeoutMs } = this.#options;
+    for (const batch of batches) {
+      batch.endDeadline = startDeadline(commandTimeoutMs, () =>
+        this.#drop(this.#unreachable('timeout', `no answer within ${commandTimeoutMs} ms`)),
       );
     }
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.end(new EngineUnreachable('timeout', `no answer to ${args[0]} within ${commandTimeoutMs} ms`), true);
-      }, commandTimeoutMs);
-      this.#pending.push({ resolve, reject, timer });
-      this.#socket.write(encodeCommand(args));
-    });
+    this.#session!.write(Buffer.concat(batches.map(({ frames }) => frames)));
+    this.#finishAnswered();
   }
 
-  end(why: EngineUnreachable, lost: boolean): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#socket.destroy();
-    for (const { reject, timer } of this.#pending.splice(0)) {
-      clearTimeout(timer);
-      reject(why);
-    }
-    this.#onEnd(lost);
+  #answered(reply: Reply): void {
+    const batch = this.#waiting[0];
+    if (!batch) return this.#drop(this.#unreachable('not_resp', 'it answered what nobody asked'));
+    batch.replies.push(reply);
+    this.#queued -= 1;
+    this.#finishAnswered();
   }
 
-  #received(chunk: Buffer): void {
-    this.#decoder.push(chunk);
-    try {
-      for (let reply = this.#decoder.next(); reply !== undefined; reply = this.#decoder.next()) {
-        if (!(reply instanceof Push)) this.#answer(reply);
-      }
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.end(new EngineUnreachable('closed', `the node does not speak RESP: ${error.message}`), true);
+  /** A batch is done with its last answer; an empty one (`open`) when it is its turn. */
+  #finishAnswered(): void {
+    for (let batch = this.#waiting[0]; batch && batch.replies.length === batch.size; batch = this.#waiting[0]) {
+      this.#waiting.shift();
+      batch.endDeadline();
+      batch.resolve(batch.replies);
     }
   }
 
-  #answer(reply: Reply): void {
-    const waiting = this.#pending.shift();
-    if (!waiting) return;
-    clearTimeout(waiting.timer);
-    waiting.resolve(reply);
+  /** The connection cannot be trusted any more. */
+  #drop(why: EngineUnreachable): void {
+    this.#session?.end();
+    this.#ended(why, true);
   }
-}
 
-async function openLink(options: NodeConnectionOptions, onEnd: (lost: boolean) => void): Promise<Link> {
-  const socket = await openSocket(options);
-  const link = new Link(socket, options, onEnd);
-  if (options.password === undefined) return link;
-  const reply = await link.send(['AUTH', options.username ?? 'default', options.password]);
-  if (!(reply instanceof ReplyError)) return link;
-  const refusal = new EngineUnreachable('not_admitted', reply.message);
-  link.end(refusal, false);
-  throw refusal;
-}
+  #ended(why: EngineUnreachable, wasReady: boolean): void {
+    this.#session = null;
+    this.#rejectAll(why);
+    if (wasReady) this.#options.onLost?.();
+  }
 
-function openSocket({ host, port, connectTimeoutMs }: NodeConnectionOptions): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 });
-    const fail = (reason: UnreachableReason, detail: string): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(new EngineUnreachable(reason, `${host}:${port}: ${detail}`));
-    };
-    const timer = setTimeout(() => fail('timeout', `no connection within ${connectTimeoutMs} ms`), connectTimeoutMs);
-    const failed = (error: Error): void => fail('refused', error.message);
-    socket.once('error', failed);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.off('error', failed);
-      resolve(socket);
-    });
-  });
+  #rejectAll(why: EngineUnreachable): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#queued = 0;
+    for (const batch of waiting) {
+      batch.endDeadline();
+      batch.reject(why);
+    }
+  }
 }

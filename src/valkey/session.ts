@@ -1,0 +1,124 @@
+/**
+ * One TCP connection to one node, from connecting to its end:
+ * connecting -> (AUTH sent) -> ready -> ended, or ended from any of them. It never comes back; its owner makes another.
+ */
+import { connect, type Socket } from 'node:net';
+import { Decoder } from '../resp/decode.ts';
+import { encodeCommand } from '../resp/encode.ts';
+import { ProtocolError, Push, type Reply, ReplyError } from '../resp/reply.ts';
+import { startDeadline } from './deadline.ts';
+import { EngineUnreachable, type UnreachableReason } from './engine-errors.ts';
+
+/** A connection that has carried nothing for so long is probed, so that a machine that is gone is noticed. */
+const KEEP_ALIVE_DELAY_MS = 30_000;
+
+export interface SessionOptions {
+  host: string;
+  port: number;
+  /** `default` where only a password is given. */
+  username?: string;
+  password?: string;
+  /** From the first packet to the end of AUTH. */
+  connectTimeoutMs: number;
+}
+
+export interface SessionEvents {
+  /** Connected and admitted: commands may be written. */
+  ready(): void;
+  reply(reply: Reply): void;
+  /** Said once, unless the owner ended it; `wasReady` when it had been ready. */
+  ended(why: EngineUnreachable, wasReady: boolean): void;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #events: SessionEvents;
+  readonly #socket: Socket;
+  readonly #decoder = new Decoder();
+  readonly #endDeadline: () => void;
+  #state: 'connecting' | 'authenticating' | 'ready' | 'ended' = 'connecting';
+
+  constructor(options: SessionOptions, events: SessionEvents) {
+    const { host, port, connectTimeoutMs } = options;
+    this.#options = options;
+    this.#events = events;
+    this.#endDeadline = startDeadline(connectTimeoutMs, () =>
+      this.#fail('timeout', `no connection within ${connectTimeoutMs} ms`),
+    );
+    this.#socket = connect({
+      host,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+    });
+    this.#socket.on('connect', () => this.#connected());
+    this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    this.#socket.on('error', (error) => this.#fail(this.#reasonOf(error), error.message));
+    this.#socket.on('end', () => this.#fail('closed', 'the node closed the connection'));
+    this.#socket.on('close', () => this.#fail('closed', 'the connection was closed'));
+  }
+
+  get isReady(): boolean {
+    return this.#state === 'ready';
+  }
+
+  write(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  /** Ends it without a word to the owner. Bytes on their way in either direction are dropped. */
+  end(): void {
+    this.#state = 'ended';
+    this.#endDeadline();
+    this.#socket.destroy();
+  }
+
+  /** AUTH is answered before anything else is sent: who is turned away must not act as somebody else. */
+  #connected(): void {
+    const { username, password } = this.#options;
+    if (password === undefined) return this.#admitted();
+    this.#state = 'authenticating';
+    this.write(encodeCommand(['AUTH', username ?? 'default', password]));
+  }
+
+  #admitted(): void {
+    this.#state = 'ready';
+    this.#endDeadline();
+    this.#events.ready();
+  }
+
+  #received(chunk: Buffer): void {
+    this.#decoder.push(chunk);
+    try {
+      while (this.#state !== 'ended') {
+        const reply = this.#decoder.next();
+        if (reply === undefined) return;
+        if (!(reply instanceof Push)) this.#answered(reply);
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#fail('not_resp', error.message);
+    }
+  }
+
+  #answered(reply: Reply): void {
+    if (this.#state === 'ready') this.#events.reply(reply);
+    else if (reply instanceof ReplyError) this.#fail('not_admitted', reply.message);
+    else this.#admitted();
+  }
+
+  #reasonOf(error: NodeJS.ErrnoException): UnreachableReason {
+    if (this.#state !== 'connecting') return 'closed';
+    if (error.code === 'ECONNREFUSED') return 'refused';
+    return error.code === 'ETIMEDOUT' ? 'timeout' : 'unreachable';
+  }
+
+  #fail(reason: UnreachableReason, detail: string): void {
+    if (this.#state === 'ended') return;
+    const wasReady = this.isReady;
+    this.end();
+    const { host, port } = this.#options;
+    this.#events.ended(new EngineUnreachable(reason, `${host}:${port}: ${detail}`), wasReady);
+  }
+}
