@@ -151,6 +151,8 @@ const ownDirectives = (path: string, address: string, port: number): Directive[]
   ['cluster-enabled', 'yes'],
   ['cluster-config-file', 'nodes.conf'],
   ['cluster-announce-ip', address],
+  // How its primary lists it in INFO: by the address others know, not by the one its connection happens to have.
+  ['replica-announce-ip', address],
 ];
 
 /** Longest end of a log that is read. */

@@ -7,7 +7,7 @@ import type { NewEvent } from '../domain/event.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { explainBecause } from '../plan/explain.ts';
 import { type Plan, plan } from '../plan/plan.ts';
-import { describeProblem, PROBLEMS, type Problem } from '../plan/problems.ts';
+import { describeProblem, PROBLEMS, type Problem, patienceMsOf } from '../plan/problems.ts';
 import { problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { Backoff } from './backoff.ts';
@@ -29,8 +29,9 @@ export class Reconciler {
   readonly #name: string;
   readonly #around: Surroundings;
   readonly #backoff = new Backoff();
-  #since = new Map<string, string>();
-  #problems: readonly Problem[] = [];
+  /** Since when each problem that holds has held, in milliseconds, and the ones that have been told, by `problemKey`. */
+  #since = new Map<string, number>();
+  readonly #told = new Map<string, Problem>();
   #status: DatabaseStatus | null = null;
   #timer: NodeJS.Timeout | null = null;
   #pass: Promise<void> | null = null;
@@ -81,7 +82,8 @@ export class Reconciler {
     const view = await observer.observe(database);
     const next = plan(database, view);
     this.#noteProblems(next.problems);
-    this.#publish(database, statusOf(database, view, next.problems, this.#since));
+    const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
+    this.#publish(database, statusOf(database, view, told, this.#since));
     await this.#reached(database);
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#backoff.allows(step, this.#around.now()));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
@@ -132,14 +134,19 @@ export class Reconciler {
 
   /** Remembers since when each problem holds, and tells the coming and going of those that matter. */
   #noteProblems(problems: readonly Problem[]): void {
-    const at = new Date(this.#around.now()).toISOString();
+    const now = this.#around.now();
     const keys = new Map(problems.map((problem) => [problemKey(problem), problem]));
-    const gone = this.#problems.filter((problem) => !keys.has(problemKey(problem)));
-    const come = problems.filter((problem) => !this.#since.has(problemKey(problem)));
-    this.#since = new Map([...keys.keys()].map((key) => [key, this.#since.get(key) ?? at]));
-    this.#problems = problems;
-    for (const problem of come) this.#tell('problem_opened', problem, describeProblem(problem));
-    for (const problem of gone) this.#tell('problem_closed', problem, `No longer: ${describeProblem(problem)}`);
+    this.#since = new Map([...keys.keys()].map((key) => [key, this.#since.get(key) ?? now]));
+    for (const [key, problem] of keys) {
+      if (this.#told.has(key) || now - this.#since.get(key)! < patienceMsOf(problem.code)) continue;
+      this.#told.set(key, problem);
+      this.#tell('problem_opened', problem, describeProblem(problem));
+    }
+    for (const [key, problem] of this.#told) {
+      if (keys.has(key)) continue;
+      this.#told.delete(key);
+      this.#tell('problem_closed', problem, `No longer: ${describeProblem(problem)}`);
+    }
   }
 
   #tell(kind: string, problem: Problem, message: string): void {

@@ -11,14 +11,10 @@ export function parseSize(text: string): number | null {
   return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
 }
 
-/** `1536mb` or `2gb`: the largest unit that shows the size with at most one decimal. */
+/** `1.5gb`: in the largest unit that leaves at least one of it, with at most one decimal. */
 export function formatSize(bytes: number): string {
-  for (const [unit, factor] of Object.entries(UNITS).reverse()) {
-    const tenths = (bytes / factor) * 10;
-    if (tenths >= 10 && (Number.isInteger(tenths) || tenths >= 10_000)) return `${Math.round(tenths) / 10}${unit}`;
-  }
-  for (const [unit, factor] of Object.entries(UNITS).reverse()) {
-    if (bytes >= factor) return `${(bytes / factor).toFixed(1)}${unit}`;
-  }
-  return '0b';
+  const [unit, factor] = Object.entries(UNITS)
+    .reverse()
+    .find(([, size]) => bytes >= size) ?? ['b', 1];
+  return `${Math.round((bytes / factor) * 10) / 10}${unit}`;
 }

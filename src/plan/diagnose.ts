@@ -108,9 +108,18 @@ function membershipProblems(database: Database, view: DatabaseView): Problem[] {
     if (unmet.length > 0) problems.push(about('nodes_unacquainted', member.assignment, { count: unmet.length }));
   }
   const complete = present.length === members.length && problems.length === 0;
-  const behind = present.filter(({ engine }) => !engine!.clusterOk || engine!.slotsOk < SLOT_COUNT).length;
-  if (complete && behind > 0) problems.push({ code: 'slots_unsettled', params: { count: behind } });
+  const behind = present.filter((member) => isBehind(member, present)).length;
+  if (complete && behind > 0) problems.push({ code: 'news_spreading', params: { count: behind } });
   return problems;
+}
+
+/** It does not see all slots served, or takes another for something else than that one says it is. */
+function isBehind({ engine }: Member, present: readonly Member[]): boolean {
+  if (!engine!.clusterOk || engine!.slotsOk < SLOT_COUNT) return true;
+  return present.some(({ assignment: { id }, engine: other }) => {
+    const peer = engine!.peers.find((known) => known.id === id);
+    return peer && (peer.role !== other!.role || peer.primaryId !== other!.primaryId);
+  });
 }
 
 /** The present members that this one has not met, or knows at an address where they no longer are. */

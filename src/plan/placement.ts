@@ -40,7 +40,9 @@ export const maxReplicas = (machines: number): number => Math.max(1, machines - 
 
 /** The places of a new database's nodes on the connected machines. Deterministic. */
 export function place(spec: DatabaseSpec, machines: readonly MachineView[]): Placement {
-  const connected = machines.filter((machine) => machine.connected);
+  const connected = machines
+    .filter((machine) => machine.connected)
+    .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
   const nodeBytes = reservedBytesPerNode(spec);
   const fleet = connected.map((machine) => new Load(machine));
   const figures = (): Figures => ({
@@ -91,6 +93,12 @@ class Load {
 /** The machine for one more copy: apart from the others, in another zone if there is one, then the least loaded. */
 function bestMachine(fleet: Load[], copies: string[], role: Birth['role'], nodeBytes: number): Load | null {
   const zones = fleet.filter(({ machine }) => copies.includes(machine.name)).map(({ machine }) => machine.zone);
+  // Of equals the next one round: the replicas of one machine's primaries spread over all the others.
+  const first = Math.max(
+    0,
+    fleet.findIndex(({ machine }) => machine.name === copies[0]),
+  );
+  const turn = (load: Load): number => (fleet.indexOf(load) - first + fleet.length) % fleet.length;
   const apart = fleet.filter(({ machine }) => !copies.includes(machine.name));
   const ranked = (apart.length > 0 ? apart : fleet)
     .filter((load) => load.freeBytes >= nodeBytes)
@@ -100,7 +108,7 @@ function bestMachine(fleet: Load[], copies: string[], role: Birth['role'], nodeB
         (role === 'primary' ? a.primaries - b.primaries : 0) ||
         a.nodes - b.nodes ||
         b.freeBytes - a.freeBytes ||
-        a.machine.name.localeCompare(b.machine.name, 'en', { numeric: true }),
+        turn(a) - turn(b),
     );
   return ranked[0] ?? null;
 }

@@ -11,6 +11,11 @@ interface ProblemEntry {
   message: string;
   /** What Valkeeper does, or what a person should do. */
   advice: string;
+  /**
+   * Not told before it has held this long: nodes are not seen at one and the same instant, and news needs a moment, so
+   * some problems show for a look or two in the middle of every change.
+   */
+  patienceMs?: number;
 }
 
 export const PROBLEMS = {
@@ -28,6 +33,7 @@ export const PROBLEMS = {
     severity: 'error',
     message: '{node} and {other} both claim the slots {slots}.',
     advice: 'Nothing is done until one of them gives way; the engine lets the higher epoch win.',
+    patienceMs: 1_000,
   },
   foreign_slot_owner: {
     severity: 'error',
@@ -104,10 +110,10 @@ export const PROBLEMS = {
     message: '{node}, a copy of {shard} on {machine}, is not in sync with its primary yet.',
     advice: 'It copies the data by itself; until then it cannot take over.',
   },
-  slots_unsettled: {
+  news_spreading: {
     severity: 'info',
-    message: '{count} nodes do not see all slots served yet.',
-    advice: 'The news of who owns what is still spreading; this takes a second or two.',
+    message: '{count} nodes do not see all slots served, or everyone in their present role, yet.',
+    advice: 'The news is still spreading; this takes a second or two.',
   },
   majority_on_machine: {
     severity: 'warning',
@@ -145,6 +151,9 @@ export const describeProblem = ({ code, params }: Problem): string => fill(PROBL
 
 /** What is done about it, in words. */
 export const adviceFor = ({ code, params }: Problem): string => fill(PROBLEMS[code].advice, params);
+
+/** How long a problem must hold before it is told, in milliseconds. */
+export const patienceMsOf = (code: ProblemCode): number => (PROBLEMS[code] as ProblemEntry).patienceMs ?? 0;
 
 const URGENCY = Object.keys(PROBLEMS) as ProblemCode[];
 

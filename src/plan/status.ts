@@ -13,8 +13,8 @@ import type { DatabaseView } from '../domain/view.ts';
 import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
 import { isInSync, isWhole, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
 
-/** Since when each problem has held, by `problemKey`; ISO times. */
-export type Since = ReadonlyMap<string, string>;
+/** Since when each problem has held, by `problemKey`; milliseconds since the epoch. */
+type Since = ReadonlyMap<string, number>;
 
 /** What makes two problems of different passes the same. */
 export const problemKey = ({ code, shard, node, machine }: Problem): string =>
@@ -33,7 +33,7 @@ export function statusOf(
     spec: database.spec,
     generation: database.generation,
     observedGeneration: database.observedGeneration,
-    conditions: problems.map((problem) => toCondition(problem, since)),
+    conditions: problems.map((problem) => toCondition(problem, since, view.at)),
     endpoint: null,
     clusterEndpoints: shards
       .flatMap(({ members }) => members)
@@ -63,7 +63,7 @@ function stateOf(database: Database, shards: readonly ShardTopology[]): Database
   return database.observedGeneration < database.generation ? 'updating' : 'degraded';
 }
 
-function toCondition(problem: Problem, since: Since): Condition {
+function toCondition(problem: Problem, since: Since, at: number): Condition {
   const { code, shard, node, machine } = problem;
   return {
     code,
@@ -73,7 +73,7 @@ function toCondition(problem: Problem, since: Since): Condition {
     ...(shard === undefined ? {} : { shard }),
     ...(node === undefined ? {} : { node }),
     ...(machine === undefined ? {} : { machine }),
-    since: since.get(problemKey(problem)) ?? '',
+    since: new Date(since.get(problemKey(problem)) ?? at).toISOString(),
   };
 }
 
