@@ -1,16 +1,33 @@
-/** The administrative commands that Valkeeper uses, typed. Each rejects like `NodeConnection.command`. */
+/**
+ * The administrative commands that Valkeeper uses, typed. Each rejects like `NodeConnection.command`. `OK` says that
+ * the node has taken the command; whether it came about, the next observation tells.
+ */
 import type { NodeId } from '../domain/ids.ts';
+import type { SlotRange } from '../domain/slots.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import { type ClusterNodeLine, parseClusterNodes } from './cluster-nodes.ts';
-import { EngineReplyError, type NodeConnection } from './connection.ts';
-import { keyCount, parseInfo, type ReplicationInfo, replicationInfo } from './info.ts';
+import { EngineReplyError, EngineUnreachable, type NodeConnection } from './connection.ts';
+import { keyCount, numberField, parseInfo, type ReplicationInfo, replicationInfo, textField } from './info.ts';
 
 /** CLUSTER MYID. */
 export const myId = async (node: NodeConnection): Promise<NodeId> => String(await node.command('CLUSTER', 'MYID'));
 
-/** CLUSTER MEET: begins a handshake and answers at once. Repeating it is harmless. */
+/**
+ * CLUSTER MEET: begins a handshake and answers at once; the handshake can fail in silence. Repeating it is harmless.
+ * When every pair is introduced at once, all know all within half a second; from one node only it takes seconds.
+ */
 export async function clusterMeet(node: NodeConnection, host: string, port: number, busPort: number): Promise<void> {
   await node.command('CLUSTER', 'MEET', host, port, busPort);
+}
+
+/** CLUSTER ADDSLOTSRANGE: refused when one of the slots has an owner in this node's eyes. */
+export async function addSlotsRanges(node: NodeConnection, ranges: readonly SlotRange[]): Promise<void> {
+  await node.command('CLUSTER', 'ADDSLOTSRANGE', ...ranges.flat());
+}
+
+/** CLUSTER SET-CONFIG-EPOCH: possible only while the node knows no other and its epoch is zero. */
+export async function setConfigEpoch(node: NodeConnection, epoch: number): Promise<void> {
+  await node.command('CLUSTER', 'SET-CONFIG-EPOCH', epoch);
 }
 
 /** CLUSTER REPLICATE: refused while the node owns slots or does not know the primary. What the node holds is replaced. */
@@ -27,7 +44,10 @@ export async function failover(node: NodeConnection, mode: FailoverMode): Promis
   await node.command('CLUSTER', 'FAILOVER', ...option);
 }
 
-/** CLUSTER FORGET: a node that is not known (any more) counts as forgotten. */
+/**
+ * CLUSTER FORGET: a node that is not known (any more) counts as forgotten. For one minute gossip does not bring it
+ * back; after that it does, as long as one other node still knows it.
+ */
 export async function forget(node: NodeConnection, id: NodeId): Promise<void> {
   try {
     await node.command('CLUSTER', 'FORGET', id);
@@ -36,10 +56,47 @@ export async function forget(node: NodeConnection, id: NodeId): Promise<void> {
   }
 }
 
-/** ROLE. */
+/**
+ * CLUSTER RESET: forgets every other node and all slots; a replica becomes an empty primary. `hard` makes it a new node,
+ * with another id and epoch zero. Refused on a primary that has keys.
+ */
+export async function reset(node: NodeConnection, kind: 'hard' | 'soft'): Promise<void> {
+  await node.command('CLUSTER', 'RESET', kind.toUpperCase());
+}
+
+/** ROLE: the cheapest question that tells whether a promotion has come about. */
 export async function role(node: NodeConnection): Promise<{ role: 'primary' | 'replica' }> {
   const answer = (await node.command('ROLE')) as Reply[];
   return { role: answer[0] === 'master' ? 'primary' : 'replica' };
+}
+
+/** CONFIG SET of all settings or, when one is refused, none. Lost at the next start. */
+export async function configSet(node: NodeConnection, settings: Readonly<Record<string, string>>): Promise<void> {
+  await node.command('CONFIG', 'SET', ...Object.entries(settings).flat());
+}
+
+/**
+ * WAIT: how many replicas have acknowledged this connection's earlier writes, once `count` have or `timeoutMs` are
+ * over. It counts and undoes nothing. Commands behind it wait too.
+ * @throws RangeError for a timeout that is not shorter than the connection's own
+ */
+export async function waitReplicas(node: NodeConnection, count: number, timeoutMs: number): Promise<number> {
+  if (timeoutMs < 1 || timeoutMs >= node.commandTimeoutMs) {
+    throw new RangeError(`WAIT may take 1 to ${node.commandTimeoutMs - 1} ms on this connection, not ${timeoutMs}`);
+  }
+  return Number(await node.command('WAIT', count, timeoutMs));
+}
+
+/**
+ * SHUTDOWN: done when the node closes the connection. With `save` it writes its snapshot first whether or not it is
+ * configured to, and goes on running if that fails. It may wait for its replicas, by default up to ten seconds.
+ */
+export async function shutdown(node: NodeConnection, mode: 'save' | 'nosave'): Promise<void> {
+  try {
+    await node.command('SHUTDOWN', mode.toUpperCase());
+  } catch (error) {
+    if (!(error instanceof EngineUnreachable && error.reason === 'closed')) throw error;
+  }
 }
 
 /** What one node says of itself and of the others, in one round trip. */
@@ -63,7 +120,10 @@ const QUESTIONS = [
   ['INFO', 'replication', 'persistence', 'memory', 'keyspace'],
 ] as const;
 
-/** Asks a node everything an observation needs. */
+/**
+ * Asks a node everything an observation needs, by CLUSTER MYID, CLUSTER NODES, CLUSTER INFO and INFO. It answers while
+ * it loads its data, too. @throws SyntaxError when an answer has not the form it should have
+ */
 export async function observeNode(node: NodeConnection): Promise<NodeObservation> {
   const answers = await node.pipeline(QUESTIONS);
   const [id, nodes, clusterInfo, infoText] = answers.map((answer, index) => {
@@ -75,12 +135,12 @@ export async function observeNode(node: NodeConnection): Promise<NodeObservation
   return {
     id: id!,
     nodes: parseClusterNodes(nodes!),
-    clusterOk: cluster.get('cluster_state') === 'ok',
-    slotsOk: Number(cluster.get('cluster_slots_ok') ?? 0),
-    currentEpoch: Number(cluster.get('cluster_current_epoch') ?? 0),
+    clusterOk: textField(cluster, 'cluster_state') === 'ok',
+    slotsOk: numberField(cluster, 'cluster_slots_ok'),
+    currentEpoch: numberField(cluster, 'cluster_current_epoch'),
     replication: replicationInfo(info),
-    loading: info.get('loading') === '1',
+    loading: numberField(info, 'loading') === 1,
     keys: keyCount(info),
-    usedMemoryBytes: Number(info.get('used_memory') ?? 0),
+    usedMemoryBytes: numberField(info, 'used_memory'),
   };
 }

@@ -1,27 +1,31 @@
 /**
- * The lines that describe a cluster's nodes: the answer to CLUSTER NODES and the file nodes.conf have the same form,
+ * What a node knows of its cluster's nodes: the answer to CLUSTER NODES and the file nodes.conf have the same form,
  * `id host:port@bus[,hostname][,aux=value...] flags primary ping pong epoch link [slots...]`.
+ * What is read and written back is the same text, except that blank lines go.
  */
 import type { NodeId } from '../domain/ids.ts';
-import type { SlotRange } from '../domain/slots.ts';
+import { SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 
 export interface ClusterNodeLine {
   id: NodeId;
+  /** Empty where the node knows none: for itself before it has met anybody, and for a node marked `noaddr`. */
   host: string;
   port: number;
   busPort: number;
-  /** What follows the address, such as `,,tcp-port=7001,shard-id=...`; kept as it is. */
+  /** What follows the address, such as `,,tls-port=0,shard-id=...`; kept as it is. */
   aux: string;
   /** As written: myself, master, slave, fail?, fail, handshake, noaddr, nofailover, noflags. */
   flags: readonly string[];
+  /** A node in `handshake` has no role yet and counts as a primary without slots. */
   role: 'primary' | 'replica';
   primaryId: NodeId | null;
+  /** Milliseconds since the epoch, or 0; as written. */
   pingSent: string;
   pongReceived: string;
   configEpoch: number;
-  linkState: string;
+  linkState: 'connected' | 'disconnected';
   slots: readonly SlotRange[];
-  /** Slots on their way in or out (`[93-<-id]`), as written. */
+  /** Slots on their way in (`[93-<-id]`) or out (`[93->-id]`), as written. */
   moving: readonly string[];
 }
 
@@ -32,24 +36,26 @@ export interface NodesConf {
 }
 
 /** The lines of a CLUSTER NODES answer. @throws SyntaxError naming the line that has another form */
-export const parseClusterNodes = (text: string): ClusterNodeLine[] =>
-  text
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map(parseLine);
+export const parseClusterNodes = (text: string): ClusterNodeLine[] => linesOf(text).map(parseLine);
 
-/** The content of nodes.conf, or null when it is not whole: empty, torn, or without a line for the node itself. */
+/**
+ * The content of nodes.conf, or null when it cannot be trusted: empty, torn, a node named twice, or not exactly one
+ * line for the node itself. The engine does not start from most of these; from an empty file it starts as a new node.
+ */
 export function parseNodesConf(text: string): NodesConf | null {
+  if (!text.endsWith('\n')) return null; // the last line may have lost its end, and a number without its end looks whole
+  const lines = linesOf(text);
+  const [vars, ...moreVars] = lines.filter((line) => line.startsWith('vars '));
+  const epochs = /^vars currentEpoch (\d{1,15}) lastVoteEpoch (\d{1,15})$/.exec(vars ?? '');
+  if (!epochs || moreVars.length > 0) return null;
   try {
-    const lines = text.split('\n').filter((line) => line.trim() !== '');
-    const vars = /^vars currentEpoch (\d+) lastVoteEpoch (\d+)/.exec(
-      lines.find((line) => line.startsWith('vars ')) ?? '',
-    );
-    const nodes = lines.filter((line) => !line.startsWith('vars ')).map(parseLine);
-    if (!vars || nodes.filter(isMyself).length !== 1) return null;
-    return { nodes, currentEpoch: Number(vars[1]), lastVoteEpoch: Number(vars[2]) };
-  } catch {
-    return null;
+    const nodes = lines.filter((line) => line !== vars).map(parseLine);
+    const ids = new Set(nodes.map(({ id }) => id));
+    if (ids.size !== nodes.length || nodes.filter(isMyself).length !== 1) return null;
+    return { nodes, currentEpoch: Number(epochs[1]), lastVoteEpoch: Number(epochs[2]) };
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
   }
 }
 
@@ -57,37 +63,61 @@ export function parseNodesConf(text: string): NodesConf | null {
 export const formatNodesConf = ({ nodes, currentEpoch, lastVoteEpoch }: NodesConf): string =>
   [...nodes.map(formatLine), `vars currentEpoch ${currentEpoch} lastVoteEpoch ${lastVoteEpoch}`, ''].join('\n');
 
+/** The line about the node that wrote it. */
 export const isMyself = ({ flags }: ClusterNodeLine): boolean => flags.includes('myself');
 
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => line.trim() !== '');
+
+const LINE = new RegExp(
+  [
+    '^(?<id>[0-9a-f]{40})',
+    '(?<host>[^ ,]*):(?<port>\\d{1,5})@(?<busPort>\\d{1,5})(?<aux>(?:,[^ ]*)?)',
+    '(?<flags>[^ ]+)',
+    '(?<primary>-|[0-9a-f]{40})',
+    '(?<pingSent>\\d+)',
+    '(?<pongReceived>\\d+)',
+    '(?<epoch>\\d{1,15})',
+    '(?<linkState>connected|disconnected)(?<owned>(?: [^ ]+)*)$',
+  ].join(' '),
+);
+
 function parseLine(line: string): ClusterNodeLine {
-  const [id, address, flagText, primary, pingSent, pongReceived, epoch, linkState, ...owned] = line.trim().split(' ');
-  const place = /^(.*):(\d+)@(\d+)((?:,.*)?)$/.exec(address ?? '');
-  if (!place || !/^[0-9a-f]{40}$/.test(id!) || !/^\d+$/.test(epoch ?? '') || linkState === undefined) {
-    throw new SyntaxError(`not a line about a cluster node: ${JSON.stringify(line)}`);
-  }
-  const flags = flagText!.split(',');
+  const fields = LINE.exec(line)?.groups;
+  if (!fields) throw new SyntaxError(`not a line about a cluster node: ${JSON.stringify(line)}`);
+  const flags = fields['flags']!.split(',');
+  const owned = fields['owned']!.split(' ').filter((slot) => slot !== '');
   return {
-    id: id!,
-    host: place[1]!,
-    port: Number(place[2]),
-    busPort: Number(place[3]),
-    aux: place[4]!,
+    id: fields['id']!,
+    host: fields['host']!,
+    port: Number(fields['port']),
+    busPort: Number(fields['busPort']),
+    aux: fields['aux']!,
     flags,
     role: flags.includes('slave') || flags.includes('replica') ? 'replica' : 'primary',
-    primaryId: primary === '-' ? null : primary!,
-    pingSent: pingSent!,
-    pongReceived: pongReceived!,
-    configEpoch: Number(epoch),
-    linkState,
+    primaryId: fields['primary'] === '-' ? null : fields['primary']!,
+    pingSent: fields['pingSent']!,
+    pongReceived: fields['pongReceived']!,
+    configEpoch: Number(fields['epoch']),
+    linkState: fields['linkState'] as ClusterNodeLine['linkState'],
     slots: owned.filter((slot) => !slot.startsWith('[')).map(parseSlots),
-    moving: owned.filter((slot) => slot.startsWith('[')),
+    moving: owned.filter((slot) => slot.startsWith('[')).map(checkedMove),
   };
 }
 
 function parseSlots(text: string): SlotRange {
-  const match = /^(\d+)(?:-(\d+))?$/.exec(text);
-  if (!match) throw new SyntaxError(`not a slot range: ${JSON.stringify(text)}`);
-  return [Number(match[1]), Number(match[2] ?? match[1])];
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  const from = Number(match?.[1]);
+  const to = Number(match?.[2] ?? match?.[1]);
+  if (!match || from > to || to >= SLOT_COUNT) throw new SyntaxError(`not a slot range: ${JSON.stringify(text)}`);
+  return [from, to];
+}
+
+function checkedMove(text: string): string {
+  const [, slot] = /^\[(\d{1,5})-[<>]-[0-9a-f]{40}\]$/.exec(text) ?? [];
+  if (slot === undefined || Number(slot) >= SLOT_COUNT) {
+    throw new SyntaxError(`not a slot that moves: ${JSON.stringify(text)}`);
+  }
+  return text;
 }
 
 function formatLine(node: ClusterNodeLine): string {

@@ -1,7 +1,9 @@
-/** The answers to INFO and CLUSTER INFO: `name:value` lines. */
+/** The answers to INFO and CLUSTER INFO: `name:value` lines. What is missing is an error, never a zero. */
 
-/** Every `name:value` line of an INFO answer. */
-export function parseInfo(text: string): Map<string, string> {
+export type InfoFields = ReadonlyMap<string, string>;
+
+/** Every `name:value` line of an INFO answer; no name occurs in two sections. */
+export function parseInfo(text: string): InfoFields {
   const fields = new Map<string, string>();
   for (const line of text.split('\r\n')) {
     const colon = line.indexOf(':');
@@ -10,10 +12,28 @@ export function parseInfo(text: string): Map<string, string> {
   return fields;
 }
 
+/** A field's text. @throws SyntaxError when there is none */
+export function textField(fields: InfoFields, name: string): string {
+  const value = fields.get(name);
+  if (value === undefined) throw new SyntaxError(`the engine's answer lacks ${name}`);
+  return value;
+}
+
+/** A field's number, an integer. @throws SyntaxError when there is none */
+export function numberField(fields: InfoFields, name: string): number {
+  const text = textField(fields, name);
+  const value = Number(text);
+  if (text === '' || !Number.isSafeInteger(value)) {
+    throw new SyntaxError(`in the engine's answer ${name} is no integer: ${JSON.stringify(text)}`);
+  }
+  return value;
+}
+
 /** A replica as its primary lists it (`slave0:ip=...,port=...,state=...,offset=...,lag=...`). */
 export interface InfoReplica {
   host: string;
   port: number;
+  /** `wait_bgsave`, `send_bulk`, `bg_transfer` or `online`; the last does not yet mean that it has every write. */
   state: string;
   /** Replication offset it has acknowledged, in bytes. */
   offset: number;
@@ -23,20 +43,32 @@ export interface InfoReplica {
 
 export interface ReplicationInfo {
   role: 'primary' | 'replica';
-  /** Bytes written (primary) or applied (replica). */
+  /** Bytes of history written (primary) or applied (replica). */
   offset: number;
+  /** Replicas only: the link to the primary is up. */
   linkUp: boolean;
+  /** Replicas only: it reads a full copy. */
   syncInProgress: boolean;
+  /** Primaries only. */
   replicas: InfoReplica[];
 }
 
-export function replicationInfo(fields: ReadonlyMap<string, string>): ReplicationInfo {
-  const role = fields.get('role') === 'slave' ? 'replica' : 'primary';
+/** What the section `replication` says. @throws SyntaxError */
+export function replicationInfo(fields: InfoFields): ReplicationInfo {
+  if (textField(fields, 'role') === 'slave') {
+    return {
+      role: 'replica',
+      offset: numberField(fields, 'slave_repl_offset'),
+      linkUp: textField(fields, 'master_link_status') === 'up',
+      syncInProgress: numberField(fields, 'master_sync_in_progress') === 1,
+      replicas: [],
+    };
+  }
   return {
-    role,
-    offset: Number(fields.get(role === 'replica' ? 'slave_repl_offset' : 'master_repl_offset') ?? 0),
-    linkUp: fields.get('master_link_status') === 'up',
-    syncInProgress: fields.get('master_sync_in_progress') === '1',
+    role: 'primary',
+    offset: numberField(fields, 'master_repl_offset'),
+    linkUp: false,
+    syncInProgress: false,
     replicas: [...fields].filter(([name]) => /^slave\d+$/.test(name)).map(([, value]) => parseReplica(value)),
   };
 }
@@ -44,16 +76,16 @@ export function replicationInfo(fields: ReadonlyMap<string, string>): Replicatio
 function parseReplica(text: string): InfoReplica {
   const parts = new Map(text.split(',').map((part) => part.split('=', 2) as [string, string]));
   return {
-    host: parts.get('ip') ?? '',
-    port: Number(parts.get('port')),
-    state: parts.get('state') ?? '',
-    offset: Number(parts.get('offset') ?? 0),
-    lagSeconds: Number(parts.get('lag') ?? Number.POSITIVE_INFINITY),
+    host: textField(parts, 'ip'),
+    port: numberField(parts, 'port'),
+    state: textField(parts, 'state'),
+    offset: numberField(parts, 'offset'),
+    lagSeconds: numberField(parts, 'lag'),
   };
 }
 
-/** Keys of all databases (`db0:keys=12,expires=0,...`). */
-export const keyCount = (fields: ReadonlyMap<string, string>): number =>
+/** Keys of all databases (`db0:keys=12,expires=0,...`); an empty database is not listed. */
+export const keyCount = (fields: InfoFields): number =>
   [...fields]
     .filter(([name]) => /^db\d+$/.test(name))
     .reduce((sum, [, value]) => sum + Number(/^keys=(\d+)/.exec(value)?.[1] ?? 0), 0);
