@@ -18,7 +18,7 @@ export async function takeFileLock(path: string, onWait: () => void, signal: Abo
 function tryLock(path: string): (() => void) | null {
   const database = new DatabaseSync(path);
   try {
-    database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return () => database.close();
   } catch (error) {
     database.close();
