@@ -1,6 +1,6 @@
 /** The bridge from commander to our actions: global options become a `Cli`, the rest arrives typed. */
 import type { Command } from 'commander';
-import { Cli } from './cli.ts';
+import type { Cli } from './cli.ts';
 import type { Host } from './host.ts';
 
 /** What a command does with its arguments (as declared, in order) and its own options. */
@@ -14,6 +14,7 @@ export function action<Options = Record<string, never>>(host: Host, run: Action<
   return async (...given: unknown[]): Promise<void> => {
     const command = given.pop() as Command;
     const options = given.pop() as Options;
+    const { Cli } = await import('./cli.ts'); // help does without it
     await run(new Cli(host, command.optsWithGlobals()), options, ...(given.flat() as string[]));
   };
 }

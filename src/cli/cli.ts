@@ -1,6 +1,5 @@
 /** One run of a command: where it points, how it speaks. Results go to stdout, everything else to stderr. */
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { ValkeeperError } from '../domain/errors.ts';
 import { Client } from './client.ts';
 import type { Host } from './host.ts';
@@ -47,6 +46,7 @@ export class Cli {
     if (yes) return;
     const { stdin, stderr } = this.host;
     if (!stdin.isTTY || !stderr.isTTY) throw new ValkeeperError('confirmation_needed', { question });
+    const { createInterface } = await import('node:readline/promises');
     const prompt = createInterface({ input: stdin, output: stderr });
     const closed = new AbortController();
     prompt.once('close', () => closed.abort());

@@ -1,5 +1,5 @@
 /** A small typed client of the API. Built on node:http because loading fetch costs more than a whole command. */
-import { Agent, type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { type ErrorDocument, fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import {
@@ -14,6 +14,9 @@ import {
   type PlanDocument,
   type PlanRequest,
 } from '../protocol/api.ts';
+
+// `import` reads every export of node:http, and one of them is a getter that loads a whole WebSocket client: 40 ms.
+const { Agent, request } = process.getBuiltinModule('node:http');
 
 /** Where the API of a data directory listens, and the token it wants. */
 export interface Endpoint {

@@ -4,8 +4,10 @@ import { startAgent } from '../agent/agent.ts';
 import type { Cli } from '../cli/cli.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { createLogger } from '../platform/log.ts';
-import { makeFolder, pathsIn, readFleet, readToken } from './data-dir.ts';
+import { pathsIn, readToken } from './data-dir.ts';
 import { existingEngine } from './engine.ts';
+import { readFleet } from './fleet-file.ts';
+import { makeFolder } from './prepare.ts';
 
 /** Client ports that nodes of a local machine may get; each machine has an address of its own. */
 const PORT_RANGE = [7000, 7999] as const;

@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../platform/log.ts';
 import { isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
-import { type LocalMachine, makeFolder, pathsIn } from './data-dir.ts';
+import { pathsIn } from './data-dir.ts';
+import type { LocalMachine } from './fleet-file.ts';
+import { makeFolder } from './prepare.ts';
 import { spawnDetached } from './processes.ts';
 
 const FIRST_PAUSE_MS = 100;

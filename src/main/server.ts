@@ -13,17 +13,11 @@ import { createLogger } from '../platform/log.ts';
 import { identify, type ProcessIdentity } from '../platform/process-identity.ts';
 import { openEventLog } from '../store/events.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import {
-  changeFleet,
-  type LocalMachine,
-  pathsIn,
-  prepareDataDir,
-  readFleet,
-  readToken,
-  runningServer,
-} from './data-dir.ts';
+import { pathsIn, readToken, runningServer } from './data-dir.ts';
 import { existingEngine } from './engine.ts';
+import { changeFleet, type LocalMachine, readFleet } from './fleet-file.ts';
 import { LocalFleet, recordedAgent } from './local-fleet.ts';
+import { prepareDataDir } from './prepare.ts';
 import { waitForExit } from './processes.ts';
 
 const DEFAULT_PORT = 7420;

@@ -5,23 +5,22 @@ import type { UpOptions } from '../cli/host.ts';
 import type { Progress } from '../cli/progress.ts';
 import { missingToReady, waitUntil } from '../cli/wait.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import { takeBuildLock } from '../engine/build-lock.ts';
+import { takeFileLock } from '../platform/file-lock.ts';
 import { identify, isRunning } from '../platform/process-identity.ts';
 import type { MachineList } from '../protocol/api.ts';
+import { pathsIn, runningServer } from './data-dir.ts';
+import { stopRunning } from './down.ts';
+import { engineForUp } from './engine.ts';
 import {
   changeFleet,
   DEFAULT_ADDRESS_BASE,
   DEFAULT_MACHINES,
   type FleetFile,
   type LocalMachine,
-  pathsIn,
   planMachines,
-  prepareDataDir,
   readFleet,
-  runningServer,
-} from './data-dir.ts';
-import { stopRunning } from './down.ts';
-import { engineForUp } from './engine.ts';
+} from './fleet-file.ts';
+import { prepareDataDir } from './prepare.ts';
 import { processesIn, waitForExit } from './processes.ts';
 import { printRunning } from './report.ts';
 import { printedError, startServer } from './server-process.ts';
@@ -45,7 +44,7 @@ async function startUnlessRunning(cli: Cli, options: UpOptions): Promise<boolean
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const progress = cli.progress();
   const onWait = (): void => progress.phase('another `up` is starting this directory: waiting for it');
-  const release = await takeBuildLock(pathsIn(cli.dataDir).upLock, onWait, interrupt.signal);
+  const release = await takeFileLock(pathsIn(cli.dataDir).upLock, onWait, interrupt.signal);
   try {
     const server = runningServer(cli.dataDir);
     if (server && !(await cli.client.status()).stopping) return false;

@@ -1,8 +1,4 @@
-/** `db connect`: valkey-cli on a database. The password travels in the environment, which other users cannot read. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { constants } from 'node:os';
-import { text } from 'node:stream/consumers';
+/** `db connect`: valkey-cli on a database. */
 import { ValkeeperError } from '../../domain/errors.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import type { Cli } from '../cli.ts';
@@ -29,17 +25,6 @@ async function connect(cli: Cli, name: string, args: string[]): Promise<void> {
   if (!cliPath) throw new ValkeeperError('no_cli', { engine: serverPath, name });
   const [endpoint] = clusterEndpoints;
   if (!endpoint) throw new ValkeeperError('no_node_answers', { name });
+  const { runEngineCli } = await import('../engine-cli.ts');
   await runEngineCli(cli, cliPath, ['-c', '-h', endpoint.host, '-p', `${endpoint.port}`, ...args], password);
-}
-
-async function runEngineCli(cli: Cli, path: string, args: string[], password: string | null): Promise<void> {
-  const env = password === null ? process.env : { ...process.env, VALKEYCLI_AUTH: password, REDISCLI_AUTH: password };
-  const child = spawn(path, args, { env, stdio: ['inherit', cli.json ? 'pipe' : 'inherit', 'inherit'] });
-  // Ctrl-C belongs to valkey-cli, which shares the terminal.
-  process.on('SIGINT', () => {});
-  const output = child.stdout ? text(child.stdout) : Promise.resolve('');
-  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-  const exitCode = code ?? 128 + (signal ? constants.signals[signal] : 0);
-  if (cli.json) cli.print({ exitCode, output: await output }, () => '');
-  process.exitCode = exitCode;
 }

@@ -1,0 +1,57 @@
+/** Making a data directory: folders and tokens that only their owner may read. */
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { ValkeeperError } from '../domain/errors.ts';
+import { pathsIn } from './data-dir.ts';
+
+/** Makes the directory, its folders and its tokens, as far as they are not there. @throws data_dir_unusable */
+export function prepareDataDir(dataDir: string): void {
+  const { token, agentToken, control, machines } = pathsIn(dataDir);
+  for (const folder of [dataDir, control, machines]) makeFolder(folder);
+  for (const file of [token, agentToken]) makeToken(file);
+}
+
+/** A folder that only its owner may read, made if need be. @throws data_dir_unusable */
+export function makeFolder(path: string): void {
+  try {
+    makeFolders(path);
+    if (!statSync(path).isDirectory()) throw new Error('is not a folder');
+    chmodSync(path, 0o700);
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+/** As `mkdir -p`. Node's own never returns where a folder cannot be made though its parent exists, such as in /proc. */
+function makeFolders(path: string): void {
+  if (existsSync(path)) return;
+  if (!existsSync(dirname(path))) makeFolders(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // EEXIST: another start was faster
+  }
+}
+
+function makeToken(path: string): void {
+  try {
+    writeFileSync(path, randomBytes(24).toString('base64url'), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, error);
+  }
+}
+
+const REASONS: Record<string, string> = {
+  EACCES: 'may not be written by this user',
+  EPERM: 'may not be written by this user',
+  EROFS: 'is on a read-only file system',
+  ENOTDIR: 'has a file where a folder should be',
+  ENOENT: 'cannot be made there',
+  ENOSPC: 'is on a full disk',
+};
+
+function unusable(path: string, error: unknown): ValkeeperError {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new ValkeeperError('data_dir_unusable', { path, problem: REASONS[code] ?? message }, { cause: error });
+}
