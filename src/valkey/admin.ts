@@ -64,6 +64,16 @@ export async function reset(node: NodeConnection, kind: 'hard' | 'soft'): Promis
   await node.command('CLUSTER', 'RESET', kind.toUpperCase());
 }
 
+/**
+ * Gives a newborn primary a replication history: two writes that change nothing (FUNCTION FLUSH where there are no
+ * functions). Without them its offset is 0, and so is what its replicas acknowledge: the same as never having
+ * acknowledged, until the first ping a second or two later.
+ */
+export async function beginHistory(node: NodeConnection): Promise<void> {
+  await node.command('FUNCTION', 'FLUSH');
+  await node.command('FUNCTION', 'FLUSH');
+}
+
 /** ROLE: the cheapest question that tells whether a promotion has come about. */
 export async function role(node: NodeConnection): Promise<{ role: 'primary' | 'replica' }> {
   const answer = (await node.command('ROLE')) as Reply[];
