@@ -1,0 +1,4 @@
+import { storeContract } from '../../test/support/store-contract.ts';
+import { openMemoryStore } from './memory.ts';
+
+storeContract('memory store', () => openMemoryStore());
