@@ -55,12 +55,12 @@ export class LineFile {
 
   /** Writes what waits, as far as the disk takes it, and closes the file. */
   async close(): Promise<void> {
-    process.off('exit', this.#flush);
     if (this.#writingBytes > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
     }
+    process.off('exit', this.#flush); // until here the process may still end before this does
     this.#writeAllNow();
     await new Promise((resolve) => close(this.#fd, resolve));
   }
