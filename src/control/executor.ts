@@ -7,7 +7,7 @@ import type { Databases } from './databases.ts';
 import type { Engines } from './engines.ts';
 import type { Observer } from './observer.ts';
 import { createNode, removeNode, startNode } from './steps/processes.ts';
-import { claimSlots, forget, meet, promote, replicate, switchOver } from './steps/roles.ts';
+import { claimSlots, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
 
 export interface Tools {
   agents: Agents;
@@ -57,6 +57,8 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
       return promote(engine, step);
     case 'switch_over':
       return switchOver(engine);
+    case 'probe':
+      return probe(engine, step.args.slots);
     case 'forget':
       return forget(engine, step);
   }

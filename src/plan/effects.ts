@@ -10,7 +10,7 @@ import type { Step } from './step.ts';
 
 /** The view after the step. Does not change its arguments. */
 export function afterStep(database: Database, view: DatabaseView, step: Step): DatabaseView {
-  if (step.kind === 'delete_record') return view;
+  if (step.kind === 'delete_record' || step.kind === 'probe') return view;
   const node = database.nodes.find(({ id }) => id === step.target)!;
   const nodes = new Map(view.nodes);
   const before = nodes.get(node.id)!;

@@ -14,17 +14,19 @@ export function explainStep(database: Database, step: Step): string {
   const node = at(step.target);
   switch (step.kind) {
     case 'create_node':
-      return `Create ${node} as ${step.args.birth === 'primary' ? `a primary ${bornSlots(database, step.target)}` : 'an empty replica'}.`;
+      return `Create ${node} as ${step.args.birth === 'primary' ? `a primary with the slots ${bornSlots(database, step.target)}` : 'an empty replica'}.`;
     case 'start_node':
       return step.args.replicaOf
         ? `Start ${node} fenced: as a replica of ${at(step.args.replicaOf)} that owns nothing.`
         : `Start ${node} with what lies on its disk.`;
     case 'claim_slots':
-      return `Let ${node} take its slots, ${bornSlots(database, step.target)}.`;
+      return `Let ${node} take the slots ${bornSlots(database, step.target)}.`;
     case 'meet':
-      return `Introduce ${node} to ${step.args.peers.length} nodes.`;
+      return `Introduce ${node} to ${step.args.peers.length} others.`;
     case 'replicate':
       return `Make ${node} a replica of ${at(step.args.primary)}.`;
+    case 'probe':
+      return `See that the replicas of ${node} acknowledge what it writes.`;
     case 'promote':
       return step.args.mode === 'force'
         ? `Promote ${node} in place of the dead ${at(step.args.insteadOf)}, by the vote of the other primaries.`
@@ -42,7 +44,7 @@ export function explainStep(database: Database, step: Step): string {
 
 function bornSlots(database: Database, id: string): string {
   const birth = database.nodes.find((node) => node.id === id)?.birth;
-  return birth?.role === 'primary' ? `with the slots ${formatSlots(birth.slots)}` : '';
+  return birth?.role === 'primary' ? formatSlots(birth.slots) : '';
 }
 
 /** A step with its reason: what is wrong, and what is done about it. */

@@ -11,7 +11,16 @@ import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose
 import { bestCandidate, promotionMode } from './failover.ts';
 import type { Problem, ProblemCode } from './problems.ts';
 import type { Step } from './step.ts';
-import { hasHistory, isWhole, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
+import {
+  hasHistory,
+  isWhole,
+  linkTo,
+  type Member,
+  memberOf,
+  nodeIds,
+  type ShardTopology,
+  shardTopology,
+} from './topology.ts';
 
 /** A remedy that a gate forbids for now. */
 export interface Blocked {
@@ -44,6 +53,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   stranger_known: forgetStrangers,
   nodes_unacquainted: introduce,
   replica_unattached: attachReplica,
+  replica_syncing: proveSync,
   majority_on_machine: levelPrimaries,
 };
 
@@ -205,6 +215,16 @@ function attachReplica(situation: Situation, problem: Problem): Step[] {
       because: problem.code,
     },
   ];
+}
+
+/** Linked and online, but never heard of: a database that nobody writes to gives its replicas nothing to acknowledge. */
+function proveSync(situation: Situation, problem: Problem): Step[] {
+  const { owner, slots } = shardOf(situation, problem);
+  const { assignment, engine } = target(situation, problem);
+  const link = linkTo(assignment, owner);
+  if (!engine?.linkUp || engine.syncInProgress || !link?.online || link.ackedOffset > 0) return [];
+  const expects = { role: 'primary', ownsSlots: true } as const;
+  return [{ kind: 'probe', target: owner!.assignment.id, args: { slots }, expects, because: problem.code }];
 }
 
 /** Problems that may stand while primaries are levelled: they are not about copies. */

@@ -1,5 +1,6 @@
 /** A step: one action on one target, as frozen data. It says what must hold before it and which problem it mends. */
 import type { NodeId } from '../domain/ids.ts';
+import type { SlotRange } from '../domain/slots.ts';
 import type { NodeView } from '../domain/view.ts';
 import type { ProblemCode } from './problems.ts';
 
@@ -23,6 +24,8 @@ export interface StepArgs {
   meet: { peers: readonly NodeId[] };
   /** The node becomes a replica. */
   replicate: { primary: NodeId };
+  /** A primary sends its replicas a write that leaves nothing behind, to see that they acknowledge it. */
+  probe: { slots: readonly SlotRange[] };
   /** A replica takes the place of a dead primary; by vote, or without one when no majority can vote. */
   promote: { insteadOf: NodeId; mode: 'force' | 'takeover' };
   /** A replica and its living primary change places, losing nothing. */

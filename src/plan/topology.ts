@@ -8,6 +8,7 @@ import {
   type DatabaseView,
   isKnownDead,
   type NodeView,
+  type ReplicaLink,
   UNKNOWN_NODE,
 } from '../domain/view.ts';
 
@@ -76,11 +77,13 @@ export const hasHistory = ({ offset }: AnsweringEngine): boolean => offset > 1;
 /** Most seconds since a replica's last acknowledgement at which it still counts as in sync; it acknowledges each second. */
 const MAX_ACK_AGE_SECONDS = 10;
 
+/** The replica as its primary lists it. */
+export const linkTo = ({ host, port }: NodeAssignment, primary: Member | null): ReplicaLink | undefined =>
+  primary?.engine?.replicas.find((link) => link.host === host && link.port === port);
+
 /** Bytes a replica lags behind its primary, or null when the primary has not heard from it. */
 export function lagBytes(replica: Member, primary: Member | null): number | null {
-  const link = primary?.engine?.replicas.find(
-    ({ host, port }) => host === replica.assignment.host && port === replica.assignment.port,
-  );
+  const link = linkTo(replica.assignment, primary);
   if (!link?.online || link.ackedOffset === 0) return null;
   return Math.max(0, primary!.engine!.offset - link.ackedOffset);
 }
@@ -90,14 +93,10 @@ export function lagBytes(replica: Member, primary: Member | null): number | null
  * up is not enough: for up to a second after a full copy nothing is streamed yet.
  */
 export function isInSync(replica: Member, primary: Member | null): boolean {
-  const engine = replica.engine;
-  if (!engine || !primary?.engine || engine.role !== 'replica' || engine.primaryId !== primary.assignment.id)
-    return false;
+  const { engine } = replica;
+  if (engine?.role !== 'replica' || !primary?.engine || engine.primaryId !== primary.assignment.id) return false;
   if (!engine.linkUp || engine.syncInProgress || lagBytes(replica, primary) === null) return false;
-  const link = primary.engine.replicas.find(
-    ({ host, port }) => host === replica.assignment.host && port === replica.assignment.port,
-  );
-  return link!.ackAgeSeconds <= MAX_ACK_AGE_SECONDS;
+  return linkTo(replica.assignment, primary)!.ackAgeSeconds <= MAX_ACK_AGE_SECONDS;
 }
 
 /** True when every node of the shard that is not the owner follows it, in sync. */

@@ -65,13 +65,15 @@ export async function reset(node: NodeConnection, kind: 'hard' | 'soft'): Promis
 }
 
 /**
- * Gives a newborn primary a replication history: two writes that change nothing (FUNCTION FLUSH where there are no
- * functions). Without them its offset is 0, and so is what its replicas acknowledge: the same as never having
- * acknowledged, until the first ping a second or two later.
+ * A write that leaves nothing behind (set and deleted in one transaction), waited for until a replica has it: the one
+ * proof that writes are streamed, and not only that a link is up. The first acknowledgement of an offset comes with it.
+ * @param key of a slot that the node owns
  */
-export async function beginHistory(node: NodeConnection): Promise<void> {
-  await node.command('FUNCTION', 'FLUSH');
-  await node.command('FUNCTION', 'FLUSH');
+export async function probeReplication(node: NodeConnection, key: string, timeoutMs: number): Promise<number> {
+  const replies = await node.pipeline([['MULTI'], ['SET', key, ''], ['DEL', key], ['EXEC'], ['WAIT', 1, timeoutMs]]);
+  const refused = replies.find((reply) => reply instanceof ReplyError);
+  if (refused) throw new EngineReplyError('SET', refused);
+  return Number(replies.at(-1));
 }
 
 /** ROLE: the cheapest question that tells whether a promotion has come about. */

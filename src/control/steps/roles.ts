@@ -2,6 +2,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { BUS_PORT_OFFSET, type NodeAssignment } from '../../domain/database.ts';
 import { placeholderOf } from '../../domain/ids.ts';
+import { keyInSlots } from '../../domain/key-slot.ts';
+import type { SlotRange } from '../../domain/slots.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
 import * as admin from '../../valkey/admin.ts';
 import type { NodeConnection } from '../../valkey/connection.ts';
@@ -42,6 +44,15 @@ export async function meet(node: NodeConnection, peers: readonly NodeAssignment[
 export async function replicate(node: NodeConnection, step: StepOf<'replicate'>): Promise<Outcome> {
   await admin.replicate(node, step.args.primary);
   return DONE;
+}
+
+/** Nothing is written under this name for longer than a transaction. */
+const PROBE_PREFIX = 'valkeeper:probe:';
+const PROBE_TIMEOUT_MS = 200;
+
+export async function probe(node: NodeConnection, slots: readonly SlotRange[]): Promise<Outcome> {
+  const reached = await admin.probeReplication(node, keyInSlots(PROBE_PREFIX, slots), PROBE_TIMEOUT_MS);
+  return reached > 0 ? DONE : { result: 'retry', reason: 'no replica has acknowledged a write yet' };
 }
 
 export async function forget(node: NodeConnection, step: StepOf<'forget'>): Promise<Outcome> {
