@@ -255,6 +255,20 @@ export function storeContract(name: string, open: (t: TestContext) => Store): vo
       assert.equal(seen.length, 52, 'not even what was under way');
     });
 
+    contract('a listener may end its own watch and those of others, in the middle of a commit', async (store) => {
+      const seen: string[] = [];
+      const ends = ['first', 'second'].map((name) =>
+        store.watch('', ({ key }) => {
+          seen.push(`${name} ${key}`);
+          if (key === 'b') for (const end of ends) end();
+        }),
+      );
+      await store.commit(['a', 'b', 'c'].map((put) => ({ put, value: 0 })));
+      await store.commit([{ put: 'd', value: 0 }]);
+      await delivered();
+      assert.deepEqual(seen, ['first a', 'first b']);
+    });
+
     contract('a watch can begin in the past, and says so when that is gone', async (store) => {
       const revisions = async (fromRevision: number) => {
         const seen: number[] = [];
