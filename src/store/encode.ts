@@ -125,4 +125,5 @@ export function findConflict(
 /** The order of keys: by their UTF-8 bytes, which is not JavaScript's order beyond U+FFFF. */
 export const compareKeys = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
+/** What every method raises once a store is closed. */
 export const storeClosed = (): ValkeeperError => new ValkeeperError('store_closed');

@@ -14,6 +14,7 @@ import {
 } from './encode.ts';
 import type { Change, CommitResult, Entry, ListOptions, Op, Store, Unwatch, WatchOptions } from './store.ts';
 
+/** A new, empty store. */
 export function openMemoryStore(): Store {
   return new MemoryStore();
 }
