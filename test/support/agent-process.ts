@@ -1,0 +1,9 @@
+/** An agent as a process of its own, so that a test can kill it. Its options are the first argument, as JSON. */
+import { type AgentOptions, startAgent } from '../../src/agent/agent.ts';
+import { createLogger } from '../../src/platform/log.ts';
+
+const { logFile, ...options } = JSON.parse(process.argv[2]!) as Omit<AgentOptions, 'log'> & { logFile: string };
+const { log } = createLogger({ name: 'agent', file: logFile, level: 'info' });
+const agent = await startAgent({ ...options, log });
+process.on('SIGTERM', () => void agent.close());
+process.exitCode = (await agent.closed) === 'shut-down' ? 0 : 3;
