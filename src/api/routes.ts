@@ -13,16 +13,15 @@ import { parseInput } from './input-errors.ts';
 
 type ByName = { Params: { name: string } };
 
-/**
- * @param shutDown stops the fleet; resolves when all nodes and agents have stopped
- * @param afterShutDown called once the answer to a shutdown has been sent
- */
 export interface RouteOptions {
   control: ControlPlane;
+  /** Stops the fleet; resolves when all nodes and agents have stopped. */
   shutDown: ControlPlane['shutDown'];
+  /** Called once the answer to a shutdown has been sent. */
   afterShutDown: () => void;
 }
 
+/** Adds every route. Errors are left to the server's error handler. */
 export function addRoutes(app: FastifyInstance, { control, shutDown, afterShutDown }: RouteOptions): void {
   const databases = `${API_PREFIX}/databases`;
 

@@ -26,6 +26,7 @@ export interface Api {
 /** Longest a client may take to send one request, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
+/** Makes the API; it does not listen yet. */
 export function createApi({ token, log, ...routes }: ApiOptions): Api {
   const app = fastify({
     logger: false,

@@ -1,7 +1,6 @@
 /** The bridge from commander to our actions: global options become a `Cli`, the rest arrives typed. */
 import type { Command } from 'commander';
-import type { Cli } from './cli.ts';
-import type { Host } from './host.ts';
+import type { Cli, Host } from './cli.ts';
 
 /** What a command does with its arguments (as declared, in order) and its own options. */
 export type Action<Options> = (cli: Cli, options: Options, ...args: string[]) => Promise<void>;

@@ -1,10 +1,36 @@
 /** One run of a command: where it points, how it speaks. Results go to stdout, everything else to stderr. */
 import { resolve } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
-import { Client } from './client.ts';
-import type { Host } from './host.ts';
+import { Client, type Endpoint } from './client.ts';
+import type { EngineDescription, UpOptions } from './process-options.ts';
 import { Progress } from './progress.ts';
 
+/** What the command line needs from outside: the terminal, and what only `main` can wire together. */
+export interface Host {
+  stdin: NodeJS.ReadStream;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+  version: string;
+  /** Where data lies when --data-dir does not say it. */
+  defaultDataDir: string;
+  /** @throws not_running when no server is recorded in the data directory */
+  endpoint(dataDir: string): Endpoint;
+  /** The engine in use there, or else the one that would be used now. @throws what the search for an engine throws */
+  engine(dataDir: string): Promise<EngineDescription>;
+  processes: ProcessCommands;
+}
+
+/** The commands that start, are or stop processes. */
+export interface ProcessCommands {
+  up(cli: Cli, options: UpOptions): Promise<void>;
+  down(cli: Cli, options: { yes: boolean }): Promise<void>;
+  /** Resolves when the server has shut down. */
+  server(cli: Cli, options: { apiPort?: number }): Promise<void>;
+  /** Resolves when the agent has left its nodes or stopped them. */
+  agent(cli: Cli, options: { machine: string }): Promise<void>;
+}
+
+/** What a command runs with. */
 export class Cli {
   readonly host: Host;
   readonly dataDir: string;

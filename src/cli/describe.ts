@@ -6,6 +6,7 @@ import type { DatabaseSpec } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus, NodeStatus, ReplicaStatus, ShardStatus } from '../domain/status.ts';
 import { table } from './table.ts';
 
+/** State, shards with their nodes, and conditions. */
 export function describeDatabase(database: DatabaseStatus): string {
   const { name, state, spec, generation, observedGeneration, shards, conditions } = database;
   const reached =
@@ -19,7 +20,8 @@ export function describeDatabase(database: DatabaseStatus): string {
 
 const count = (n: number, thing: string): string => `${n} ${thing}${n === 1 ? '' : 's'}`;
 
-const describeSpec = ({ shards, replicas, memoryBytes, persistence, eviction, auth }: DatabaseSpec): string =>
+/** What was asked for, in one line. */
+export const describeSpec = ({ shards, replicas, memoryBytes, persistence, eviction, auth }: DatabaseSpec): string =>
   [
     count(shards, 'shard'),
     `${count(replicas, 'replica')} each`,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { ValkeeperError } from '../domain/errors.ts';
-import type { Host } from './host.ts';
+import type { Host } from './cli.ts';
 import { runCli } from './program.ts';
 
 /** Runs a command line in a place where nothing runs; the process commands record what they were given. */

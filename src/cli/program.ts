@@ -2,6 +2,7 @@
 import { Command, type CommanderError } from 'commander';
 import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { type AddCommand, example } from './action.ts';
+import type { Host } from './cli.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
@@ -17,7 +18,6 @@ import { addMachineList } from './commands/machine-list.ts';
 import { addAgent, addServer } from './commands/processes.ts';
 import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
-import type { Host } from './host.ts';
 import { usageError } from './usage-errors.ts';
 
 const TOP: AddCommand[] = [addUp, addDown, addStatus];

@@ -28,6 +28,19 @@ test('a line for each change, at most one a second, nothing in the first', ({ mo
   assert.deepEqual(shown(false, mock), ['two\n', 'four\n']);
 });
 
+test('figures alone change slowly, words at once', ({ mock }) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const written: string[] = [];
+  let now = 0;
+  const progress = new Progress({ write: (text) => written.push(text) }, () => now);
+  for (const text of ['1 %', '2 %', '3 %', '4 %', 'done']) {
+    progress.phase(text);
+    now += 4000;
+    mock.timers.tick(4000);
+  }
+  assert.deepEqual(written, ['1 %\n', '4 %\n', 'done\n']);
+});
+
 test('on a terminal one line that is rewritten and cut to its width', ({ mock }) => {
   mock.timers.enable({ apis: ['setTimeout'] });
   const clear = '\r\u001b[2K';

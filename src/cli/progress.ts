@@ -1,6 +1,7 @@
 /**
  * Says on stderr what is being waited for, once that takes longer than a second: on a terminal in one line that is
- * rewritten, elsewhere a line for each change, at most one a second.
+ * rewritten, elsewhere a line for each change, at most one a second, and
+ * one in ten seconds while nothing but figures change.
  */
 
 /** Before this nothing is shown, in milliseconds. */
@@ -8,6 +9,7 @@ const QUIET_MS = 1000;
 /** Shortest time between two changes on display, in milliseconds. */
 const TERMINAL_GAP_MS = 100;
 const LINE_GAP_MS = 1000;
+const FIGURES_GAP_MS = 10_000;
 
 interface Display {
   isTTY?: boolean | undefined;
@@ -17,9 +19,8 @@ interface Display {
 
 export class Progress {
   readonly #display: Display;
-  readonly #gapMs: number;
   readonly #now: () => number;
-  #nextAt: number;
+  #shownAt: number;
   #timer: NodeJS.Timeout | null = null;
   #wanted = '';
   #shown = '';
@@ -28,15 +29,24 @@ export class Progress {
   constructor(display: Display, now: () => number = () => performance.now()) {
     this.#display = display;
     this.#now = now;
-    this.#nextAt = now() + QUIET_MS;
-    this.#gapMs = display.isTTY ? TERMINAL_GAP_MS : LINE_GAP_MS;
+    this.#shownAt = now();
   }
 
   /** What is going on now. */
   phase(text: string): void {
     this.#wanted = text;
-    if (this.#timer || text === this.#shown) return;
-    this.#timer = setTimeout(() => this.#show(), Math.max(0, this.#nextAt - this.#now())).unref();
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (text === this.#shown) return;
+    this.#timer = setTimeout(() => this.#show(), Math.max(0, this.#shownAt + this.#gapMs() - this.#now())).unref();
+  }
+
+  /** How long what is shown must stay before the wanted text may follow. */
+  #gapMs(): number {
+    if (this.#shown === '') return QUIET_MS;
+    if (this.#display.isTTY) return TERMINAL_GAP_MS;
+    const words = (text: string): string => text.replaceAll(/\d+/g, '');
+    return words(this.#wanted) === words(this.#shown) ? FIGURES_GAP_MS : LINE_GAP_MS;
   }
 
   /** Nothing more to wait for: leaves an empty line on a terminal. */
@@ -49,9 +59,8 @@ export class Progress {
 
   #show(): void {
     this.#timer = null;
-    if (this.#wanted === this.#shown) return;
     this.#shown = this.#wanted;
-    this.#nextAt = this.#now() + this.#gapMs;
+    this.#shownAt = this.#now();
     const text = this.#wanted;
     this.#display.write(
       this.#display.isTTY ? `\r\u001b[2K${text.slice(0, (this.#display.columns ?? 80) - 1)}` : `${text}\n`,

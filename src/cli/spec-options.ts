@@ -21,6 +21,7 @@ export interface SpecOptions {
   auth: boolean;
 }
 
+/** Adds them; what is not said has no value. */
 export function addSpecOptions(command: Command): Command {
   const { shards, replicas, memoryBytes, persistence, eviction } = DEFAULT_SPEC;
   const option = (flags: string, text: string, parse: (text: string) => unknown): void => {

@@ -3,12 +3,15 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Endpoint } from '../cli/client.ts';
+import type { EngineDescription } from '../cli/process-options.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 
 /** A server that runs, or did. */
 export interface ServerFile extends ProcessIdentity {
   url: string;
+  /** With which it works. */
+  engine: EngineDescription;
 }
 
 /** The paths in a data directory. */

@@ -1,10 +1,11 @@
 /** The engine for the processes and people here: found, or for `up` also built. */
-import type { EngineDescription } from '../cli/host.ts';
+import type { EngineDescription } from '../cli/process-options.ts';
 import type { Progress } from '../cli/progress.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { defaultCacheDir } from '../engine/cache.ts';
 import type { Engine } from '../engine/engine.ts';
 import { findEngine } from '../engine/find.ts';
+import { runningServer } from './data-dir.ts';
 
 /** @throws engine_missing when there is none, engine_unusable */
 export async function existingEngine(): Promise<Engine> {
@@ -32,8 +33,9 @@ const ORIGINS: Record<Engine['origin'], string> = {
   built: 'built from source just now',
 };
 
-/** For `valkeeper engine`. @throws as existingEngine */
-export async function describeEngine(): Promise<EngineDescription> {
-  const { version, serverPath, cliPath, licence, origin } = await existingEngine();
-  return { version, serverPath, cliPath, licence, origin: ORIGINS[origin] };
-}
+/** An engine for people. */
+export const describe = ({ origin, ...engine }: Engine): EngineDescription => ({ ...engine, origin: ORIGINS[origin] });
+
+/** The engine that the server of a data directory uses, or else the one that would be used. @throws as existingEngine */
+export const describeEngine = async (dataDir: string): Promise<EngineDescription> =>
+  runningServer(dataDir)?.engine ?? describe(await existingEngine());

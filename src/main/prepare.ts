@@ -7,9 +7,10 @@ import { pathsIn } from './data-dir.ts';
 
 /** Makes the directory, its folders and its tokens, as far as they are not there. @throws data_dir_unusable */
 export function prepareDataDir(dataDir: string): void {
-  const { token, agentToken, control, machines } = pathsIn(dataDir);
+  const { token, agentToken, upLock, control, machines } = pathsIn(dataDir);
   for (const folder of [dataDir, control, machines]) makeFolder(folder);
-  for (const file of [token, agentToken]) makeToken(file);
+  for (const file of [token, agentToken]) makeFile(file, randomBytes(24).toString('base64url'));
+  makeFile(upLock, '');
 }
 
 /** A folder that only its owner may read, made if need be. @throws data_dir_unusable */
@@ -34,9 +35,9 @@ function makeFolders(path: string): void {
   }
 }
 
-function makeToken(path: string): void {
+function makeFile(path: string, content: string): void {
   try {
-    writeFileSync(path, randomBytes(24).toString('base64url'), { flag: 'wx', mode: 0o600 });
+    writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(path, error);
   }

@@ -1,7 +1,7 @@
 /** What `up` tells: the state, and the lines a person copies to connect, look around and stop. */
 import { dirname, join, resolve } from 'node:path';
 import type { Cli } from '../cli/cli.ts';
-import { formatSize } from '../domain/size.ts';
+import { describeSpec } from '../cli/describe.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type { FleetStatus } from '../protocol/api.ts';
 import { defaultDataDir } from './data-dir.ts';
@@ -10,7 +10,7 @@ import { describeEngine } from './engine.ts';
 /** Prints the running fleet; `started`: by this very command. */
 export async function printRunning(cli: Cli, started: boolean): Promise<void> {
   const [status, { databases }] = await Promise.all([cli.client.status(), cli.client.databases()]);
-  const { cliPath } = await describeEngine();
+  const { cliPath } = await describeEngine(cli.dataDir);
   cli.print({ started, ...status, databases }, () => describeRunning(cli.dataDir, status, databases, cliPath));
 }
 
@@ -29,15 +29,14 @@ function describeRunning(
     '',
     ...(shown ? connectLines(shown, valkeeper, cliPath ?? 'valkey-cli') : []),
     `Data      ${dataDir}`,
-    `See more  ${valkeeper('status')}   ${valkeeper(`db show ${shown?.name ?? 'NAME'}`)}   ${valkeeper('--help')}`,
+    `See more  ${valkeeper('status')}   ${valkeeper(`db show ${shown?.name ?? 'NAME'}`)}`,
     `Stop      ${valkeeper('down')}   (keeps the data)`,
   ].join('\n');
 }
 
 function describeState({ name, state, spec, conditions }: DatabaseStatus): string {
-  const size = `${spec.shards} shards, ${spec.replicas} replicas each, ${formatSize(spec.memoryBytes)}`;
   const notes = conditions.map(({ severity, message }) => `\n  ${severity}: ${message}`);
-  return `${name} is ${state}: ${size}.${notes.join('')}`;
+  return `${name} is ${state}: ${describeSpec(spec)}${notes.join('')}`;
 }
 
 type CommandLine = (words: string) => string;

@@ -13,8 +13,8 @@ import { createLogger } from '../platform/log.ts';
 import { identify, type ProcessIdentity } from '../platform/process-identity.ts';
 import { openEventLog } from '../store/events.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { pathsIn, readToken, runningServer } from './data-dir.ts';
-import { existingEngine } from './engine.ts';
+import { pathsIn, readToken, runningServer, type ServerFile } from './data-dir.ts';
+import { describe, existingEngine } from './engine.ts';
 import { changeFleet, type LocalMachine, readFleet } from './fleet-file.ts';
 import { LocalFleet, recordedAgent } from './local-fleet.ts';
 import { prepareDataDir } from './prepare.ts';
@@ -73,9 +73,9 @@ export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }
   if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
   await changeFleet(dataDir, { apiPort: port });
   fleet.keep();
-  const server = { ...identify(process.pid), url: `http://127.0.0.1:${port}` };
+  const server: ServerFile = { ...identify(process.pid)!, url: `http://127.0.0.1:${port}`, engine: describe(engine) };
   await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
-  log.info({ ...server, version, engine: engine.serverPath }, 'the server listens');
+  log.info({ ...server, version }, 'the server listens');
   signalled.promise.then(() => shutDown({ loseUnsavedData: true })).then(over.resolve, over.reject);
 
   await over.promise.finally(async () => {

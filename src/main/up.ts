@@ -1,7 +1,7 @@
 /** `up`: engine, server, machines, first database, in this order; what runs already is left as it is. */
 import { join } from 'node:path';
 import type { Cli } from '../cli/cli.ts';
-import type { UpOptions } from '../cli/host.ts';
+import type { UpOptions } from '../cli/process-options.ts';
 import type { Progress } from '../cli/progress.ts';
 import { missingToReady, waitUntil } from '../cli/wait.ts';
 import { ValkeeperError } from '../domain/errors.ts';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program: hands the words typed to the command line, with everything that only this folder may wire together. */
 import { readFileSync } from 'node:fs';
-import type { Host } from '../cli/host.ts';
+import type { Host } from '../cli/cli.ts';
 import { reportError, runCli } from '../cli/program.ts';
 import { defaultDataDir, endpointOf } from './data-dir.ts';
 
@@ -13,7 +13,7 @@ const host: Host = {
     .version,
   defaultDataDir: defaultDataDir(process.env),
   endpoint: endpointOf,
-  engine: async () => (await import('./engine.ts')).describeEngine(),
+  engine: async (dataDir) => (await import('./engine.ts')).describeEngine(dataDir),
   processes: {
     up: async (cli, options) => (await import('./up.ts')).up(cli, options),
     down: async (cli, options) => (await import('./down.ts')).down(cli, options),
@@ -29,11 +29,8 @@ for (const stream of [process.stdout, process.stderr]) {
     process.exit(0);
   });
 }
-const die = (error: unknown): void => {
-  process.exitCode = reportError(error, process.argv.includes('--json'), host);
-  process.exit();
-};
-process.on('uncaughtException', die);
-process.on('unhandledRejection', die);
+process.on('uncaughtException', (error) => {
+  process.exit(reportError(error, process.argv.includes('--json'), host));
+});
 
 process.exitCode = await runCli(process.argv.slice(2), host);

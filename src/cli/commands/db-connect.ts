@@ -1,8 +1,8 @@
-/** `db connect`: valkey-cli on a database. */
 import { ValkeeperError } from '../../domain/errors.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import type { Cli } from '../cli.ts';
 
+/** `db connect`: valkey-cli on a database. */
 export const addDbConnect: AddCommand = (db, host) => {
   db.command('connect')
     .argument('<name>', 'the database')
@@ -21,7 +21,7 @@ async function connect(cli: Cli, name: string, args: string[]): Promise<void> {
     cli.client.database(name),
     cli.client.password(name),
   ]);
-  const { cliPath, serverPath } = await cli.host.engine();
+  const { cliPath, serverPath } = await cli.host.engine(cli.dataDir);
   if (!cliPath) throw new ValkeeperError('no_cli', { engine: serverPath, name });
   const [endpoint] = clusterEndpoints;
   if (!endpoint) throw new ValkeeperError('no_node_answers', { name });

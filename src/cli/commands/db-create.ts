@@ -1,4 +1,3 @@
-/** `db create`: asks for a database and waits until it is ready. */
 import { type AddCommand, action, example } from '../action.ts';
 import { describeDatabase } from '../describe.ts';
 import { integer } from '../options.ts';
@@ -10,6 +9,7 @@ interface Options extends SpecOptions {
   timeout: number;
 }
 
+/** `db create`: asks for a database and waits until it is ready. */
 export const addDbCreate: AddCommand = (db, host) => {
   const command = db.command('create').argument('<name>', 'lower-case letters, digits and hyphens');
   addSpecOptions(command.description('create a database and wait until it is ready'))

@@ -1,4 +1,3 @@
-/** `db delete`: removes a database with all its data, after a yes. */
 import { ValkeeperError } from '../../domain/errors.ts';
 import type { DatabaseStatus } from '../../domain/status.ts';
 import { type AddCommand, action, example } from '../action.ts';
@@ -12,6 +11,7 @@ interface Options {
   timeout: number;
 }
 
+/** `db delete`: removes a database with all its data, after a yes. */
 export const addDbDelete: AddCommand = (db, host) => {
   db.command('delete')
     .argument('<name>', 'the database')

@@ -1,8 +1,8 @@
-/** `db list`: all databases, a line each. */
 import { formatSize } from '../../domain/size.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { table } from '../table.ts';
 
+/** `db list`: all databases, a line each. */
 export const addDbList: AddCommand = (db, host) => {
   db.command('list')
     .description('list the databases')

@@ -1,6 +1,6 @@
-/** `db password`: the password and nothing else, for `$(...)`. */
 import { type AddCommand, action, example } from '../action.ts';
 
+/** `db password`: the password and nothing else, for `$(...)`. */
 export const addDbPassword: AddCommand = (db, host) => {
   db.command('password')
     .argument('<name>', 'the database')

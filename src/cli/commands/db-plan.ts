@@ -1,8 +1,8 @@
-/** `db plan`: what would be done, without doing it. */
 import type { PlanDocument } from '../../protocol/api.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { addSpecOptions, type SpecOptions, specOf } from '../spec-options.ts';
 
+/** `db plan`: what would be done, without doing it. */
 export const addDbPlan: AddCommand = (db, host) => {
   const command = db.command('plan').argument('<name>', 'an existing database, or one to be');
   addSpecOptions(command.description('show what would be done: now for a database that exists, or to create one'))

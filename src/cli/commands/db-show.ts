@@ -1,7 +1,7 @@
-/** `db show`: one database with its shards, nodes and conditions. */
 import { type AddCommand, action, example } from '../action.ts';
 import { describeDatabase } from '../describe.ts';
 
+/** `db show`: one database with its shards, nodes and conditions. */
 export const addDbShow: AddCommand = (db, host) => {
   db.command('show')
     .argument('<name>', 'the database')

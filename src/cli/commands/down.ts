@@ -1,6 +1,6 @@
-/** `down`: stops everything and keeps the data. */
 import { type AddCommand, action, example } from '../action.ts';
 
+/** `down`: stops everything and keeps the data. */
 export const addDown: AddCommand = (program, host) => {
   program
     .command('down')

@@ -1,6 +1,6 @@
-/** `engine`: which valkey-server is used, and where it came from. */
 import { type AddCommand, action, example } from '../action.ts';
 
+/** `engine`: which valkey-server is used, and where it came from. */
 export const addEngine: AddCommand = (program, host) => {
   program
     .command('engine')
@@ -8,7 +8,7 @@ export const addEngine: AddCommand = (program, host) => {
     .addHelpText('after', example('valkeeper engine'))
     .action(
       action(host, async (cli) => {
-        const engine = await cli.host.engine();
+        const engine = await cli.host.engine(cli.dataDir);
         cli.print(engine, () =>
           [
             `version  ${engine.version}`,

@@ -1,4 +1,3 @@
-/** `events`: what happened, oldest first. */
 import { type AddCommand, action, example } from '../action.ts';
 import { integer } from '../options.ts';
 
@@ -8,6 +7,7 @@ interface Options {
   limit: number;
 }
 
+/** `events`: what happened, oldest first. */
 export const addEvents: AddCommand = (program, host) => {
   program
     .command('events')

@@ -1,7 +1,7 @@
-/** `logs`: the last lines of a log. */
 import { type AddCommand, action, example } from '../action.ts';
 import { integer } from '../options.ts';
 
+/** `logs`: the last lines of a log. */
 export const addLogs: AddCommand = (program, host) => {
   program
     .command('logs')

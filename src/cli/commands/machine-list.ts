@@ -1,9 +1,9 @@
-/** `machine list`: the machines, whether their agents are connected, and what they carry. */
 import { formatSize } from '../../domain/size.ts';
 import type { MachineStatus } from '../../protocol/api.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { table } from '../table.ts';
 
+/** `machine list`: the machines, whether their agents are connected, and what they carry. */
 export const addMachineList: AddCommand = (machine, host) => {
   machine
     .command('list')
@@ -17,6 +17,7 @@ export const addMachineList: AddCommand = (machine, host) => {
     );
 };
 
+/** A line for each machine. */
 export const describeMachines = (machines: readonly MachineStatus[]): string =>
   table(
     ['MACHINE', 'ADDRESS', 'ZONE', 'AGENT', 'NODES', 'MEMORY', 'RESERVED'],

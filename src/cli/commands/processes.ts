@@ -2,6 +2,7 @@
 import { type AddCommand, action, example } from '../action.ts';
 import { integer } from '../options.ts';
 
+/** `server`. */
 export const addServer: AddCommand = (program, host) => {
   program
     .command('server', { hidden: true })
@@ -11,6 +12,7 @@ export const addServer: AddCommand = (program, host) => {
     .action(action<{ apiPort?: number }>(host, (cli, options) => host.processes.server(cli, options)));
 };
 
+/** `agent`. */
 export const addAgent: AddCommand = (program, host) => {
   program
     .command('agent', { hidden: true })

@@ -1,9 +1,9 @@
-/** `status`: whether it runs, where, and how its machines and databases are. */
 import type { FleetStatus } from '../../protocol/api.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { table } from '../table.ts';
 import { describeMachines } from './machine-list.ts';
 
+/** `status`: whether it runs, where, and how its machines and databases are. */
 export const addStatus: AddCommand = (program, host) => {
   program
     .command('status')
@@ -17,6 +17,7 @@ export const addStatus: AddCommand = (program, host) => {
     );
 };
 
+/** What runs, its machines, its databases. */
 export function describeFleet(status: FleetStatus): string {
   const { version, pid, startedAt, engineVersion, dataDir, stopping, machines, databases } = status;
   const state = stopping ? 'is stopping' : 'runs';

@@ -1,11 +1,11 @@
-/** `up`: starts everything and makes the first database; on a running directory, shows its state. */
 import { type AddCommand, action, example } from '../action.ts';
-import type { UpOptions } from '../host.ts';
 import { integer } from '../options.ts';
+import type { UpOptions } from '../process-options.ts';
 
 /** A machine needs an address of its own in the last part of 127.x.y.z. */
 const MACHINES = { min: 1, max: 200 };
 
+/** `up`: starts everything and makes the first database; on a running directory, shows its state. */
 export const addUp: AddCommand = (program, host) => {
   program
     .command('up')
