@@ -2,14 +2,15 @@
  * The agent of one machine: it keeps the machine's nodes under supervision and tells the control plane all about them.
  * It starts and stops what it is asked to; who is primary is never its business.
  */
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
-import { writeFileAtomic } from '../platform/files.ts';
+import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
+import { checkArgs } from './check-args.ts';
 import { freePorts } from './free-ports.ts';
 import { Link } from './link.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
@@ -42,24 +43,31 @@ export interface Agent {
 }
 
 const AGENT_FILE = 'agent.json';
-const MAX_LOG_LINES = 10_000;
 
-/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running */
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  mkdirSync(options.dir, { recursive: true, mode: 0o700 });
-  const dir = realpathSync(options.dir); // a process's working directory is told without links
+  const dir = makeFolder(options.dir);
   await claimFolder(dir);
   const agent = new MachineAgent({ ...options, dir });
   await agent.begin();
   return agent;
 }
 
+/** @returns its path without links: so the kernel tells the working directory of a process */
+function makeFolder(dir: string): string {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return realpathSync(dir);
+  } catch (error) {
+    throw fileError('open', dir, error);
+  }
+}
+
 async function claimFolder(dir: string): Promise<void> {
   const path = join(dir, AGENT_FILE);
-  if (existsSync(path)) {
-    const other = JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity;
-    if (isRunning(other) && other.pid !== process.pid)
-      throw new ValkeeperError('already_running', { dir, pid: other.pid });
+  const other = (await readJson(path)) as ProcessIdentity | undefined;
+  if (other && isRunning(other) && other.pid !== process.pid) {
+    throw new ValkeeperError('already_running', { dir, pid: other.pid });
   }
   await writeFileAtomic(path, JSON.stringify(identify(process.pid)));
 }
@@ -86,14 +94,17 @@ class MachineAgent implements Agent {
 
   async begin(): Promise<void> {
     const { log, controlUrl, token } = this.#options;
-    for (const directory of scanNodes(this.#folder)) {
-      const node = new SupervisedNode(directory, this.#surroundings());
-      const adopted = await node.adopt();
-      this.#nodes.set(node.id, node);
-      const { database } = directory.manifest.config;
-      if (adopted) log.info({ database, node: node.id, processId: node.pid }, 'Adopted a running node.');
-      else log.info({ database, node: node.id }, 'Found a node that does not run.');
-    }
+    const directories = await scanNodes(this.#folder);
+    await Promise.all(
+      directories.map(async (directory) => {
+        const node = new SupervisedNode(directory, this.#surroundings());
+        this.#nodes.set(node.id, node);
+        const adopted = await node.adopt();
+        const { database } = directory.manifest.config;
+        if (adopted) log.info({ database, node: node.id, processId: node.pid }, 'Adopted a running node.');
+        else log.info({ database, node: node.id }, 'Found a node that does not run.');
+      }),
+    );
     this.#link = new Link({
       controlUrl,
       token,
@@ -120,6 +131,7 @@ class MachineAgent implements Agent {
       enginePath,
       machine,
       address,
+      log,
       now: Date.now,
       changed: (node) => {
         const report = node.report();
@@ -146,7 +158,8 @@ class MachineAgent implements Agent {
     } as const;
   }
 
-  #handle({ operation, args }: Request): Promise<unknown> {
+  async #handle({ operation, args }: Request): Promise<unknown> {
+    checkArgs(operation, args);
     const operations: Operations = {
       create_node: (config) => this.#create(config),
       start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
@@ -155,8 +168,7 @@ class MachineAgent implements Agent {
       read_log: (wish) => this.#readLog(wish),
       shut_down: ({ graceMs }) => this.#shutDown(graceMs),
     };
-    const work = operations[operation] as ((args: unknown) => Promise<unknown>) | undefined;
-    if (!work) return Promise.reject(new ValkeeperError('unknown_operation', { operation: String(operation) }));
+    const work = operations[operation] as (args: unknown) => Promise<unknown>;
     return work(args);
   }
 
@@ -203,9 +215,10 @@ class MachineAgent implements Agent {
   }
 
   async #readLog({ id, lines }: AgentRequests['read_log']['args']): Promise<{ text: string }> {
-    const bounded = Math.min(lines, MAX_LOG_LINES);
-    if (id === null) return { text: await tail(join(this.#options.dir, 'agent.log'), bounded) };
-    return this.#exclusively(id, async (node) => ({ text: await node.directory.logTail(bounded) }));
+    if (id === null) return { text: await tail(join(this.#options.dir, 'agent.log'), lines) };
+    const node = this.#nodes.get(id);
+    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.#options.machine });
+    return { text: await node.directory.logTail(lines) }; // at once: the reader may wonder why a request takes long
   }
 
   async #shutDown(graceMs: number): Promise<Record<string, never>> {

@@ -72,14 +72,19 @@ export class Link {
     socket.on('ping', heard);
     socket.on('message', (data) => {
       heard();
-      this.#received(JSON.parse(String(data)) as ToAgent);
+      const message = parse(String(data));
+      if (message) this.#received(message);
+      else socket.close(1007, 'not a message');
     });
-    socket.on('error', () => {}); // 'close' follows
+    let failure = '';
+    socket.on('error', ({ message }) => {
+      failure = message; // 'close' follows
+    });
     socket.on('close', (code, reason) => {
       clearTimeout(silence);
       if (this.#closed) return;
       const wasOpen = this.#retryMs === FIRST_RETRY_MS;
-      if (code === 1008 || wasOpen) log.warn({ code, reason: String(reason) }, 'The control plane is away.');
+      if (code === 1008 || wasOpen) log.warn({ code, reason: failure || String(reason) }, 'The control plane is away.');
       this.#timer = setTimeout(() => this.#open(), this.#retryMs * (0.5 + Math.random() / 2));
       this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * 2);
     });
@@ -101,5 +106,15 @@ export class Link {
         this.tell({ type: 'reply', id, error: toErrorDocument(error) });
       },
     );
+  }
+}
+
+/** The message, or null when it is none. */
+function parse(text: string): ToAgent | null {
+  try {
+    const message = JSON.parse(text) as Partial<ToAgent> | null;
+    return message?.type === 'welcome' || message?.type === 'request' ? (message as ToAgent) : null;
+  } catch {
+    return null;
   }
 }

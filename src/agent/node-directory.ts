@@ -1,13 +1,26 @@
 /** A node's directory: what it is made of, what its processes left there, and what its disk says. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
+import { isNodeId, type NodeId } from '../domain/ids.ts';
 import type { DiskView, ProcessView } from '../domain/view.ts';
-import { fileError, writeFileAtomic } from '../platform/files.ts';
+import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { NodeConfig } from '../protocol/agent-messages.ts';
-import { isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
+import { type ClusterNodeLine, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
 import { isEmptyRdb, RDB_HEAD_BYTES } from './rdb-empty.ts';
 import { type Directive, formatConf } from './valkey-conf.ts';
 
@@ -20,12 +33,14 @@ export interface Manifest {
 }
 
 const MANIFEST = 'node.json';
+const CONF = 'valkey.conf';
 const TRASH_PREFIX = '.removed-';
 const NEW_PREFIX = '.new-';
 
 export class NodeDirectory {
   readonly path: string;
   manifest: Manifest;
+  #saving: Promise<unknown> = Promise.resolve();
 
   constructor(path: string, manifest: Manifest) {
     this.path = path;
@@ -40,13 +55,21 @@ export class NodeDirectory {
     return join(this.path, 'valkey.log');
   }
 
-  async save(change: Partial<Manifest>): Promise<void> {
+  /** Remembers at once, and on disk when it resolves; writes follow one another, so that the last one stays. @throws file_unusable */
+  save(change: Partial<Manifest>): Promise<void> {
     this.manifest = { ...this.manifest, ...change };
-    await writeFileAtomic(join(this.path, MANIFEST), JSON.stringify(this.manifest));
+    const saved = this.#saving.then(() => writeFileAtomic(join(this.path, MANIFEST), JSON.stringify(this.manifest)));
+    this.#saving = saved.catch(() => {});
+    return saved;
   }
 
   readNodesConf(): string {
     return existsSync(this.nodesConfPath) ? readFileSync(this.nodesConfPath, 'utf8') : '';
+  }
+
+  /** What its nodes.conf says of the node itself; undefined when there is none or it is not whole. */
+  ownLine(): ClusterNodeLine | undefined {
+    return parseNodesConf(this.readNodesConf())?.nodes.find(isMyself);
   }
 
   /** Last lines of the engine's log, at most `lines`. */
@@ -56,7 +79,7 @@ export class NodeDirectory {
 
   /** What lies here. Read from files: true of a node that does not run, a little old of one that does. */
   disk(): DiskView {
-    const own = parseNodesConf(this.readNodesConf())?.nodes.find(isMyself);
+    const own = this.ownLine();
     const claim = own
       ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
       : null;
@@ -64,44 +87,73 @@ export class NodeDirectory {
   }
 
   /** Out of sight at once, then gone: a crash in between leaves nothing that looks like a node. */
-  remove(): void {
+  async remove(): Promise<void> {
+    await this.#saving;
     const trash = join(this.path, '..', `${TRASH_PREFIX}${this.manifest.config.id}`);
     rmSync(trash, { recursive: true, force: true });
     renameSync(this.path, trash);
     rmSync(trash, { recursive: true, force: true });
   }
 
+  /** Of what the engine would read at its start: with an append-only file it ignores snapshots, even without the other. */
   #hasData(): boolean {
     const appendOnly = join(this.path, 'appendonlydir');
-    const logs = existsSync(appendOnly) ? readdirSync(appendOnly).map((name) => join(appendOnly, name)) : [];
-    const snapshots = [join(this.path, 'dump.rdb'), ...logs.filter((name) => name.endsWith('.rdb'))];
-    return (
-      logs.some((name) => name.endsWith('.aof') && sizeOf(name) > 0) ||
-      snapshots.some((name) => sizeOf(name) > 0 && !isEmptyRdb(head(name)))
-    );
+    if (!this.#isAppendOnly()) return holdsSomething(join(this.path, 'dump.rdb'));
+    return existsSync(appendOnly) && readdirSync(appendOnly).some((name) => holdsSomething(join(appendOnly, name)));
+  }
+
+  #isAppendOnly(): boolean {
+    const path = join(this.path, CONF);
+    return existsSync(path) && /^appendonly "yes"$/m.test(readFileSync(path, 'utf8'));
   }
 }
 
-const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+/** A snapshot with more than its header, or a log with anything. */
+function holdsSomething(path: string): boolean {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (path.endsWith('.rdb')) return size > 0 && !isEmptyRdb(head(path));
+  return path.endsWith('.aof') && size > 0;
+}
 
-const head = (path: string): Buffer => readFileSync(path).subarray(0, RDB_HEAD_BYTES);
+/** The file's beginning, as much of it as decides. */
+function head(path: string): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(RDB_HEAD_BYTES);
+    return buffer.subarray(0, readSync(file, buffer, 0, RDB_HEAD_BYTES, 0));
+  } finally {
+    closeSync(file);
+  }
+}
 
-/** The node directories in a folder; what a crash left half made or half removed is cleared away. */
-export function scanNodes(folder: string): NodeDirectory[] {
+/**
+ * The node directories in a folder; what a crash left half made or half removed is cleared away.
+ * @throws file_damaged, file_unusable: a node that cannot be read must not count as absent, for then it would count as dead
+ */
+export async function scanNodes(folder: string): Promise<NodeDirectory[]> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const found: NodeDirectory[] = [];
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     if (name.startsWith(TRASH_PREFIX) || name.startsWith(NEW_PREFIX)) rmSync(path, { recursive: true, force: true });
-    else found.push(new NodeDirectory(path, JSON.parse(readFileSync(join(path, MANIFEST), 'utf8')) as Manifest));
+    else if (isNodeId(name)) found.push(new NodeDirectory(path, await readManifest(path, name)));
   }
   return found;
+}
+
+async function readManifest(path: string, id: NodeId): Promise<Manifest> {
+  const file = join(path, MANIFEST);
+  const manifest = (await readJson(file)) as Partial<Manifest> | null | undefined;
+  if (manifest?.config?.id !== id) {
+    throw new ValkeeperError('file_damaged', { path: file, problem: `it does not describe the node ${id}` });
+  }
+  return manifest as Manifest;
 }
 
 /**
  * Makes a node's directory, whole or not at all.
  * @param address where the node listens
- * @throws file_unusable
+ * @throws file_unusable, invalid_value
  */
 export function makeNode(folder: string, config: NodeConfig, address: string): NodeDirectory {
   const path = join(folder, config.id);
@@ -113,7 +165,8 @@ export function makeNode(folder: string, config: NodeConfig, address: string): N
     lastExit: null,
   };
   const files: Record<string, string> = {
-    'valkey.conf': formatConf([...ownDirectives(path, address, port), ...config.directives]),
+    // The engine believes the last of two lines: the agent's own come last.
+    [CONF]: confText([...config.directives, ...ownDirectives(path, address, port)]),
     'users.acl': config.aclFile,
     'nodes.conf': config.nodesConf,
     [MANIFEST]: JSON.stringify(manifest),
@@ -125,15 +178,22 @@ export function makeNode(folder: string, config: NodeConfig, address: string): N
     renameSync(draft, path);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
-    throw error instanceof RangeError
-      ? new ValkeeperError('invalid_value', {
-          field: 'directives',
-          problem: error.message,
-          remedy: 'Correct the spec.',
-        })
-      : fileError('write', path, error);
+    throw fileError('write', path, error);
   }
   return new NodeDirectory(path, manifest);
+}
+
+function confText(directives: readonly Directive[]): string {
+  try {
+    return formatConf(directives);
+  } catch (error) {
+    const problem = (error as RangeError).message;
+    throw new ValkeeperError('invalid_value', {
+      field: 'create_node.directives',
+      problem,
+      remedy: 'Correct the spec.',
+    });
+  }
 }
 
 /** What the agent decides: where the node lives and where it listens. */

@@ -2,16 +2,18 @@
  * One node under supervision: its process is started, watched and stopped here, and every change is told at once.
  * It never starts by itself: whether a dead node may come back, and as what, is not the agent's to decide.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ADMIN_USER } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { DiskView } from '../domain/view.ts';
-import { writeFileAtomic } from '../platform/files.ts';
+import { fileError, writeFileAtomic } from '../platform/files.ts';
+import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import type { NodeReport, StartAs } from '../protocol/agent-messages.ts';
+import { myId } from '../valkey/admin.ts';
 import { EngineReplyError, EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
 import { fencedNodesConf } from './fence.ts';
 import { bootId, findProcess } from './find-process.ts';
@@ -23,7 +25,9 @@ const CONNECT_TIMEOUT_MS = 1_000;
 const COMMAND_TIMEOUT_MS = 1_000;
 /** A process that is not our child is looked at this often, beside the connection whose loss tells at once. */
 const WATCH_INTERVAL_MS = 1_000;
-const EXIT_POLL_MS = 5;
+/** From SIGKILL to the end; a process that a disk holds in the kernel takes longer. */
+const KILL_DEADLINE_MS = 10_000;
+const EXIT_POLL_MS = 2;
 const LOG_LINES_IN_ERROR = 8;
 
 export interface NodeSurroundings {
@@ -31,6 +35,7 @@ export interface NodeSurroundings {
   machine: string;
   /** Where nodes listen. */
   address: string;
+  log: Logger;
   now: () => number;
   /** Something about the node changed. */
   changed: (node: SupervisedNode) => void;
@@ -90,52 +95,54 @@ export class SupervisedNode {
       if (this.directory.manifest.process) await this.#noteExit('died', 'it ended while no agent watched');
       return false;
     }
-    await this.#refuseImpostor();
     this.#process = found;
-    await this.directory.save({ process: { ...found, bootId: bootId() }, lastExit: null });
     this.#watchFromOutside(found);
+    await this.#remember({ process: { ...found, bootId: bootId() }, lastExit: null });
+    await this.#compareIdentity();
     return true;
   }
 
-  /** Starts the process and waits until it accepts connections. A running one is left alone. @throws node_not_started, port_taken */
+  /**
+   * Starts the process and waits until it accepts connections. A running one is left alone; one that fails is gone
+   * when this rejects. @throws node_not_started, port_taken, node_identity_lost, file_unusable
+   */
   async start(as: StartAs): Promise<{ pid: number }> {
     if (this.pid === null && findProcess(this.directory)) await this.adopt();
     if (this.pid !== null) return { pid: this.pid };
     if (as.kind === 'replica') await this.#fence(as.primary);
+    else this.#requireIdentity();
     const found = await this.#spawn();
     try {
       await this.#accepting(found);
     } catch (error) {
-      if (isRunning(found)) process.kill(found.pid, 'SIGKILL');
+      await this.#kill(found);
+      await this.#exited(found, 'it did not start');
       throw error;
     }
     this.#around.changed(this);
     return { pid: found.pid };
   }
 
-  /** Ends the process: cleanly, and by force after `graceMs`. */
+  /** Ends the process: cleanly, and by force after `graceMs`. @throws node_not_ended */
   async stop(graceMs: number): Promise<void> {
     const running = this.#process;
     if (!running) return;
     this.#stopping = true;
-    signal(running, 'SIGTERM');
-    if (!(await ended(running, graceMs))) {
-      signal(running, 'SIGKILL');
-      await ended(running, graceMs);
+    try {
+      signal(running, 'SIGTERM');
+      if (!(await ended(running, graceMs))) await this.#kill(running);
+      await this.#exited(running, 'stopped by request');
+    } finally {
+      this.#stopping = false;
     }
-    await this.#exited(running, 'stopped by request');
-    this.#stopping = false;
   }
 
-  /** Ends the process at once and removes all it had. */
+  /** Ends the process at once and removes all it had. @throws node_not_ended, file_unusable: then nothing was removed */
   async destroy(): Promise<void> {
-    if (this.#process) {
-      this.#stopping = true;
-      signal(this.#process, 'SIGKILL');
-      await ended(this.#process, START_DEADLINE_MS);
-    }
+    if (this.#process) await this.#kill(this.#process);
+    this.#process = null;
     this.detach();
-    this.directory.remove();
+    await this.directory.remove();
   }
 
   /** Stops watching; the process goes on. */
@@ -152,28 +159,64 @@ export class SupervisedNode {
     await writeFileAtomic(this.directory.nodesConfPath, text);
   }
 
+  /** Without its own nodes.conf the engine would make up a new identity, and be a stranger to all others. */
+  #requireIdentity(): void {
+    if (this.directory.ownLine()?.id === this.id) return;
+    throw new ValkeeperError('node_identity_lost', { node: this.id, path: this.directory.nodesConfPath });
+  }
+
   async #spawn(): Promise<ProcessIdentity> {
-    const output = openSync(this.directory.logPath, 'a', 0o600);
-    const child = spawn(this.#around.enginePath, [join(this.directory.path, 'valkey.conf')], {
-      cwd: this.directory.path,
-      detached: true,
-      stdio: ['ignore', output, output],
-    });
-    closeSync(output);
+    const child = this.#spawnEngine();
     child.unref();
-    const failed = new Promise<never>((_, reject) => child.once('error', reject));
-    failed.catch(() => {});
-    const found = child.pid === undefined ? null : identify(child.pid);
-    if (!found) {
-      await Promise.race([failed, pause(100)]).catch(() => {});
-      throw await this.#notStarted('the engine could not be run');
-    }
+    const failure = new Promise<string>((resolve) => child.once('error', ({ message }) => resolve(message)));
+    if (child.pid === undefined) throw await this.#notStarted(await failure);
+    const found = identify(child.pid);
+    if (!found) throw await this.#notStarted('it ended at once');
     this.#process = found;
     child.once('exit', (code, name) => {
       void this.#exited(found, name ? `ended by ${name}` : `exit code ${code}`);
     });
-    await this.directory.save({ process: { ...found, bootId: bootId() }, lastExit: null });
+    await this.#remember({ process: { ...found, bootId: bootId() }, lastExit: null });
     return found;
+  }
+
+  /** In a session of its own, so that neither a Ctrl-C nor the agent's end reaches it. */
+  #spawnEngine(): ChildProcess {
+    const { path, logPath } = this.directory;
+    let output: number;
+    try {
+      output = openSync(logPath, 'a', 0o600);
+    } catch (error) {
+      throw fileError('open', logPath, error);
+    }
+    try {
+      return spawn(this.#around.enginePath, [join(path, 'valkey.conf')], {
+        cwd: path,
+        detached: true,
+        stdio: ['ignore', output, output],
+      });
+    } finally {
+      closeSync(output);
+    }
+  }
+
+  /** A full disk must not change what is done and told: the next agent finds a process by its folder, too. */
+  async #remember(change: Parameters<NodeDirectory['save']>[0]): Promise<void> {
+    await this.directory.save(change).catch((error: unknown) => {
+      this.#around.log.error({ node: this.id, err: error }, 'A note about a node could not be written.');
+    });
+  }
+
+  async #kill(running: ProcessIdentity): Promise<void> {
+    signal(running, 'SIGKILL');
+    if (await ended(running, KILL_DEADLINE_MS)) return;
+    const { machine } = this.#around;
+    throw new ValkeeperError('node_not_ended', {
+      node: this.id,
+      machine,
+      pid: running.pid,
+      seconds: KILL_DEADLINE_MS / 1000,
+    });
   }
 
   async #accepting(found: ProcessIdentity): Promise<void> {
@@ -182,9 +225,11 @@ export class SupervisedNode {
     try {
       while (isRunning(found)) {
         try {
-          await connection.command('PING');
+          // A node of the same database would admit us, too: only the id tells who listens there.
+          if ((await myId(connection)) !== this.id) throw this.#portTaken();
           return;
         } catch (error) {
+          if (error instanceof ValkeeperError) throw error;
           if (error instanceof EngineReplyError && error.code === 'LOADING') return;
           if (error instanceof EngineUnreachable && error.reason === 'not_admitted') throw this.#portTaken();
           if (performance.now() > deadline)
@@ -227,14 +272,19 @@ export class SupervisedNode {
     });
   }
 
-  /** An engine that answers with another id is not this node. One that is too busy to answer is judged by its process alone. */
-  async #refuseImpostor(): Promise<void> {
+  /**
+   * An adopted process is the node's by its number, start time and folder, and the folder is in use: it is kept and told
+   * as running whatever it calls itself. The control plane sees another id for itself; the log says it here.
+   */
+  async #compareIdentity(): Promise<void> {
+    const { log } = this.#around;
     const connection = this.#connect();
     try {
-      const found = String(await connection.command('CLUSTER', 'MYID'));
-      if (found !== this.id) throw new ValkeeperError('node_identity', { node: this.id, found, port: this.port });
+      const found = await myId(connection);
+      if (found !== this.id) log.error({ node: this.id, found }, 'An adopted node calls itself something else.');
     } catch (error) {
-      if (error instanceof ValkeeperError) throw error;
+      const reason = (error as Error).message;
+      log.warn({ node: this.id, reason }, 'An adopted node does not say who it is: its process is all the evidence.');
     } finally {
       connection.close();
     }
@@ -244,13 +294,13 @@ export class SupervisedNode {
   #watchFromOutside(found: ProcessIdentity): void {
     const check = (): void => {
       if (!isRunning(found)) void this.#exited(found, 'its process is gone');
-      else connection.open().catch(() => {});
+      else if (this.#watch?.connection === connection) connection.open().catch(() => {});
     };
     // The kernel closes sockets a moment before the process is gone from /proc.
     const lost = (): void => void ended(found, 200).then(check);
     const connection = this.#connect(lost);
-    connection.open().catch(() => {});
     this.#watch = { connection, timer: setInterval(check, WATCH_INTERVAL_MS) };
+    connection.open().catch(() => {});
   }
 
   async #exited(which: ProcessIdentity, detail: string): Promise<void> {
@@ -263,9 +313,9 @@ export class SupervisedNode {
   async #noteExit(how: 'stopped' | 'died', detail: string): Promise<void> {
     this.#disk = this.directory.disk();
     const lastExit = { state: 'exited', how, at: this.#around.now(), detail } as const;
-    this.directory.manifest = { ...this.directory.manifest, lastExit };
+    const remembered = this.#remember({ process: null, lastExit });
     this.#around.changed(this);
-    await this.directory.save({ process: null, lastExit });
+    await remembered;
   }
 }
 

@@ -97,10 +97,10 @@ export const ERRORS = {
     message: 'Port {port} of {address} on {machine} is taken by another process.',
     hint: 'Stop what listens there (`ss -ltnp` shows it), or delete the database and create it again on other ports.',
   },
-  node_identity: {
+  node_identity_lost: {
     kind: 'conflict',
-    message: 'What listens on port {port} is not the node {node}: it calls itself {found}.',
-    hint: 'Stop that process; the node is found again by itself.',
+    message: 'The node {node} is not started as itself: {path} does not say who it is.',
+    hint: 'As a replica of a running primary it is started all the same. Without one: put a copy of that file back.',
   },
   api_port_taken: {
     kind: 'conflict',
@@ -213,6 +213,11 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'The node {node} on {machine} did not start: {problem}. Its log ends with: {log}',
     hint: 'Mend what the log names; it is tried again by itself.',
+  },
+  node_not_ended: {
+    kind: 'unavailable',
+    message: 'The process {pid} of the node {node} on {machine} has not ended {seconds} s after it was killed.',
+    hint: 'The kernel holds it, as a rule for a disk that does not answer: look at `dmesg`. It is tried again.',
   },
   no_free_ports: {
     kind: 'unavailable',

@@ -18,7 +18,9 @@ export function startTimeOf(pid: number): number | null {
   // The second field is the program's name in parentheses and may hold anything; the third is the state.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state] = fields;
-  return state === 'Z' || state === 'X' ? null : Number(fields[19]);
+  // Its first thread may be through while others still hold its sockets and locks.
+  const threads = Number(fields[17]);
+  return (state === 'Z' || state === 'X') && threads <= 1 ? null : Number(fields[19]);
 }
 
 /** The running process of that number; null when there is none. */

@@ -1,0 +1,66 @@
+/** The arguments of requests, looked at before anything is done with them. No schema library: agents stay small. */
+import { ValkeeperError } from '../domain/errors.ts';
+import { isNodeId } from '../domain/ids.ts';
+import type { AgentOperation } from '../protocol/agent-messages.ts';
+
+type Check = readonly [wanted: string, holds: (value: unknown) => boolean];
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isWhole = (value: unknown, from: number, to: number): boolean =>
+  Number.isInteger(value) && Number(value) >= from && Number(value) <= to;
+
+const NODE: Check = ['a node id', (value) => isText(value) && isNodeId(value)];
+const TEXT: Check = ['a text', isText];
+/** The bus port, 10000 above, must exist, too. */
+const PORT: Check = ['a port from 1 to 55535', (value) => isWhole(value, 1, 55_535)];
+const LONGEST_GRACE_MS = 600_000;
+const GRACE: Check = [`0 to ${LONGEST_GRACE_MS} ms`, (value) => isWhole(value, 0, LONGEST_GRACE_MS)];
+const MOST_PORTS = 1_000;
+const MOST_LINES = 10_000;
+
+const isStartAs = (value: unknown): boolean =>
+  isObject(value) &&
+  (value['kind'] === 'itself' ||
+    (value['kind'] === 'replica' &&
+      isObject(value['primary']) &&
+      NODE[1](value['primary']['id']) &&
+      isText(value['primary']['host']) &&
+      /^[0-9a-zA-Z.:-]+$/.test(value['primary']['host']) && // it becomes part of a line
+      PORT[1](value['primary']['port'])));
+
+const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
+
+const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
+  create_node: {
+    id: NODE,
+    database: TEXT,
+    databaseUid: TEXT,
+    port: PORT,
+    directives: ['a list of lists of texts', (value) => Array.isArray(value) && value.every(isListOfTexts)],
+    aclFile: TEXT,
+    adminPassword: TEXT,
+    nodesConf: TEXT,
+  },
+  start_node: { id: NODE, as: ['how to start', isStartAs] },
+  remove_node: { id: NODE, databaseUid: TEXT },
+  free_ports: {
+    count: [`1 to ${MOST_PORTS}`, (value) => isWhole(value, 1, MOST_PORTS)],
+    avoid: ['a list of ports', (value) => Array.isArray(value) && value.every(Number.isInteger)],
+  },
+  read_log: {
+    id: ['a node id or null', (value) => value === null || NODE[1](value)],
+    lines: [`1 to ${MOST_LINES}`, (value) => isWhole(value, 1, MOST_LINES)],
+  },
+  shut_down: { graceMs: GRACE },
+};
+
+/** Refuses what no control plane of this version sends. @throws unknown_operation, invalid_value */
+export function checkArgs(operation: string, args: unknown): void {
+  if (!Object.hasOwn(CHECKS, operation)) throw new ValkeeperError('unknown_operation', { operation });
+  for (const [name, [wanted, holds]] of Object.entries(CHECKS[operation as AgentOperation])) {
+    if (isObject(args) && holds(args[name])) continue;
+    const remedy = 'Agent and control plane must be of the same version.';
+    throw new ValkeeperError('invalid_value', { field: `${operation}.${name}`, problem: `must be ${wanted}`, remedy });
+  }
+}
