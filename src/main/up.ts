@@ -46,10 +46,11 @@ async function startUnlessRunning(cli: Cli, options: UpOptions): Promise<boolean
   const onWait = (): void => progress.phase('another `up` is starting this directory: waiting for it');
   const release = await takeFileLock(pathsIn(cli.dataDir).upLock, onWait, interrupt.signal);
   try {
+    const fleet = await chooseMachines(cli.dataDir, options);
     const server = runningServer(cli.dataDir);
     if (server && !(await cli.client.status()).stopping) return false;
     if (server) await waitForExit([server], STOPPING_MS);
-    await start(cli, options, progress, interrupt.signal);
+    await start(cli, fleet, options, progress, interrupt.signal);
     return true;
   } finally {
     release();
@@ -58,8 +59,13 @@ async function startUnlessRunning(cli: Cli, options: UpOptions): Promise<boolean
   }
 }
 
-async function start(cli: Cli, options: UpOptions, progress: Progress, signal: AbortSignal): Promise<void> {
-  const fleet = await chooseMachines(cli.dataDir, options);
+async function start(
+  cli: Cli,
+  fleet: FleetFile,
+  options: UpOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   if (!options.auth && fleet.createdMain) cli.note('--no-auth changes nothing: the first start has made `main`.');
   await engineForUp(progress);
   signal.throwIfAborted();
@@ -82,7 +88,7 @@ async function start(cli: Cli, options: UpOptions, progress: Progress, signal: A
   }
 }
 
-/** @throws fleet_exists when other machines are asked for than the directory has */
+/** The fleet of the directory; of a new one, as asked for. @throws fleet_exists when it has other machines, invalid_value */
 async function chooseMachines(dataDir: string, { machines, addressBase }: UpOptions): Promise<FleetFile> {
   const fleet = await readFleet(dataDir);
   if (!fleet) {
