@@ -59,8 +59,8 @@ export class NodeConnection {
 
   /** The answers, in order; error replies stay in their places. @throws EngineUnreachable when one is missing */
   pipeline(commands: readonly (readonly CommandArgument[])[]): Promise<Reply[]> {
-    const frames = Buffer.concat(commands.map(encodeCommand));
     return new Promise((resolve, reject) => {
+      const frames = Buffer.concat(commands.map(encodeCommand));
       const refusal = this.#refusal(commands.length);
       if (refusal) {
         reject(refusal);
