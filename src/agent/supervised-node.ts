@@ -18,16 +18,15 @@ import { EngineReplyError, EngineUnreachable, NodeConnection } from '../valkey/c
 import { fencedNodesConf } from './fence.ts';
 import { bootId, findProcess } from './find-process.ts';
 import type { NodeDirectory } from './node-directory.ts';
+import { OutsideWatch } from './outside-watch.ts';
+import { ended, signal } from './process-end.ts';
 
 const START_DEADLINE_MS = 10_000;
 const START_POLL_MS = 4;
 const CONNECT_TIMEOUT_MS = 1_000;
 const COMMAND_TIMEOUT_MS = 1_000;
-/** A process that is not our child is looked at this often, beside the connection whose loss tells at once. */
-const WATCH_INTERVAL_MS = 1_000;
 /** From SIGKILL to the end; a process that a disk holds in the kernel takes longer. */
 const KILL_DEADLINE_MS = 10_000;
-const EXIT_POLL_MS = 2;
 const LOG_LINES_IN_ERROR = 8;
 
 export interface NodeSurroundings {
@@ -47,7 +46,7 @@ export class SupervisedNode {
   #process: ProcessIdentity | null = null;
   #disk: DiskView;
   #stopping = false;
-  #watch: { connection: NodeConnection; timer: NodeJS.Timeout } | null = null;
+  #watch: OutsideWatch | null = null;
   /** Requests for this node run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -147,9 +146,7 @@ export class SupervisedNode {
 
   /** Stops watching; the process goes on. */
   detach(): void {
-    if (!this.#watch) return;
-    clearInterval(this.#watch.timer);
-    this.#watch.connection.close();
+    this.#watch?.close();
     this.#watch = null;
   }
 
@@ -290,17 +287,12 @@ export class SupervisedNode {
     }
   }
 
-  /** An adopted process is no child: the loss of a connection tells of its end, and /proc confirms it. */
   #watchFromOutside(found: ProcessIdentity): void {
-    const check = (): void => {
-      if (!isRunning(found)) void this.#exited(found, 'its process is gone');
-      else if (this.#watch?.connection === connection) connection.open().catch(() => {});
-    };
-    // The kernel closes sockets a moment before the process is gone from /proc.
-    const lost = (): void => void ended(found, 200).then(check);
-    const connection = this.#connect(lost);
-    this.#watch = { connection, timer: setInterval(check, WATCH_INTERVAL_MS) };
-    connection.open().catch(() => {});
+    this.#watch = new OutsideWatch({
+      process: found,
+      connect: (onLost) => this.#connect(onLost),
+      onEnd: () => void this.#exited(found, 'its process is gone'),
+    });
   }
 
   async #exited(which: ProcessIdentity, detail: string): Promise<void> {
@@ -317,18 +309,4 @@ export class SupervisedNode {
     this.#around.changed(this);
     await remembered;
   }
-}
-
-function signal(running: ProcessIdentity, name: NodeJS.Signals): void {
-  if (isRunning(running)) process.kill(running.pid, name);
-}
-
-/** Waits for the process to end; false when it has not within `timeoutMs`. */
-async function ended(running: ProcessIdentity, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
-  while (isRunning(running)) {
-    if (performance.now() > deadline) return false;
-    await pause(EXIT_POLL_MS);
-  }
-  return true;
 }
