@@ -24,6 +24,7 @@ export function engineView(seen: NodeObservation): EngineView {
     offset: replication.offset,
     linkUp: replication.linkUp,
     syncInProgress: replication.syncInProgress,
+    streamedBytes: replication.streamedBytes,
     replicas: replication.replicas.map(({ host, port, state, offset, lagSeconds }) => ({
       host,
       port,

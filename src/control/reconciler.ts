@@ -93,6 +93,8 @@ export class Reconciler {
   async #execute(database: Database, step: Step, { problems }: Plan): Promise<Outcome> {
     const outcome = await execute(this.#around, database, step);
     this.#backoff.note(step, outcome, this.#around.now());
+    // A probe changes nothing, and is repeated until it has come through: no history worth telling.
+    if (step.kind === 'probe' && outcome.result === 'done') return outcome;
     const sentence = explainBecause(database, step, problems);
     const assignment = database.nodes.find(({ id }) => id === step.target);
     const about = assignment ? { node: assignment.id, shard: assignment.shard, machine: assignment.machine } : {};

@@ -74,6 +74,8 @@ export type EngineView =
       /** Replicas only: the link to the primary. */
       linkUp: boolean;
       syncInProgress: boolean;
+      /** Replicas only: bytes of the primary's stream that have come since the last full copy. */
+      streamedBytes: number;
       /** Primaries only. */
       replicas: readonly ReplicaLink[];
       keys: number;

@@ -217,12 +217,13 @@ function attachReplica(situation: Situation, problem: Problem): Step[] {
   ];
 }
 
-/** Linked and online, but never heard of: a database that nobody writes to gives its replicas nothing to acknowledge. */
+/** Linked and online, but nothing came yet: a database that nobody writes to streams nothing. */
 function proveSync(situation: Situation, problem: Problem): Step[] {
   const { owner, slots } = shardOf(situation, problem);
   const { assignment, engine } = target(situation, problem);
   const link = linkTo(assignment, owner);
-  if (!engine?.linkUp || engine.syncInProgress || !link?.online || link.ackedOffset > 0) return [];
+  if (!engine?.linkUp || engine.syncInProgress || !link?.online) return [];
+  if (engine.streamedBytes > 0 && link.ackedOffset > 0) return [];
   const expects = { role: 'primary', ownsSlots: true } as const;
   return [{ kind: 'probe', target: owner!.assignment.id, args: { slots }, expects, because: problem.code }];
 }

@@ -89,14 +89,16 @@ export function lagBytes(replica: Member, primary: Member | null): number | null
 }
 
 /**
- * In sync: it follows this primary, its link is up, and the primary has had its acknowledgement lately. A link that is
- * up is not enough: for up to a second after a full copy nothing is streamed yet.
+ * In sync: it follows this primary, its link is up, the primary has had its acknowledgement lately, and it has had some
+ * of the stream since its last full copy. A link that is up is not enough, nor is an acknowledgement: for up to a
+ * second after a full copy both are there and nothing is streamed, and a kill then loses all that was written meanwhile.
  */
 export function isInSync(replica: Member, primary: Member | null): boolean {
   const { engine } = replica;
   if (engine?.role !== 'replica' || !primary?.engine || engine.primaryId !== primary.assignment.id) return false;
-  if (!engine.linkUp || engine.syncInProgress || lagBytes(replica, primary) === null) return false;
-  return linkTo(replica.assignment, primary)!.ackAgeSeconds <= MAX_ACK_AGE_SECONDS;
+  if (!engine.linkUp || engine.syncInProgress || engine.streamedBytes === 0) return false;
+  const link = linkTo(replica.assignment, primary);
+  return link?.online === true && link.ackedOffset > 0 && link.ackAgeSeconds <= MAX_ACK_AGE_SECONDS;
 }
 
 /** True when every node of the shard that is not the owner follows it, in sync. */

@@ -49,6 +49,11 @@ export interface ReplicationInfo {
   linkUp: boolean;
   /** Replicas only: it reads a full copy. */
   syncInProgress: boolean;
+  /**
+   * Replicas only: bytes of the primary's stream that came since the last full copy (`repl_backlog_histlen`: the copy
+   * empties the backlog, the stream fills it).
+   */
+  streamedBytes: number;
   /** Primaries only. */
   replicas: InfoReplica[];
 }
@@ -61,6 +66,7 @@ export function replicationInfo(fields: InfoFields): ReplicationInfo {
       offset: numberField(fields, 'slave_repl_offset'),
       linkUp: textField(fields, 'master_link_status') === 'up',
       syncInProgress: numberField(fields, 'master_sync_in_progress') === 1,
+      streamedBytes: numberField(fields, 'repl_backlog_histlen'),
       replicas: [],
     };
   }
@@ -69,6 +75,7 @@ export function replicationInfo(fields: InfoFields): ReplicationInfo {
     offset: numberField(fields, 'master_repl_offset'),
     linkUp: false,
     syncInProgress: false,
+    streamedBytes: 0,
     replicas: [...fields].filter(([name]) => /^slave\d+$/.test(name)).map(([, value]) => parseReplica(value)),
   };
 }

@@ -79,6 +79,7 @@ for (const shards of [3, 1]) {
       );
       assert.equal(created.code, 0, created.stderr);
       const client = await fleet.client('volatile');
+      test.after(() => client.disconnect());
       const seeds = Array.from({ length: SEED_KEYS }, (_, index) => `seed:${index}`);
       await Promise.all(seeds.map((key) => client.set(key, key)));
       const writer = new Writer(client, 'write', 4);
@@ -93,7 +94,6 @@ for (const shards of [3, 1]) {
       assert.deepEqual(lostSeeds, []);
       // Replication is asynchronous: what was on its way at a kill may be gone, never what was there before.
       assert.ok(lost.length < KILLS * 4, `${lost.length} acknowledged writes lost`);
-      await client.quit();
     });
   });
 }
