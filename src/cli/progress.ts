@@ -63,7 +63,7 @@ export class Progress {
     this.#shownAt = this.#now();
     const text = this.#wanted;
     this.#display.write(
-      this.#display.isTTY ? `\r\u001b[2K${text.slice(0, (this.#display.columns ?? 80) - 1)}` : `${text}\n`,
+      this.#display.isTTY ? `\r\u001b[2K${text.slice(0, (this.#display.columns || 80) - 1)}` : `${text}\n`,
     );
   }
 }

@@ -44,7 +44,7 @@ export async function startServer(dataDir: string, apiPort: number | undefined):
 }
 
 /** Why a process of ours ended: the error it printed, or else the last it wrote. */
-export function failureOf(name: string, stdout: string, stderr: string, how: string): ValkeeperError {
+function failureOf(name: string, stdout: string, stderr: string, how: string): ValkeeperError {
   const printed = printedError(stdout);
   if (printed) return printed;
   const detail = read(stderr).trimEnd().split('\n').slice(-LAST_LINES).join('\n') || 'it wrote nothing';

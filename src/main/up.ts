@@ -24,6 +24,7 @@ import { prepareDataDir } from './prepare.ts';
 import { processesIn, waitForExit } from './processes.ts';
 import { printRunning } from './report.ts';
 import { printedError, startServer } from './server-process.ts';
+import { Signals } from './signals.ts';
 
 /** A server that is stopping gets this long before `up` gives up on it. */
 const STOPPING_MS = 120_000;
@@ -32,16 +33,20 @@ const WATCH_MS = 500;
 /** @throws what any part throws; interrupted after Ctrl-C, when what was started has been stopped again */
 export async function up(cli: Cli, options: UpOptions): Promise<void> {
   prepareDataDir(cli.dataDir);
-  const started = await startUnlessRunning(cli, options);
-  await printRunning(cli, started);
-  if (started && options.foreground) await stayAttached(cli);
+  const signals = new Signals();
+  try {
+    const started = await startUnlessRunning(cli, options, signals);
+    await printRunning(cli, started);
+    if (started && options.foreground) await stayAttached(cli, signals);
+  } finally {
+    signals.release();
+  }
 }
 
 /** One at a time in a directory: the second waits and finds everything running. */
-async function startUnlessRunning(cli: Cli, options: UpOptions): Promise<boolean> {
+async function startUnlessRunning(cli: Cli, options: UpOptions, signals: Signals): Promise<boolean> {
   const interrupt = new AbortController();
-  const onSignal = (): void => interrupt.abort(new ValkeeperError('interrupted', { outcome: 'Nothing was started.' }));
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  signals.handle(() => interrupt.abort(new ValkeeperError('interrupted', { outcome: 'Nothing was started.' })));
   const progress = cli.progress();
   const onWait = (): void => progress.phase('another `up` is starting this directory: waiting for it');
   const release = await takeFileLock(pathsIn(cli.dataDir).upLock, onWait, interrupt.signal);
@@ -55,7 +60,6 @@ async function startUnlessRunning(cli: Cli, options: UpOptions): Promise<boolean
   } finally {
     release();
     progress.end();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
 }
 
@@ -163,14 +167,15 @@ async function awaitDatabases(cli: Cli, timeoutMs: number, progress: Progress, s
 }
 
 /** Until Ctrl-C or SIGTERM, which stop everything, or until the server ends otherwise. @throws not_running */
-async function stayAttached(cli: Cli): Promise<void> {
-  cli.note('Ctrl-C stops everything.');
-  while (await signalled(cli.dataDir)) {
+async function stayAttached(cli: Cli, signals: Signals): Promise<void> {
+  let noted = false;
+  while (await signalled(cli, signals, noted)) {
+    noted = true;
     try {
       // Without a terminal nobody can be asked, and who sent the signal means it.
-      return await stopRunning(cli, !cli.host.stdin.isTTY).then(() =>
-        cli.note('Everything has stopped; the data is kept.'),
-      );
+      await stopRunning(cli, !cli.host.stdin.isTTY);
+      cli.note('Everything has stopped; the data is kept.');
+      return;
     } catch (error) {
       if (!(error instanceof ValkeeperError && error.code === 'declined')) throw error;
       cli.note('It goes on.');
@@ -179,17 +184,14 @@ async function stayAttached(cli: Cli): Promise<void> {
 }
 
 /** True at a signal; false when the server has been stopped by somebody else. @throws not_running when it died */
-async function signalled(dataDir: string): Promise<boolean> {
+async function signalled(cli: Cli, signals: Signals, noted: boolean): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const onSignal = (): void => resolve(true);
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  signals.handle(() => resolve(true));
+  if (!noted) cli.note('Ctrl-C stops everything.');
   const watch = setInterval(() => {
-    if (runningServer(dataDir)) return;
-    if (processesIn(dataDir).length === 0) resolve(false);
-    else reject(new ValkeeperError('not_running', { dir: dataDir }));
+    if (runningServer(cli.dataDir)) return;
+    if (processesIn(cli.dataDir).length === 0) resolve(false);
+    else reject(new ValkeeperError('not_running', { dir: cli.dataDir }));
   }, WATCH_MS);
-  return promise.finally(() => {
-    clearInterval(watch);
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-  });
+  return promise.finally(() => clearInterval(watch));
 }

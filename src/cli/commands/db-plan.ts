@@ -19,7 +19,7 @@ export const addDbPlan: AddCommand = (db, host) => {
 };
 
 /** Sentences numbered by stage; steps of one stage run side by side. */
-export function describePlan({ database, steps, blocked }: PlanDocument): string {
+function describePlan({ database, steps, blocked }: PlanDocument): string {
   if (steps.length === 0 && blocked.length === 0) return `Nothing is to be done for ${database}.`;
   const done = steps.map(({ stage, sentence }, index) => {
     const number = steps[index - 1]?.stage === stage ? '' : `${stage}.`;

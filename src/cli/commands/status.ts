@@ -18,7 +18,7 @@ export const addStatus: AddCommand = (program, host) => {
 };
 
 /** What runs, its machines, its databases. */
-export function describeFleet(status: FleetStatus): string {
+function describeFleet(status: FleetStatus): string {
   const { version, pid, startedAt, engineVersion, dataDir, stopping, machines, databases } = status;
   const state = stopping ? 'is stopping' : 'runs';
   return [
