@@ -12,7 +12,7 @@ const line = (node: string, place: string, rest: string): string => `${node} ${p
 
 /** As a killed primary leaves it: it owns slots, and who is primary now was its replica. */
 const LEFT_BEHIND = [
-  line(SELF.id, '127.0.0.11:7000@17000', 'myself,master - 0 0 9 connected 0-8191 [93-<-${id('c')}]'),
+  line(SELF.id, '127.0.0.11:7000@17000', `myself,master - 0 0 9 connected 0-8191 [93-<-${id('c')}]`),
   line(PRIMARY.id, '127.0.0.99:6000@16000', `slave,fail ${SELF.id} 0 1 9 disconnected`),
   line(id('d'), '127.0.0.13:7003@17003', `slave ${SELF.id} 0 1 9 connected`),
   OTHER,
