@@ -3,8 +3,10 @@ import type { EngineView, PeerView } from '../domain/view.ts';
 import type { NodeObservation } from '../valkey/admin.ts';
 import { type ClusterNodeLine, isMyself } from '../valkey/cluster-nodes.ts';
 
+/** A node that did not answer, and why. */
 export const unreachable = (reason: string): EngineView => ({ state: 'unknown', reason });
 
+/** Everything the node answered. A node that does not know itself counts as not answering. */
 export function engineView(seen: NodeObservation): EngineView {
   const myself = seen.nodes.find(isMyself);
   if (!myself) return unreachable('it does not list itself among its nodes');

@@ -4,6 +4,7 @@ import type { MachineView } from '../domain/view.ts';
 import { reservedBytesPerNode } from '../plan/placement.ts';
 import type { Machine } from './agents.ts';
 
+/** Every machine there has been, connected or not, with the memory that its assigned nodes reserve. */
 export function fleetView(machines: readonly Machine[], databases: readonly Database[]): MachineView[] {
   const reserved = new Map<string, number>();
   for (const { spec, nodes } of databases) {

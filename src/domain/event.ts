@@ -2,9 +2,7 @@
 
 import type { NodeId } from './ids.ts';
 import type { JsonValue } from './json.ts';
-
-export const EVENT_SEVERITIES = ['info', 'warning', 'error'] as const;
-export type EventSeverity = (typeof EVENT_SEVERITIES)[number];
+import type { Severity } from './status.ts';
 
 export interface Event {
   /** Its number: grows by one from event to event and is never used again. */
@@ -13,7 +11,7 @@ export interface Event {
   at: string;
   /** What happened, as a stable code in snake_case, such as `node_started`. */
   kind: string;
-  severity: EventSeverity;
+  severity: Severity;
   /** Name of the database it concerns; absent when it concerns the fleet. */
   database?: string;
   shard?: string;

@@ -15,29 +15,6 @@ export function splitEvenly(parts: number): SlotRange[] {
   return Array.from({ length: parts }, (_, index) => [bound(index), bound(index + 1) - 1] as const);
 }
 
-/** Sorted, with neighbours and overlaps joined. */
-export function joinRanges(ranges: readonly SlotRange[]): SlotRange[] {
-  const joined: [number, number][] = [];
-  for (const [from, to] of [...ranges].sort((a, b) => a[0] - b[0])) {
-    const last = joined.at(-1);
-    if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
-    else joined.push([from, to]);
-  }
-  return joined;
-}
-
-/** The slots of 0 to 16383 that are in none of the ranges. */
-export function uncoveredSlots(ranges: readonly SlotRange[]): SlotRange[] {
-  const gaps: SlotRange[] = [];
-  let next = 0;
-  for (const [from, to] of joinRanges(ranges)) {
-    if (from > next) gaps.push([next, from - 1]);
-    next = to + 1;
-  }
-  if (next < SLOT_COUNT) gaps.push([next, SLOT_COUNT - 1]);
-  return gaps;
-}
-
 /** The slots that two sets of ranges share. */
 export function sharedSlots(a: readonly SlotRange[], b: readonly SlotRange[]): SlotRange[] {
   const shared: SlotRange[] = [];
@@ -48,7 +25,7 @@ export function sharedSlots(a: readonly SlotRange[], b: readonly SlotRange[]): S
       if (from <= to) shared.push([from, to]);
     }
   }
-  return joinRanges(shared);
+  return shared;
 }
 
 /** `0-5460, 5462`, for people. */

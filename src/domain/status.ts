@@ -7,11 +7,9 @@ import type { DatabaseSpec } from './spec.ts';
  * `ready`: this generation observed, all slots served, every replica in sync. `degraded`: was ready, is not now.
  * `creating` and `updating`: on the way to a generation for the first time. `deleting`: on the way out.
  */
-export const DATABASE_STATES = ['creating', 'ready', 'degraded', 'updating', 'deleting'] as const;
-export type DatabaseState = (typeof DATABASE_STATES)[number];
+export type DatabaseState = 'creating' | 'ready' | 'degraded' | 'updating' | 'deleting';
 
-export const SEVERITIES = ['info', 'warning', 'error'] as const;
-export type Severity = (typeof SEVERITIES)[number];
+export type Severity = 'info' | 'warning' | 'error';
 
 /** A problem as published: it holds now, since then, and this is what to do. */
 export interface Condition {

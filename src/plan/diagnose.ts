@@ -6,6 +6,7 @@ import type { DatabaseView } from '../domain/view.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
 import { isInSync, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
 
+/** The problems that hold in this view. */
 export function diagnose(database: Database, view: DatabaseView): Problem[] {
   if (database.deleting) return [{ code: 'database_unwanted', params: {} }];
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));

@@ -6,7 +6,7 @@ import { describeProblem, type Problem } from './problems.ts';
 import type { Step } from './step.ts';
 
 /** One step in a sentence, with names instead of ids where there are any. */
-export function explainStep(database: Database, step: Step): string {
+function explainStep(database: Database, step: Step): string {
   const at = (id: string): string => {
     const node = database.nodes.find((other) => other.id === id);
     return node ? `${shortId(id)} (${node.shard}, ${node.machine})` : shortId(id);

@@ -57,6 +57,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   majority_on_machine: levelPrimaries,
 };
 
+/** The problems, the steps that may run side by side now, and what a gate forbids. */
 export function plan(database: Database, view: DatabaseView): Plan {
   const problems = diagnose(database, view);
   const steps: Step[] = [];

@@ -20,6 +20,7 @@ type Since = ReadonlyMap<string, number>;
 export const problemKey = ({ code, shard, node, machine }: Problem): string =>
   [code, shard, node, machine].map((part) => part ?? '').join('/');
 
+/** The status to publish. `problems` are those that are told by now. */
 export function statusOf(
   database: Database,
   view: DatabaseView,
@@ -44,7 +45,7 @@ export function statusOf(
 }
 
 /** Every slot is served, every node agrees, every replica is in sync, and there are as many as were asked for. */
-export function isReady(database: Database, shards: readonly ShardTopology[]): boolean {
+function isReady(database: Database, shards: readonly ShardTopology[]): boolean {
   const { spec } = database;
   const members = shards.flatMap((shard) => shard.members);
   return (

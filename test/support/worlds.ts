@@ -16,7 +16,7 @@ export const fleet = (count: number, memoryBytes = 8 * 1024 ** 3): MachineView[]
     reservedBytes: 0,
   }));
 
-export const nodeIdOf = (index: number): string => (index + 1).toString(16).padStart(2, '0').repeat(20);
+const nodeIdOf = (index: number): string => (index + 1).toString(16).padStart(2, '0').repeat(20);
 
 /** A database as it is stored the moment it was asked for. Throws when it cannot be placed. */
 export function databaseOn(machines: readonly MachineView[], wish: Partial<DatabaseSpec> = {}): Database {

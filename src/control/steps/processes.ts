@@ -13,6 +13,7 @@ type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 
 const DONE: Outcome = { result: 'done' };
 
+/** The agent makes the directory and starts the process; done when it accepts connections. */
 export async function createNode(
   agents: Agents,
   database: Database,
@@ -23,6 +24,7 @@ export async function createNode(
   return DONE;
 }
 
+/** The agent starts the process, fenced if it is to come back as a replica. */
 export async function startNode(
   agents: Agents,
   database: Database,
@@ -37,6 +39,7 @@ export async function startNode(
   return DONE;
 }
 
+/** The agent stops the process and removes the directory, if it is this database's. */
 export async function removeNode(agents: Agents, database: Database, node: NodeAssignment): Promise<Outcome> {
   const args = { id: node.id, databaseUid: database.uid };
   await agents.request(node.machine, 'remove_node', args, REMOVE_TIMEOUT_MS);

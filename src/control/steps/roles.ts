@@ -36,11 +36,13 @@ export async function claimSlots(node: NodeConnection, step: StepOf<'claim_slots
   return outcome;
 }
 
+/** Handshakes are begun here and end by themselves. */
 export async function meet(node: NodeConnection, peers: readonly NodeAssignment[]): Promise<Outcome> {
   await Promise.all(peers.map(({ host, port }) => admin.clusterMeet(node, host, port, port + BUS_PORT_OFFSET)));
   return DONE;
 }
 
+/** What the node held is replaced by a copy of the primary's data. */
 export async function replicate(node: NodeConnection, step: StepOf<'replicate'>): Promise<Outcome> {
   await admin.replicate(node, step.args.primary);
   return DONE;
@@ -56,6 +58,7 @@ export async function probe(node: NodeConnection, slots: readonly SlotRange[]): 
   return DONE;
 }
 
+/** For 60 s the engine does not let a forgotten node in again by gossip; a later look repeats it if one returns. */
 export async function forget(node: NodeConnection, step: StepOf<'forget'>): Promise<Outcome> {
   await Promise.all(step.args.strangers.map((id) => admin.forget(node, id)));
   return DONE;
