@@ -60,6 +60,7 @@ async function startUnlessRunning(cli: Cli, options: UpOptions, signals: Signals
   } finally {
     release();
     progress.end();
+    signals.hold();
   }
 }
 
