@@ -66,6 +66,8 @@ test('a node is created, dies, is started again and is removed', async (t) => {
     assert.equal(statSync(join(scene.nodeDir(config.id), file)).mode & 0o777, 0o600, file);
   }
   assert.equal(statSync(scene.dir).mode & 0o777, 0o700);
+  const [, , , ownSession] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  assert.equal(Number(ownSession), pid, 'a session of its own: a Ctrl-C on the terminal does not reach it');
 
   const tookMs = await killNode(session, config.id, pid);
   t.diagnostic(`kill -9 of a child until reported: ${tookMs.toFixed(1)} ms`);
@@ -123,6 +125,8 @@ test('kill -9 of the agent leaves nodes serving; the next agent adopts them and 
     const tookMs = await killNode(session, id, pids[index]!);
     t.diagnostic(`kill -9 of an adopted process until reported: ${tookMs.toFixed(1)} ms`);
     assert.ok(tookMs < PROMPT_MS);
+    // Reported means gone: nothing of it holds the port or the lock on nodes.conf any more.
+    await session.request('start_node', { id, as: { kind: 'itself' } });
   }
 });
 

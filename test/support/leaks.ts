@@ -24,7 +24,7 @@ export function processesUnder(dir: string): FoundProcess[] {
 }
 
 /** The TCP ports on which somebody listens at this IPv4 address. */
-export function portsListenedOn(address: string): number[] {
+function portsListenedOn(address: string): number[] {
   const hex = address
     .split('.')
     .map((part) => Number(part).toString(16).padStart(2, '0').toUpperCase())
