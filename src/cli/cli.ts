@@ -24,6 +24,7 @@ export interface Host {
 export interface ProcessCommands {
   up(cli: Cli, options: UpOptions): Promise<void>;
   down(cli: Cli, options: { yes: boolean }): Promise<void>;
+  demo(cli: Cli, options: { keep: boolean }): Promise<void>;
   /** Resolves when the server has shut down. */
   server(cli: Cli, options: { apiPort?: number }): Promise<void>;
   /** Resolves when the agent has left its nodes or stopped them. */

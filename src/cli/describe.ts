@@ -49,5 +49,9 @@ const nodeCells = (role: string, { nodeId, host, port, machine, state }: NodeSta
 const describeLag = ({ lagBytes, inSync }: ReplicaStatus): string =>
   [lagBytes === null ? 'unknown' : `${lagBytes} bytes`, ...(inSync ? [] : ['not in sync'])].join(', ');
 
-const describeCondition = ({ severity, code, message, advice, since }: Condition): string =>
-  `${severity}: ${message} (${code}, since ${since})\n  ${advice}`;
+const describeCondition = ({ severity, code, message, advice, lastTry, since }: Condition): string =>
+  [
+    `${severity}: ${message} (${code}, since ${since})`,
+    `  ${advice}`,
+    ...(lastTry ? [`  Tried, and failed: ${lastTry}`] : []),
+  ].join('\n');

@@ -28,7 +28,13 @@ async function run(...args: string[]) {
       throw new ValkeeperError('not_running', { dir });
     },
     engine: () => Promise.reject(new Error('a defect')),
-    processes: { up: record('up'), down: record('down'), server: record('server'), agent: record('agent') },
+    processes: {
+      up: record('up'),
+      down: record('down'),
+      demo: record('demo'),
+      server: record('server'),
+      agent: record('agent'),
+    },
   };
   const code = await runCli(args, host);
   return { code, calls, ...output };

@@ -10,6 +10,7 @@ import { addDbList } from './commands/db-list.ts';
 import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
 import { addDbShow } from './commands/db-show.ts';
+import { addDemo } from './commands/demo.ts';
 import { addDown } from './commands/down.ts';
 import { addEngine } from './commands/engine.ts';
 import { addEvents } from './commands/events.ts';
@@ -20,7 +21,7 @@ import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
 import { usageError } from './usage-errors.ts';
 
-const TOP: AddCommand[] = [addUp, addDown, addStatus];
+const TOP: AddCommand[] = [addUp, addDown, addStatus, addDemo];
 const DATABASE: AddCommand[] = [addDbCreate, addDbList, addDbShow, addDbDelete, addDbPassword, addDbConnect, addDbPlan];
 const REST: AddCommand[] = [addEvents, addLogs, addEngine, addServer, addAgent];
 

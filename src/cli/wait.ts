@@ -40,10 +40,14 @@ export function missingToReady({ name, state, spec, shards, conditions }: Databa
   if (state === 'ready') return null;
   const served = shards.filter(({ primary }) => primary?.state === 'running').length;
   const inSync = shards.flatMap(({ replicas }) => replicas).filter((replica) => replica.inSync).length;
-  const worst = conditions.find(({ severity }) => severity === 'error') ?? conditions[0];
+  const worst =
+    conditions.find(({ lastTry }) => lastTry) ??
+    conditions.find(({ severity }) => severity === 'error') ??
+    conditions[0];
   return [
     `${name} is ${state}: ${served} of ${spec.shards} shards served`,
     `${inSync} of ${spec.shards * spec.replicas} replicas in sync`,
     ...(worst ? [worst.message.replace(/\.$/, '')] : []),
+    ...(worst?.lastTry ? [worst.lastTry.replace(/\.$/, '')] : []),
   ].join('; ');
 }

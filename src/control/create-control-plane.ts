@@ -242,7 +242,7 @@ class Plane implements RunningControlPlane {
     const seen = this.#loops.get(database.name)?.status;
     if (seen) return database.deleting ? { ...seen, state: 'deleting' } : seen;
     const nodes = new Map(database.nodes.map(({ id }) => [id, UNKNOWN_NODE]));
-    return statusOf(database, { at: this.#options.now(), machines: [], nodes }, [], new Map());
+    return statusOf(database, { at: this.#options.now(), machines: [], nodes }, [], new Map(), new Map());
   }
 
   async #newDatabase({ name, spec: input }: CreateDatabase): Promise<Database> {

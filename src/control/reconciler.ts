@@ -8,7 +8,7 @@ import type { DatabaseStatus } from '../domain/status.ts';
 import { explainBecause } from '../plan/explain.ts';
 import { type Plan, plan } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf } from '../plan/problems.ts';
-import { problemKey, statusOf } from '../plan/status.ts';
+import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { Backoff } from './backoff.ts';
 import { execute, type Tools } from './executor.ts';
@@ -32,6 +32,7 @@ export class Reconciler {
   /** Since when each problem that holds has held, in milliseconds, and the ones that have been told, by `problemKey`. */
   #since = new Map<string, number>();
   readonly #told = new Map<string, Problem>();
+  readonly #attempts = new Map<string, string>();
   #status: DatabaseStatus | null = null;
   #timer: NodeJS.Timeout | null = null;
   #pass: Promise<void> | null = null;
@@ -83,7 +84,7 @@ export class Reconciler {
     const next = plan(database, view);
     this.#noteProblems(next.problems);
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
-    this.#publish(database, statusOf(database, view, told, this.#since));
+    this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
     await this.#reached(database);
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#backoff.allows(step, this.#around.now()));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
@@ -93,6 +94,9 @@ export class Reconciler {
   async #execute(database: Database, step: Step, { problems }: Plan): Promise<Outcome> {
     const outcome = await execute(this.#around, database, step);
     this.#backoff.note(step, outcome, this.#around.now());
+    const attempt = attemptKey(step.because, step.target);
+    if (outcome.result === 'done') this.#attempts.delete(attempt);
+    else this.#attempts.set(attempt, outcome.reason);
     // A probe changes nothing, and is repeated until it has come through: no history worth telling.
     if (step.kind === 'probe' && outcome.result === 'done') return outcome;
     const sentence = explainBecause(database, step, problems);

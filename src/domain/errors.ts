@@ -249,6 +249,11 @@ export const ERRORS = {
     message: '{what} within {seconds} s: {missing}.',
     hint: 'It goes on in the background; look again with `{command}`.',
   },
+  demo_late: {
+    kind: 'unavailable',
+    message: 'The demo waited for {what}, but not even {seconds} s were enough: {missing}.',
+    hint: 'Perhaps the machine is too busy: play it again. With --keep the fleet stays, for a look at it.',
+  },
   start_failed: {
     kind: 'unavailable',
     message: 'The {process} ended while starting ({how}): {detail}',

@@ -20,6 +20,8 @@ export interface Condition {
   message: string;
   /** What Valkeeper does about it, or what a person should. */
   advice: string;
+  /** Why the latest attempt to mend it did not succeed; absent when there was none, or it did. */
+  lastTry?: string;
   /** What it is about. */
   shard?: string;
   node?: NodeId;

@@ -14,7 +14,7 @@ import type { Step } from './step.ts';
 import { shardTopology } from './topology.ts';
 
 const stateOf = (database: Database, view: DatabaseView): string =>
-  statusOf(database, view, plan(database, view).problems, new Map()).state;
+  statusOf(database, view, plan(database, view).problems, new Map(), new Map()).state;
 
 const kinds = (steps: readonly Step[]): string[] => [...new Set(steps.map(({ kind }) => kind))];
 

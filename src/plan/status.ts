@@ -16,6 +16,12 @@ import { isInSync, isWhole, lagBytes, type Member, type ShardTopology, shardTopo
 /** Since when each problem has held, by `problemKey`; milliseconds since the epoch. */
 type Since = ReadonlyMap<string, number>;
 
+/** Why the latest attempts to mend problems did not succeed, by `attemptKey`. */
+export type Attempts = ReadonlyMap<string, string>;
+
+/** What makes two attempts to mend the same: the problem's code and the node, or the database, it is about. */
+export const attemptKey = (code: string, target: string): string => `${code} ${target}`;
+
 /** What makes two problems of different passes the same. */
 export const problemKey = ({ code, shard, node, machine }: Problem): string =>
   [code, shard, node, machine].map((part) => part ?? '').join('/');
@@ -26,6 +32,7 @@ export function statusOf(
   view: DatabaseView,
   problems: readonly Problem[],
   since: Since,
+  attempts: Attempts,
 ): DatabaseStatus {
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   return {
@@ -34,7 +41,7 @@ export function statusOf(
     spec: database.spec,
     generation: database.generation,
     observedGeneration: database.observedGeneration,
-    conditions: problems.map((problem) => toCondition(problem, since, view.at)),
+    conditions: problems.map((problem) => toCondition(problem, since, attempts, view.at)),
     endpoint: null,
     clusterEndpoints: shards
       .flatMap(({ members }) => members)
@@ -64,13 +71,15 @@ function stateOf(database: Database, shards: readonly ShardTopology[]): Database
   return database.observedGeneration < database.generation ? 'updating' : 'degraded';
 }
 
-function toCondition(problem: Problem, since: Since, at: number): Condition {
+function toCondition(problem: Problem, since: Since, attempts: Attempts, at: number): Condition {
   const { code, shard, node, machine } = problem;
+  const lastTry = attempts.get(attemptKey(code, node ?? ''));
   return {
     code,
     severity: PROBLEMS[code].severity,
     message: describeProblem(problem),
     advice: adviceFor(problem),
+    ...(lastTry === undefined ? {} : { lastTry }),
     ...(shard === undefined ? {} : { shard }),
     ...(node === undefined ? {} : { node }),
     ...(machine === undefined ? {} : { machine }),

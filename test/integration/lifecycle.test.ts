@@ -14,8 +14,7 @@ const KEYS = 2_000;
 
 async function fill(fleet: Fleet, name: string): Promise<void> {
   const client = await fleet.client(name);
-  for (let key = 0; key < KEYS; key += 1) void client.set(`key:${key}`, `value ${key}`);
-  await client.set('last', 'one');
+  await Promise.all(Array.from({ length: KEYS }, (_, key) => client.set(`key:${key}`, `value ${key}`)));
   client.disconnect();
 }
 
