@@ -2,6 +2,7 @@
  * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
+import { fillTemplate } from './template.ts';
 
 /** What sort of failure it is, with the HTTP status and process exit code it maps to. */
 export const ERROR_KINDS = {
@@ -306,9 +307,6 @@ export type ErrorCode = keyof typeof ERRORS;
 /** Values for the placeholders of a catalogue entry. */
 export type ErrorParams = Record<string, string | number>;
 
-const fill = (template: string, params: ErrorParams): string =>
-  template.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
-
 /** The one error class: everything a person may see carries a code, a kind, a message and a hint. */
 export class ValkeeperError extends Error {
   override readonly name = 'ValkeeperError';
@@ -319,10 +317,10 @@ export class ValkeeperError extends Error {
 
   constructor(code: ErrorCode, params: ErrorParams = {}, options?: ErrorOptions) {
     const entry: CatalogueEntry = ERRORS[code];
-    super(fill(entry.message, params), options);
+    super(fillTemplate(entry.message, params), options);
     this.code = code;
     this.kind = entry.kind;
-    this.hint = fill(entry.hint, params);
+    this.hint = fillTemplate(entry.hint, params);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { NodeId } from '../domain/ids.ts';
 import type { Severity } from '../domain/status.ts';
+import { fillTemplate } from '../domain/template.ts';
 
 interface ProblemEntry {
   severity: Severity;
@@ -143,14 +144,11 @@ export interface Problem {
   params: Readonly<Record<string, string | number>>;
 }
 
-const fill = (template: string, params: Problem['params']): string =>
-  template.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
-
 /** The problem in words. */
-export const describeProblem = ({ code, params }: Problem): string => fill(PROBLEMS[code].message, params);
+export const describeProblem = ({ code, params }: Problem): string => fillTemplate(PROBLEMS[code].message, params);
 
 /** What is done about it, in words. */
-export const adviceFor = ({ code, params }: Problem): string => fill(PROBLEMS[code].advice, params);
+export const adviceFor = ({ code, params }: Problem): string => fillTemplate(PROBLEMS[code].advice, params);
 
 /** How long a problem must hold before it is told, in milliseconds. */
 export const patienceMsOf = (code: ProblemCode): number => (PROBLEMS[code] as ProblemEntry).patienceMs ?? 0;
