@@ -1,6 +1,5 @@
 /** Carries out one step: what it expects is checked again at the node, then the action, then an outcome as a value. */
 import type { Database } from '../domain/database.ts';
-import { toErrorDocument } from '../domain/errors.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import type { Agents } from './agents.ts';
 import type { Databases } from './databases.ts';
@@ -21,7 +20,7 @@ export async function execute(tools: Tools, database: Database, step: Step): Pro
   try {
     return await carryOut(tools, database, step);
   } catch (error) {
-    return { result: 'retry', reason: toErrorDocument(error).message };
+    return { result: 'retry', reason: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -49,9 +49,10 @@ function bornSlots(database: Database, id: string): string {
 
 /** A step with its reason: what is wrong, and what is done about it. */
 export function explainBecause(database: Database, step: Step, problems: readonly Problem[]): string {
+  const { shard } = database.nodes.find(({ id }) => id === step.target) ?? {};
+  const sameCode = problems.filter(({ code }) => code === step.because);
   const problem =
-    problems.find(({ code, node }) => code === step.because && node === step.target) ??
-    problems.find(({ code }) => code === step.because);
+    sameCode.find(({ node }) => node === step.target) ?? sameCode.find((other) => other.shard === shard) ?? sameCode[0];
   const reason = problem ? describeProblem(problem) : '';
   return `${explainStep(database, step)} ${reason}`.trim();
 }

@@ -223,10 +223,10 @@ function proveSync(situation: Situation, problem: Problem): Step[] {
   const { owner, slots } = shardOf(situation, problem);
   const { assignment, engine } = target(situation, problem);
   const link = linkTo(assignment, owner);
-  if (!engine?.linkUp || engine.syncInProgress || !link?.online) return [];
+  if (!owner?.engine?.clusterOk || !engine?.linkUp || engine.syncInProgress || !link?.online) return [];
   if (engine.streamedBytes > 0 && link.ackedOffset > 0) return [];
   const expects = { role: 'primary', ownsSlots: true } as const;
-  return [{ kind: 'probe', target: owner!.assignment.id, args: { slots }, expects, because: problem.code }];
+  return [{ kind: 'probe', target: owner.assignment.id, args: { slots }, expects, because: problem.code }];
 }
 
 /** Problems that may stand while primaries are levelled: they are not about copies. */
