@@ -1,0 +1,39 @@
+/** The README's examples, run as they stand there. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { type Fleet, withFleet } from '../support/fleet.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** The shell blocks that are marked `<!-- example: name -->`, in order. */
+const examples = new Map(
+  [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/<!-- example: (\S+) -->\n```sh\n([\s\S]*?)```/g)].map(
+    ([, name, script]) => [name!, script!] as const,
+  ),
+);
+
+function run(fleet: Fleet, name: string): Promise<string> {
+  const script = examples.get(name);
+  assert.ok(script, `the README has no example ${name}`);
+  return new Promise((resolve, reject) => {
+    execFile('bash', ['-euo', 'pipefail', '-c', script], { cwd: ROOT, env: fleet.env() }, (error, stdout, stderr) =>
+      error ? reject(new Error(`example ${name}: ${error.message}\n${stdout}\n${stderr}`)) : resolve(stdout),
+    );
+  });
+}
+
+it('does what the README says', async () => {
+  assert.deepEqual([...examples.keys()], ['start', 'use', 'kill', 'more']);
+  await withFleet({}, async (fleet) => {
+    const used = await run(fleet, 'use');
+    assert.match(used, /OK\nhello\n/);
+    assert.match(used, /main: ready/);
+    assert.match(await run(fleet, 'kill'), /Promote [0-9a-f]{8}/);
+    const more = await run(fleet, 'more');
+    assert.match(more, /1\. Create .*\(shard-1/);
+    assert.match(more, /cache +ready +2 +1 +128mb +none/);
+  });
+});
