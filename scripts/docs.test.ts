@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { renderErrors } from './render-errors.ts';
+import { PAGES } from './pages.ts';
 
-test('docs/errors.md is what the catalogue says (else: npm run docs)', () => {
-  assert.equal(readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8'), renderErrors());
-});
+for (const { name, path, render } of PAGES) {
+  test(`${name} is what its catalogue says (else: npm run docs)`, () => {
+    assert.equal(readFileSync(path, 'utf8'), render());
+  });
+}

@@ -1,13 +1,12 @@
-/** Writes docs/errors.md from the error catalogue. With --check: writes nothing and fails when the file is stale. */
+/** Writes the pages that are generated from catalogues. With --check: writes nothing and fails when one is stale. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { renderErrors } from './render-errors.ts';
+import { PAGES } from './pages.ts';
 
-const path = new URL('../docs/errors.md', import.meta.url);
-const wanted = renderErrors();
-
-if (!process.argv.includes('--check')) {
-  writeFileSync(path, wanted);
-} else if (readFileSync(path, 'utf8') !== wanted) {
-  console.error('docs/errors.md is stale: run `npm run docs`.');
-  process.exitCode = 1;
+for (const { name, path, render } of PAGES) {
+  if (!process.argv.includes('--check')) {
+    writeFileSync(path, render());
+  } else if (readFileSync(path, 'utf8') !== render()) {
+    console.error(`${name} is stale: run \`npm run docs\`.`);
+    process.exitCode = 1;
+  }
 }

@@ -155,7 +155,7 @@ export class Reconciler {
     }
   }
 
-  #tell(kind: string, problem: Problem, message: string): void {
+  #tell(kind: 'problem_opened' | 'problem_closed', problem: Problem, message: string): void {
     const { severity } = PROBLEMS[problem.code];
     if (severity === 'info') return;
     const { params: _, code, ...about } = problem;

@@ -4,13 +4,30 @@ import type { NodeId } from './ids.ts';
 import type { JsonValue } from './json.ts';
 import type { Severity } from './status.ts';
 
+/** Everything that can happen, with what it means. Stable: scripts may match on the kinds. */
+export const EVENT_KINDS = {
+  database_created: 'A database was asked for; it comes into being next.',
+  database_state: 'A database is in another state than before.',
+  database_unwanted: 'A database is to be deleted.',
+  database_deleted: 'A database and all its nodes are gone.',
+  problem_opened: 'A problem has come up, or has lasted long enough to be told; it is a condition until it is closed.',
+  problem_closed: 'A problem holds no longer.',
+  step_done: 'A step of a plan was carried out, for the reason given.',
+  step_not_done: 'A step was not carried out, or did not work; the next look decides anew.',
+  pass_failed: 'A look at a database failed by a defect of Valkeeper; it looks again.',
+  machine_connected: 'The agent of a machine has connected.',
+  machine_lost: 'The agent of a machine is gone; its nodes are left as they are.',
+  fleet_stopping: 'All nodes and agents are being stopped, as asked.',
+} as const;
+
+export type EventKind = keyof typeof EVENT_KINDS;
+
 export interface Event {
   /** Its number: grows by one from event to event and is never used again. */
   seq: number;
   /** ISO time. */
   at: string;
-  /** What happened, as a stable code in snake_case, such as `node_started`. */
-  kind: string;
+  kind: EventKind;
   severity: Severity;
   /** Name of the database it concerns; absent when it concerns the fleet. */
   database?: string;

@@ -11,7 +11,7 @@ import type { Store } from './store.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 const event = (message: string, more: Partial<NewEvent> = {}): NewEvent => ({
-  kind: 'tested',
+  kind: 'step_done',
   severity: 'info',
   message,
   ...more,

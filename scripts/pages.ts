@@ -1,0 +1,7 @@
+/** The generated pages. */
+import { renderConditions } from './render-conditions.ts';
+import { renderErrors } from './render-errors.ts';
+
+const page = (name: string, render: () => string) => ({ name, path: new URL(`../${name}`, import.meta.url), render });
+
+export const PAGES = [page('docs/errors.md', renderErrors), page('docs/conditions.md', renderConditions)];
