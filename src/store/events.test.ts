@@ -124,7 +124,7 @@ test('an event too large is refused alone', async () => {
   const log = await openEventLog(openMemoryStore());
   const large = log.append(event('x'.repeat(EVENT_LIMITS.eventBytes)), NOW_MS);
   const small = log.append(event('small'), NOW_MS);
-  await assert.rejects(large, valkeeperError('store_limit', /event: tested has \d+ bytes/));
+  await assert.rejects(large, valkeeperError('store_limit', /event: step_done has \d+ bytes/));
   assert.equal((await small).seq, 1);
 });
 
