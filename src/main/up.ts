@@ -43,8 +43,12 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
   }
 }
 
-/** One at a time in a directory: the second waits and finds everything running. */
-async function startUnlessRunning(cli: Cli, options: UpOptions, signals: Signals): Promise<boolean> {
+/**
+ * One at a time in a directory: the second waits and finds everything running.
+ * @returns whether it was started
+ * @throws as `up`
+ */
+export async function startUnlessRunning(cli: Cli, options: UpOptions, signals: Signals): Promise<boolean> {
   const interrupt = new AbortController();
   signals.handle(() => interrupt.abort(new ValkeeperError('interrupted', { outcome: 'Nothing was started.' })));
   const progress = cli.progress();

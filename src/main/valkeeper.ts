@@ -17,6 +17,7 @@ const host: Host = {
   processes: {
     up: async (cli, options) => (await import('./up.ts')).up(cli, options),
     down: async (cli, options) => (await import('./down.ts')).down(cli, options),
+    demo: async (cli, options) => (await import('./demo.ts')).demo(cli, options),
     server: async (cli, options) => (await import('./server.ts')).runServer(cli, options),
     agent: async (cli, options) => (await import('./agent.ts')).runAgent(cli, options),
   },

@@ -4,7 +4,7 @@ import { type AddCommand, action, example } from '../action.ts';
 export const addDemo: AddCommand = (program, host) => {
   program
     .command('demo')
-    .description('show it all in about a minute, with figures, on a temporary fleet of its own')
+    .description('the notes on scaling as a play with figures, on a temporary fleet of its own')
     .option('--keep', 'leave that fleet running afterwards', false)
     .addHelpText('after', example('valkeeper demo', 'valkeeper demo --json'))
     .action(action<{ keep: boolean }>(host, (cli, options) => host.processes.demo(cli, options)));

@@ -1,0 +1,45 @@
+/** What a play is made of: the scene it is played on, its acts, and what each of them found. */
+import type { DatabaseStatus, NodeStatus } from '../domain/status.ts';
+
+/** A running fleet with one database that nobody else uses, and the stage. Made by `main`. */
+export interface Scene {
+  /** Of the database; null when it has none. */
+  password: string | null;
+  /** Aborted when the play must end now; its reason is the error to end with. */
+  signal: AbortSignal;
+  /** The database as the control plane publishes it now. */
+  show(): Promise<DatabaseStatus>;
+  /** kill -9 of the node's process. @throws RangeError when it has none, or it is none of this fleet */
+  kill(node: NodeStatus): void;
+  /** Lines for the audience. */
+  say(text: string): void;
+  /** What is going on; shown while it lasts. */
+  phase(text: string): void;
+}
+
+/** One thing the notes say, shown to be so. */
+export interface Act {
+  /** Its name in the document; never changes. */
+  id: string;
+  title: string;
+  /** The sentence of the notes that it makes true, word for word. */
+  sentence: string;
+  /** Plays it. @throws demo_late when something did not come about in time, and the signal's reason */
+  play(scene: Scene): Promise<Outcome>;
+}
+
+/** What an act found. */
+export interface Outcome {
+  /** What had to be the case, each with whether it was. The act holds when all were. */
+  claims: Claim[];
+  /** What was measured, for programs; names carry units. */
+  figures: Record<string, unknown>;
+  /** The same for the closing table: what, and how much. */
+  summary: [what: string, howMuch: string][];
+}
+
+/** A sentence that is true or not. */
+export interface Claim {
+  text: string;
+  held: boolean;
+}
