@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { Clock, EndTimer } from '../platform/clock.ts';
 import {
   AGENT_PATH,
   AGENT_PROTOCOL,
@@ -42,8 +43,11 @@ export interface Machine {
 interface Waiting {
   resolve: (result: never) => void;
   reject: (error: Error) => void;
-  timer: NodeJS.Timeout;
+  endTimer: EndTimer;
 }
+
+/** What a session needs of the connection to its agent; a WebSocket on real machines. */
+export type AgentSocket = Pick<WebSocket, 'send' | 'close'>;
 
 interface AgentEvents {
   /** A machine's agent came or went. */
@@ -56,11 +60,11 @@ interface AgentEvents {
 export class Agents extends EventEmitter<AgentEvents> {
   readonly #sessions = new Map<string, AgentSession>();
   readonly #machines = new Map<string, Machine>();
-  readonly #now: () => number;
+  readonly #clock: Clock;
 
-  constructor(now: () => number) {
+  constructor(clock: Clock) {
     super();
-    this.#now = now;
+    this.#clock = clock;
   }
 
   machines(): Machine[] {
@@ -87,13 +91,13 @@ export class Agents extends EventEmitter<AgentEvents> {
   }
 
   /** An agent said hello over this socket. */
-  welcome(socket: WebSocket, hello: Hello): AgentSession {
+  welcome(socket: AgentSocket, hello: Hello): AgentSession {
     this.#sessions.get(hello.machine)?.close('another agent took its place');
-    const session = new AgentSession(socket, hello.machine);
+    const session = new AgentSession(socket, hello.machine, this.#clock);
     this.#sessions.set(hello.machine, session);
     const { machine: name, address, zone, memoryBytes } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
-    this.#set({ name, address, zone, memoryBytes, connected: true, since: this.#now(), nodes });
+    this.#set({ name, address, zone, memoryBytes, connected: true, since: this.#clock.now(), nodes });
     return session;
   }
 
@@ -102,7 +106,7 @@ export class Agents extends EventEmitter<AgentEvents> {
     if (this.#sessions.get(session.machine) !== session) return;
     this.#sessions.delete(session.machine);
     const machine = this.#machines.get(session.machine)!;
-    this.#set({ ...machine, connected: false, since: this.#now(), nodes: new Map() });
+    this.#set({ ...machine, connected: false, since: this.#clock.now(), nodes: new Map() });
   }
 
   heard(machineName: string, message: FromAgent): void {
@@ -136,13 +140,15 @@ export class Agents extends EventEmitter<AgentEvents> {
 /** One connected agent and the requests it has not answered. */
 export class AgentSession {
   readonly machine: string;
-  readonly #socket: WebSocket;
+  readonly #socket: AgentSocket;
+  readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
-  constructor(socket: WebSocket, machine: string) {
+  constructor(socket: AgentSocket, machine: string, clock: Clock) {
     this.#socket = socket;
     this.machine = machine;
+    this.#clock = clock;
   }
 
   request<O extends AgentOperation>(
@@ -152,11 +158,11 @@ export class AgentSession {
   ): Promise<AgentRequests[O]['result']> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const endTimer = this.#clock.timer(timeoutMs, () => {
         this.#waiting.delete(id);
         reject(new ValkeeperError('agent_timeout', { machine: this.machine, operation, seconds: timeoutMs / 1000 }));
-      }, timeoutMs);
-      this.#waiting.set(id, { resolve, reject, timer });
+      });
+      this.#waiting.set(id, { resolve, reject, endTimer });
       const request: Request<O> = { type: 'request', id, operation, args };
       this.#socket.send(JSON.stringify(request));
     });
@@ -166,15 +172,15 @@ export class AgentSession {
     const waiting = this.#waiting.get(message.id);
     if (!waiting) return; // it came after its time-out
     this.#waiting.delete(message.id);
-    clearTimeout(waiting.timer);
+    waiting.endTimer();
     if ('error' in message) waiting.reject(fromErrorDocument(message.error));
     else waiting.resolve(message.result as never);
   }
 
   close(reason: string): void {
     this.#socket.close(1001, reason);
-    for (const { reject, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
+    for (const { reject, endTimer } of this.#waiting.values()) {
+      endTimer();
       reject(new ValkeeperError('agent_away', { machine: this.machine }));
     }
     this.#waiting.clear();

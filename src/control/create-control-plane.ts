@@ -8,7 +8,9 @@ import type { DatabaseStatus } from '../domain/status.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
 import { explainBecause } from '../plan/explain.ts';
 import { forecast } from '../plan/forecast.ts';
+import { plan } from '../plan/plan.ts';
 import { statusOf } from '../plan/status.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import type {
   CreateDatabase,
@@ -39,8 +41,7 @@ export interface ControlPlaneOptions {
   events: EventLog;
   agents: Agents;
   log: Logger;
-  /** Milliseconds since the epoch. */
-  now: () => number;
+  clock: Clock;
   version: string;
   dataDir: string;
   engineVersion: string;
@@ -75,8 +76,8 @@ class Plane implements RunningControlPlane {
   constructor(options: ControlPlaneOptions, databases: Databases) {
     this.#options = options;
     this.#databases = databases;
-    this.#observer = new Observer(options.agents, this.#engines, options.now, () => databases.all());
-    this.#startedAt = new Date(options.now()).toISOString();
+    this.#observer = new Observer(options.agents, this.#engines, options.clock, () => databases.all());
+    this.#startedAt = new Date(options.clock.now()).toISOString();
   }
 
   begin(): void {
@@ -212,10 +213,11 @@ class Plane implements RunningControlPlane {
   #lookAfter(name: string): void {
     const loop = new Reconciler(name, {
       agents: this.#options.agents,
+      clock: this.#options.clock,
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
-      now: this.#options.now,
+      plan,
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
     });
@@ -232,17 +234,19 @@ class Plane implements RunningControlPlane {
   }
 
   #record(event: NewEvent): void {
-    const { events, log, now } = this.#options;
+    const { clock, events, log } = this.#options;
     const { message, severity, ...fields } = event;
     log[severity === 'error' ? 'error' : severity === 'warning' ? 'warn' : 'info'](fields, message);
-    events.append(event, now()).catch((error: unknown) => log.error({ err: error }, 'An event could not be recorded.'));
+    events
+      .append(event, clock.now())
+      .catch((error: unknown) => log.error({ err: error }, 'An event could not be recorded.'));
   }
 
   #statusOf(database: Database): DatabaseStatus {
     const seen = this.#loops.get(database.name)?.status;
     if (seen) return database.deleting ? { ...seen, state: 'deleting' } : seen;
     const nodes = new Map(database.nodes.map(({ id }) => [id, UNKNOWN_NODE]));
-    return statusOf(database, { at: this.#options.now(), machines: [], nodes }, [], new Map(), new Map());
+    return statusOf(database, { at: this.#options.clock.now(), machines: [], nodes }, [], new Map(), new Map());
   }
 
   async #newDatabase({ name, spec: input }: CreateDatabase): Promise<Database> {
@@ -260,7 +264,7 @@ class Plane implements RunningControlPlane {
       spec,
       generation: 1,
       observedGeneration: 0,
-      createdAt: new Date(this.#options.now()).toISOString(),
+      createdAt: new Date(this.#options.clock.now()).toISOString(),
       deleting: false,
       secrets: { password: spec.auth ? newPassword() : null, adminPassword: newPassword() },
       nodes,

@@ -1,21 +1,35 @@
 /** The control plane's connections to nodes: one each, opened when first needed, closed when the node is no longer ours. */
 import { ADMIN_USER, type Database, type NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
-import { NodeConnection } from '../valkey/connection.ts';
+import { type NodeCommands, NodeConnection, type NodeConnectionOptions } from '../valkey/connection.ts';
 
 const CONNECT_TIMEOUT_MS = 400;
 /** A node that needs longer for an admin command is not answering, as far as this pass goes. */
 const COMMAND_TIMEOUT_MS = 1_000;
 const MAX_QUEUED = 256;
 
+/** What a connection must offer here. */
+export interface EngineConnection extends NodeCommands {
+  /** Ends it for good. */
+  close(): void;
+}
+
+/** Makes a connection; it connects by itself with the first command. */
+export type Connect = (options: NodeConnectionOptions) => EngineConnection;
+
 export class Engines {
-  readonly #connections = new Map<NodeId, NodeConnection>();
+  readonly #connections = new Map<NodeId, EngineConnection>();
+  readonly #connect: Connect;
+
+  constructor(connect: Connect = (options) => new NodeConnection(options)) {
+    this.#connect = connect;
+  }
 
   /** The connection to a node; it connects by itself with the first command. */
-  connection(database: Database, node: NodeAssignment): NodeConnection {
+  connection(database: Database, node: NodeAssignment): EngineConnection {
     let connection = this.#connections.get(node.id);
     if (!connection) {
-      connection = new NodeConnection({
+      connection = this.#connect({
         host: node.host,
         port: node.port,
         username: ADMIN_USER,

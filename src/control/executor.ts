@@ -1,6 +1,7 @@
 /** Carries out one step: what it expects is checked again at the node, then the action, then an outcome as a value. */
 import type { Database } from '../domain/database.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { Agents } from './agents.ts';
 import type { Databases } from './databases.ts';
 import type { Engines } from './engines.ts';
@@ -10,6 +11,7 @@ import { claimSlots, forget, meet, probe, promote, replicate, switchOver } from 
 
 export interface Tools {
   agents: Agents;
+  clock: Clock;
   databases: Databases;
   engines: Engines;
   observer: Observer;
@@ -25,7 +27,7 @@ export async function execute(tools: Tools, database: Database, step: Step): Pro
 }
 
 async function carryOut(tools: Tools, database: Database, step: Step): Promise<Outcome> {
-  const { agents, databases, engines, observer } = tools;
+  const { agents, clock, databases, engines, observer } = tools;
   if (step.kind === 'delete_record') {
     engines.drop(database.nodes);
     await databases.remove(database.name);
@@ -44,7 +46,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'remove_node':
       return removeNode(agents, database, node);
     case 'claim_slots':
-      return claimSlots(engine, step);
+      return claimSlots(clock, engine, step);
     case 'meet':
       return meet(
         engine,
@@ -53,9 +55,9 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'replicate':
       return replicate(engine, step);
     case 'promote':
-      return promote(engine, step);
+      return promote(clock, engine, step);
     case 'switch_over':
-      return switchOver(engine);
+      return switchOver(clock, engine);
     case 'probe':
       return probe(engine, step.args.slots);
     case 'forget':

@@ -5,6 +5,7 @@
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { DatabaseView, EngineView, NodeView, ProcessView } from '../domain/view.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
 import type { Agents } from './agents.ts';
@@ -15,13 +16,13 @@ import { fleetView } from './fleet-view.ts';
 export class Observer {
   readonly #agents: Agents;
   readonly #engines: Engines;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #databases: () => Database[];
 
-  constructor(agents: Agents, engines: Engines, now: () => number, databases: () => Database[]) {
+  constructor(agents: Agents, engines: Engines, clock: Clock, databases: () => Database[]) {
     this.#agents = agents;
     this.#engines = engines;
-    this.#now = now;
+    this.#clock = clock;
     this.#databases = databases;
   }
 
@@ -30,7 +31,7 @@ export class Observer {
       async (node): Promise<[NodeId, NodeView]> => [node.id, await this.observeNode(database, node)],
     );
     const nodes = new Map(await Promise.all(seen));
-    return { at: this.#now(), machines: fleetView(this.#agents.machines(), this.#databases()), nodes };
+    return { at: this.#clock.now(), machines: fleetView(this.#agents.machines(), this.#databases()), nodes };
   }
 
   async observeNode(database: Database, node: NodeAssignment): Promise<NodeView> {

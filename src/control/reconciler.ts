@@ -6,10 +6,11 @@ import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { explainBecause } from '../plan/explain.ts';
-import { type Plan, plan } from '../plan/plan.ts';
+import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf } from '../plan/problems.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
+import type { EndTimer } from '../platform/clock.ts';
 import { Backoff } from './backoff.ts';
 import { execute, type Tools } from './executor.ts';
 
@@ -18,7 +19,7 @@ const QUIET_INTERVAL_MS = 1_000;
 const BUSY_INTERVAL_MS = 20;
 
 export interface Surroundings extends Tools {
-  now: () => number;
+  plan: Planner;
   /** Writes to the history and the log. */
   record: (event: NewEvent) => void;
   /** True while the fleet stops: nothing may be mended then. */
@@ -34,7 +35,7 @@ export class Reconciler {
   readonly #told = new Map<string, Problem>();
   readonly #attempts = new Map<string, string>();
   #status: DatabaseStatus | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #endTimer: EndTimer | null = null;
   #pass: Promise<void> | null = null;
   #wokenDuringPass = false;
   #closed = false;
@@ -56,8 +57,8 @@ export class Reconciler {
       this.#wokenDuringPass = true;
       return;
     }
-    if (this.#timer) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#endTimer?.();
+    this.#endTimer = null;
     this.#pass = this.#look()
       .catch((error: unknown) => this.#failed(error))
       .then(() => {
@@ -72,12 +73,12 @@ export class Reconciler {
   /** Stops looking; resolves when the look under way is over. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#timer) clearTimeout(this.#timer);
+    this.#endTimer?.();
     await this.#pass;
   }
 
   async #look(): Promise<void> {
-    const { databases, observer, isStopping } = this.#around;
+    const { clock, databases, isStopping, observer, plan } = this.#around;
     const database = databases.find(this.#name);
     if (!database) return;
     const view = await observer.observe(database);
@@ -86,14 +87,14 @@ export class Reconciler {
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
     await this.#reached(database);
-    const steps = isStopping() ? [] : next.steps.filter((step) => this.#backoff.allows(step, this.#around.now()));
+    const steps = isStopping() ? [] : next.steps.filter((step) => this.#backoff.allows(step, clock.now()));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
     if (databases.find(this.#name)) this.#sleep(next, outcomes);
   }
 
   async #execute(database: Database, step: Step, { problems }: Plan): Promise<Outcome> {
     const outcome = await execute(this.#around, database, step);
-    this.#backoff.note(step, outcome, this.#around.now());
+    this.#backoff.note(step, outcome, this.#around.clock.now());
     const attempt = attemptKey(step.because, step.target);
     if (outcome.result === 'done') this.#attempts.delete(attempt);
     else this.#attempts.set(attempt, outcome.reason);
@@ -118,7 +119,7 @@ export class Reconciler {
     const mended = outcomes.some(({ result }) => result === 'done');
     const passing = problems.some(({ code }) => PROBLEMS[code].severity === 'info') || blocked.length > 0;
     const delay = mended ? 0 : passing || this.#status?.state === 'creating' ? BUSY_INTERVAL_MS : QUIET_INTERVAL_MS;
-    this.#timer = setTimeout(() => this.wake(), delay);
+    this.#endTimer = this.#around.clock.timer(delay, () => this.wake());
   }
 
   /** The generation is reached the first time the database is ready with it. */
@@ -140,7 +141,7 @@ export class Reconciler {
 
   /** Remembers since when each problem holds, and tells the coming and going of those that matter. */
   #noteProblems(problems: readonly Problem[]): void {
-    const now = this.#around.now();
+    const now = this.#around.clock.now();
     const keys = new Map(problems.map((problem) => [problemKey(problem), problem]));
     this.#since = new Map([...keys.keys()].map((key) => [key, this.#since.get(key) ?? now]));
     for (const [key, problem] of keys) {
@@ -170,6 +171,6 @@ export class Reconciler {
   #failed(error: unknown): void {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#record({ kind: 'pass_failed', severity: 'error', message: `A look at ${this.#name} failed: ${detail}` });
-    if (!this.#closed) this.#timer = setTimeout(() => this.wake(), QUIET_INTERVAL_MS);
+    if (!this.#closed) this.#endTimer = this.#around.clock.timer(QUIET_INTERVAL_MS, () => this.wake());
   }
 }

@@ -8,6 +8,7 @@ import { Agents, serveAgents } from '../control/agents.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { createControlPlane } from '../control/create-control-plane.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import { systemClock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import { createLogger } from '../platform/log.ts';
 import { identify, type ProcessIdentity } from '../platform/process-identity.ts';
@@ -47,14 +48,14 @@ export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }
   const engine = await existingEngine();
   const store = openSqliteStore(paths.store);
   const events = await openEventLog(store);
-  const agents = new Agents(Date.now);
+  const agents = new Agents(systemClock);
   const readOwnLog = (lines: number): Promise<string> => lastLines(paths.serverLog, lines);
   const control = await createControlPlane({
     store,
     events,
     agents,
     log,
-    now: Date.now,
+    clock: systemClock,
     version,
     dataDir,
     engineVersion: engine.version,

@@ -57,6 +57,9 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   majority_on_machine: levelPrimaries,
 };
 
+/** Decides what to do about a database as it was seen. */
+export type Planner = (database: Database, view: DatabaseView) => Plan;
+
 /** The problems, the steps that may run side by side now, and what a gate forbids. */
 export function plan(database: Database, view: DatabaseView): Plan {
   const problems = diagnose(database, view);

@@ -1,37 +1,37 @@
 /**
- * The administrative commands that Valkeeper uses, typed. Each rejects like `NodeConnection.command`. `OK` says that
+ * The administrative commands that Valkeeper uses, typed. Each rejects like `NodeCommands.command`. `OK` says that
  * the node has taken the command; whether it came about, the next observation tells.
  */
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import { type ClusterNodeLine, parseClusterNodes } from './cluster-nodes.ts';
-import { EngineReplyError, EngineUnreachable, type NodeConnection } from './connection.ts';
+import { EngineReplyError, EngineUnreachable, type NodeCommands } from './connection.ts';
 import { keyCount, numberField, parseInfo, type ReplicationInfo, replicationInfo, textField } from './info.ts';
 
 /** CLUSTER MYID. */
-export const myId = async (node: NodeConnection): Promise<NodeId> => String(await node.command('CLUSTER', 'MYID'));
+export const myId = async (node: NodeCommands): Promise<NodeId> => String(await node.command('CLUSTER', 'MYID'));
 
 /**
  * CLUSTER MEET: begins a handshake and answers at once; the handshake can fail in silence. Repeating it is harmless.
  * When every pair is introduced at once, all know all within half a second; from one node only it takes seconds.
  */
-export async function clusterMeet(node: NodeConnection, host: string, port: number, busPort: number): Promise<void> {
+export async function clusterMeet(node: NodeCommands, host: string, port: number, busPort: number): Promise<void> {
   await node.command('CLUSTER', 'MEET', host, port, busPort);
 }
 
 /** CLUSTER ADDSLOTSRANGE: refused when one of the slots has an owner in this node's eyes. */
-export async function addSlotsRanges(node: NodeConnection, ranges: readonly SlotRange[]): Promise<void> {
+export async function addSlotsRanges(node: NodeCommands, ranges: readonly SlotRange[]): Promise<void> {
   await node.command('CLUSTER', 'ADDSLOTSRANGE', ...ranges.flat());
 }
 
 /** CLUSTER SET-CONFIG-EPOCH: possible only while the node knows no other and its epoch is zero. */
-export async function setConfigEpoch(node: NodeConnection, epoch: number): Promise<void> {
+export async function setConfigEpoch(node: NodeCommands, epoch: number): Promise<void> {
   await node.command('CLUSTER', 'SET-CONFIG-EPOCH', epoch);
 }
 
 /** CLUSTER REPLICATE: refused while the node owns slots or does not know the primary. What the node holds is replaced. */
-export async function replicate(node: NodeConnection, primary: NodeId): Promise<void> {
+export async function replicate(node: NodeCommands, primary: NodeId): Promise<void> {
   await node.command('CLUSTER', 'REPLICATE', primary);
 }
 
@@ -39,7 +39,7 @@ export async function replicate(node: NodeConnection, primary: NodeId): Promise<
 export type FailoverMode = 'coordinated' | 'force' | 'takeover';
 
 /** CLUSTER FAILOVER on a replica: `OK` means scheduled, not done; ask for the role. A second one restarts the election. */
-export async function failover(node: NodeConnection, mode: FailoverMode): Promise<void> {
+export async function failover(node: NodeCommands, mode: FailoverMode): Promise<void> {
   const option = mode === 'coordinated' ? [] : [mode.toUpperCase()];
   await node.command('CLUSTER', 'FAILOVER', ...option);
 }
@@ -48,7 +48,7 @@ export async function failover(node: NodeConnection, mode: FailoverMode): Promis
  * CLUSTER FORGET: a node that is not known (any more) counts as forgotten. For one minute gossip does not bring it
  * back; after that it does, as long as one other node still knows it.
  */
-export async function forget(node: NodeConnection, id: NodeId): Promise<void> {
+export async function forget(node: NodeCommands, id: NodeId): Promise<void> {
   try {
     await node.command('CLUSTER', 'FORGET', id);
   } catch (error) {
@@ -60,7 +60,7 @@ export async function forget(node: NodeConnection, id: NodeId): Promise<void> {
  * CLUSTER RESET: forgets every other node and all slots; a replica becomes an empty primary. `hard` makes it a new node,
  * with another id and epoch zero. Refused on a primary that has keys.
  */
-export async function reset(node: NodeConnection, kind: 'hard' | 'soft'): Promise<void> {
+export async function reset(node: NodeCommands, kind: 'hard' | 'soft'): Promise<void> {
   await node.command('CLUSTER', 'RESET', kind.toUpperCase());
 }
 
@@ -69,7 +69,7 @@ export async function reset(node: NodeConnection, kind: 'hard' | 'soft'): Promis
  * proof that writes are streamed, and not only that a link is up. The first acknowledgement of an offset comes with it.
  * @param key of a slot that the node owns
  */
-export async function probeReplication(node: NodeConnection, key: string, timeoutMs: number): Promise<number> {
+export async function probeReplication(node: NodeCommands, key: string, timeoutMs: number): Promise<number> {
   const replies = await node.pipeline([['MULTI'], ['SET', key, ''], ['DEL', key], ['EXEC'], ['WAIT', 1, timeoutMs]]);
   const refused = replies.find((reply) => reply instanceof ReplyError);
   if (refused) throw new EngineReplyError('SET', refused);
@@ -77,13 +77,13 @@ export async function probeReplication(node: NodeConnection, key: string, timeou
 }
 
 /** ROLE: the cheapest question that tells whether a promotion has come about. */
-export async function role(node: NodeConnection): Promise<{ role: 'primary' | 'replica' }> {
+export async function role(node: NodeCommands): Promise<{ role: 'primary' | 'replica' }> {
   const answer = (await node.command('ROLE')) as Reply[];
   return { role: answer[0] === 'master' ? 'primary' : 'replica' };
 }
 
 /** CONFIG SET of all settings or, when one is refused, none. Lost at the next start. */
-export async function configSet(node: NodeConnection, settings: Readonly<Record<string, string>>): Promise<void> {
+export async function configSet(node: NodeCommands, settings: Readonly<Record<string, string>>): Promise<void> {
   await node.command('CONFIG', 'SET', ...Object.entries(settings).flat());
 }
 
@@ -92,7 +92,7 @@ export async function configSet(node: NodeConnection, settings: Readonly<Record<
  * over. It counts and undoes nothing. Commands behind it wait too.
  * @throws RangeError for a timeout that is not shorter than the connection's own
  */
-export async function waitReplicas(node: NodeConnection, count: number, timeoutMs: number): Promise<number> {
+export async function waitReplicas(node: NodeCommands, count: number, timeoutMs: number): Promise<number> {
   if (timeoutMs < 1 || timeoutMs >= node.commandTimeoutMs) {
     throw new RangeError(`WAIT may take 1 to ${node.commandTimeoutMs - 1} ms on this connection, not ${timeoutMs}`);
   }
@@ -103,7 +103,7 @@ export async function waitReplicas(node: NodeConnection, count: number, timeoutM
  * SHUTDOWN: done when the node closes the connection. With `save` it writes its snapshot first whether or not it is
  * configured to, and goes on running if that fails. It may wait for its replicas, by default up to ten seconds.
  */
-export async function shutdown(node: NodeConnection, mode: 'save' | 'nosave'): Promise<void> {
+export async function shutdown(node: NodeCommands, mode: 'save' | 'nosave'): Promise<void> {
   try {
     await node.command('SHUTDOWN', mode.toUpperCase());
   } catch (error) {
@@ -136,7 +136,7 @@ const QUESTIONS = [
  * Asks a node everything an observation needs, by CLUSTER MYID, CLUSTER NODES, CLUSTER INFO and INFO. It answers while
  * it loads its data, too. @throws SyntaxError when an answer has not the form it should have
  */
-export async function observeNode(node: NodeConnection): Promise<NodeObservation> {
+export async function observeNode(node: NodeCommands): Promise<NodeObservation> {
   const answers = await node.pipeline(QUESTIONS);
   const [id, nodes, clusterInfo, infoText] = answers.map((answer, index) => {
     if (answer instanceof ReplyError) throw new EngineReplyError(QUESTIONS[index]!.join(' '), answer);

@@ -23,6 +23,16 @@ export interface NodeConnectionOptions extends SessionOptions {
   onLost?: () => void;
 }
 
+/** What it takes to give a node commands; a `NodeConnection` on real machines. */
+export interface NodeCommands {
+  /** From sending to the last answer of one call. */
+  readonly commandTimeoutMs: number;
+  /** The answer. @throws EngineReplyError for an error reply, EngineUnreachable when there is none */
+  command(...args: CommandArgument[]): Promise<Reply>;
+  /** The answers, in order; error replies stay in their places. @throws EngineUnreachable when one is missing */
+  pipeline(commands: readonly (readonly CommandArgument[])[]): Promise<Reply[]>;
+}
+
 /** Commands of one call, which fail together. */
 interface Batch {
   frames: Buffer;
@@ -33,7 +43,7 @@ interface Batch {
   endDeadline: () => void;
 }
 
-export class NodeConnection {
+export class NodeConnection implements NodeCommands {
   readonly #options: NodeConnectionOptions;
   #session: Session | null = null;
   /** What has not all its answers yet, oldest first. */

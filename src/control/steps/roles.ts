@@ -1,12 +1,12 @@
 /** Steps that change what nodes are to each other, by the engine's own commands. `OK` is never the proof: the role is. */
-import { setTimeout as pause } from 'node:timers/promises';
 import { BUS_PORT_OFFSET, type NodeAssignment } from '../../domain/database.ts';
 import { placeholderOf } from '../../domain/ids.ts';
 import { keyInSlots } from '../../domain/key-slot.ts';
 import type { SlotRange } from '../../domain/slots.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
+import type { Clock } from '../../platform/clock.ts';
 import * as admin from '../../valkey/admin.ts';
-import type { NodeConnection } from '../../valkey/connection.ts';
+import type { NodeCommands } from '../../valkey/connection.ts';
 
 /** A promotion takes about 10 ms; one that has not happened by then is planned anew. */
 const PROMOTION_TIMEOUT_MS = 2_000;
@@ -17,33 +17,33 @@ type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 const DONE: Outcome = { result: 'done' };
 
 /** FAILOVER is sent once: a second one would restart the election. */
-export async function promote(node: NodeConnection, step: StepOf<'promote'>): Promise<Outcome> {
+export async function promote(clock: Clock, node: NodeCommands, step: StepOf<'promote'>): Promise<Outcome> {
   await admin.failover(node, step.args.mode);
-  return becamePrimary(node);
+  return becamePrimary(clock, node);
 }
 
 /** The engine's coordinated failover: the primary stops writes until the replica has everything. */
-export async function switchOver(node: NodeConnection): Promise<Outcome> {
+export async function switchOver(clock: Clock, node: NodeCommands): Promise<Outcome> {
   await admin.failover(node, 'coordinated');
-  return becamePrimary(node);
+  return becamePrimary(clock, node);
 }
 
 /** Takes the slots from the placeholder it was born under, and forgets it before anybody is told of it. */
-export async function claimSlots(node: NodeConnection, step: StepOf<'claim_slots'>): Promise<Outcome> {
+export async function claimSlots(clock: Clock, node: NodeCommands, step: StepOf<'claim_slots'>): Promise<Outcome> {
   await admin.failover(node, 'takeover');
-  const outcome = await becamePrimary(node);
+  const outcome = await becamePrimary(clock, node);
   if (outcome.result === 'done') await admin.forget(node, placeholderOf(step.target));
   return outcome;
 }
 
 /** Handshakes are begun here and end by themselves. */
-export async function meet(node: NodeConnection, peers: readonly NodeAssignment[]): Promise<Outcome> {
+export async function meet(node: NodeCommands, peers: readonly NodeAssignment[]): Promise<Outcome> {
   await Promise.all(peers.map(({ host, port }) => admin.clusterMeet(node, host, port, port + BUS_PORT_OFFSET)));
   return DONE;
 }
 
 /** What the node held is replaced by a copy of the primary's data. */
-export async function replicate(node: NodeConnection, step: StepOf<'replicate'>): Promise<Outcome> {
+export async function replicate(node: NodeCommands, step: StepOf<'replicate'>): Promise<Outcome> {
   await admin.replicate(node, step.args.primary);
   return DONE;
 }
@@ -53,22 +53,29 @@ const PROBE_PREFIX = 'valkeeper:probe:';
 const PROBE_TIMEOUT_MS = 200;
 
 /** Whether it reached the replicas, the next look shows. */
-export async function probe(node: NodeConnection, slots: readonly SlotRange[]): Promise<Outcome> {
+export async function probe(node: NodeCommands, slots: readonly SlotRange[]): Promise<Outcome> {
   await admin.probeReplication(node, keyInSlots(PROBE_PREFIX, slots), PROBE_TIMEOUT_MS);
   return DONE;
 }
 
 /** For 60 s the engine does not let a forgotten node in again by gossip; a later look repeats it if one returns. */
-export async function forget(node: NodeConnection, step: StepOf<'forget'>): Promise<Outcome> {
+export async function forget(node: NodeCommands, step: StepOf<'forget'>): Promise<Outcome> {
   await Promise.all(step.args.strangers.map((id) => admin.forget(node, id)));
   return DONE;
 }
 
-async function becamePrimary(node: NodeConnection): Promise<Outcome> {
-  const deadline = performance.now() + PROMOTION_TIMEOUT_MS;
-  while (performance.now() < deadline) {
-    if ((await admin.role(node)).role === 'primary') return DONE;
-    await pause(POLL_INTERVAL_MS);
+async function becamePrimary(clock: Clock, node: NodeCommands): Promise<Outcome> {
+  let expired = false;
+  const endDeadline = clock.timer(PROMOTION_TIMEOUT_MS, () => {
+    expired = true;
+  });
+  try {
+    while (!expired) {
+      if ((await admin.role(node)).role === 'primary') return DONE;
+      await clock.sleep(POLL_INTERVAL_MS);
+    }
+  } finally {
+    endDeadline();
   }
   return { result: 'retry', reason: `it was not promoted within ${PROMOTION_TIMEOUT_MS} ms` };
 }
