@@ -8,7 +8,7 @@ import { runningServer } from '../src/main/data-dir.ts';
 import { recordedAgent } from '../src/main/local-fleet.ts';
 import { Fleet } from './support/fleet.ts';
 import { describeMachine } from './support/machine.ts';
-import { cpuMs, pssBytes } from './support/process-cost.ts';
+import { cpuMs, pssAloneBytes, pssBytes } from './support/process-cost.ts';
 import { printReport, progress } from './support/report.ts';
 
 const QUIET_MS = 30_000;
@@ -51,35 +51,34 @@ const cost = ({ name, pid }: { name: string; pid: number }): Cost => ({
 });
 const ourCosts = ours.map(cost);
 const engineCosts = engines.map(cost);
+const aloneMb = pssAloneBytes(ours.map(({ pid }) => pid)) / 1024 ** 2;
 
 const sum = (costs: readonly Cost[], name: 'pssMb' | 'cpuPercent'): number =>
   costs.reduce((total, one) => total + one[name], 0);
-const row = (name: string, pssMb: number, cpuPercent: number, holds = ''): string[] => [
+const row = (name: string, pssMb: number, cpuPercent: number | null): string[] => [
   name,
   `${pssMb.toFixed(1)} MB`,
-  `${cpuPercent.toFixed(2)} %`,
-  holds,
+  cpuPercent === null ? '' : `${cpuPercent.toFixed(2)} %`,
 ];
-const held = [
-  `memory ${sum(ourCosts, 'pssMb') <= AIMS.pssMb ? 'yes' : 'no'}`,
-  `processor ${sum(ourCosts, 'cpuPercent') < AIMS.cpuPercent ? 'yes' : 'no'}`,
-].join(', ');
+const ourCpuPercent = sum(ourCosts, 'cpuPercent');
 
 printReport({
   machine,
   tables: [
     {
       title: `A quiet fleet with one database of 3 + 3 nodes, over ${MEASURED_MS / 1000} s`,
-      head: ['', 'memory (PSS)', 'of one core', 'holds'],
+      head: ['', 'memory (PSS)', 'of one core'],
       rows: [
         ...ourCosts.map(({ name, pssMb, cpuPercent }) => row(name, pssMb, cpuPercent)),
-        row('**Valkeeper together**', sum(ourCosts, 'pssMb'), sum(ourCosts, 'cpuPercent'), held),
+        row('Valkeeper together', sum(ourCosts, 'pssMb'), ourCpuPercent),
+        row('**Valkeeper together, if no other program here ran on Node**', aloneMb, null),
         row('aim', AIMS.pssMb, AIMS.cpuPercent),
+        ['holds', aloneMb <= AIMS.pssMb ? 'yes' : 'no', ourCpuPercent < AIMS.cpuPercent ? 'yes' : 'no'],
         row(`${engineCosts.length} valkey-server together`, sum(engineCosts, 'pssMb'), sum(engineCosts, 'cpuPercent')),
       ],
     },
   ],
-  measurements: { elapsedMs, valkeeper: ourCosts, engines: engineCosts },
+  measurements: { elapsedMs, valkeeper: ourCosts, aloneMb, engines: engineCosts },
 });
 
 function ourProcesses({ shards }: DatabaseStatus): { name: string; pid: number }[] {
