@@ -129,7 +129,7 @@ export class Fleet {
 }
 
 /** Asks until the answer is not null. @throws Error naming what did not come */
-export async function until<T>(what: string, poll: () => Promise<T | null>): Promise<T> {
+async function until<T>(what: string, poll: () => Promise<T | null>): Promise<T> {
   const deadline = performance.now() + WAIT_MS;
   for (;;) {
     const found = await poll();

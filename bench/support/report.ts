@@ -21,7 +21,7 @@ export const progress = (line: string): void => {
 };
 
 /** The table in Markdown, under its title. */
-export function markdown({ title, head, rows }: Table): string {
+function markdown({ title, head, rows }: Table): string {
   const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
   return [`**${title}**`, '', ...lines].join('\n');
 }
