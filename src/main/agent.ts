@@ -16,7 +16,10 @@ const PORT_RANGE = [7000, 7999] as const;
  * Runs until the control plane shuts the machine down, or SIGTERM or SIGINT detaches the agent from its nodes.
  * @throws machine_not_found, and what the engine's search and the agent's start throw
  */
-export async function runAgent({ dataDir }: Cli, { machine: name }: { machine: string }): Promise<void> {
+export async function runAgent(
+  { dataDir }: Pick<Cli, 'dataDir'>,
+  { machine: name }: { machine: string },
+): Promise<void> {
   const fleet = await readFleet(dataDir);
   const machine = fleet?.machines.find((candidate) => candidate.name === name);
   if (!machine) throw new ValkeeperError('machine_not_found', { name });

@@ -77,7 +77,7 @@ class AgentKeeper {
     const folder = pathsIn(this.#dataDir).machine(this.#machine);
     makeFolder(folder);
     const startedAt = performance.now();
-    const child = spawnDetached(['agent', '--machine', this.#machine, '--data-dir', this.#dataDir], {
+    const child = spawnDetached('agent-process', ['--machine', this.#machine, '--data-dir', this.#dataDir], {
       cwd: folder,
       stdout: join(folder, 'agent.out'),
       stderr: join(folder, 'agent.err'),

@@ -5,9 +5,10 @@ import { basename, extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 
-const ENTRY = join(import.meta.dirname, `valkeeper${extname(import.meta.filename)}`);
 /** A small young generation: these processes allocate little, and by default V8 lets it grow by some 15 MB each. */
 const LEAN = ['--max-semi-space-size=1'];
+/** One arena of malloc for all threads: 1.6 MB less in each process, and nothing here competes for it. */
+const LEAN_MALLOC = { MALLOC_ARENA_MAX: '1' };
 const EXIT_POLL_MS = 20;
 
 export interface DetachedOptions {
@@ -18,13 +19,22 @@ export interface DetachedOptions {
   stderr: string;
 }
 
-/** Starts `valkeeper <args>` in a session of its own, so that it outlives us and a Ctrl-C of ours. */
-export function spawnDetached(args: readonly string[], { cwd, stdout, stderr }: DetachedOptions): ChildProcess {
+/** Our programs, by their files in this folder. */
+type Program = 'valkeeper' | 'agent-process';
+
+/** Starts a program of ours in a session of its own, so that it outlives us and a Ctrl-C of ours. */
+export function spawnDetached(
+  program: Program,
+  args: readonly string[],
+  { cwd, stdout, stderr }: DetachedOptions,
+): ChildProcess {
+  const entry = join(import.meta.dirname, `${program}${extname(import.meta.filename)}`);
   const out = openSync(stdout, 'w', 0o600);
   const err = openSync(stderr, 'w', 0o600);
   try {
-    const child = spawn(process.execPath, [...new Set([...process.execArgv, ...LEAN]), ENTRY, ...args], {
+    const child = spawn(process.execPath, [...new Set([...process.execArgv, ...LEAN]), entry, ...args], {
       cwd,
+      env: { ...process.env, ...LEAN_MALLOC },
       detached: true,
       stdio: ['ignore', out, err],
     });

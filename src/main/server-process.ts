@@ -20,7 +20,7 @@ const LAST_LINES = 5;
 export async function startServer(dataDir: string, apiPort: number | undefined): Promise<ChildProcess> {
   const { control, serverOut, serverErr } = pathsIn(dataDir);
   const port = apiPort === undefined ? [] : ['--api-port', `${apiPort}`];
-  const child = spawnDetached(['server', '--json', '--data-dir', dataDir, ...port], {
+  const child = spawnDetached('valkeeper', ['server', '--json', '--data-dir', dataDir, ...port], {
     cwd: control,
     stdout: serverOut,
     stderr: serverErr,
