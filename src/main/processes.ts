@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 
 /** A small young generation: these processes allocate little, and by default V8 lets it grow by some 15 MB each. */
-const LEAN = ['--max-semi-space-size=1'];
+export const LEAN = ['--max-semi-space-size=1'];
 /** One arena of malloc for all threads: 1.6 MB less in each process, and nothing here competes for it. */
 const LEAN_MALLOC = { MALLOC_ARENA_MAX: '1' };
 const EXIT_POLL_MS = 20;

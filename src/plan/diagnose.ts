@@ -33,15 +33,19 @@ function shardProblems(database: Database, shard: ShardTopology): Problem[] {
     .map(({ view, assignment }) =>
       about('identity_changed', assignment, { found: view.engine.state === 'answering' ? view.engine.id : '' }),
     );
-  if (!owner) {
-    const slots = 'the slots it was made for';
-    return [...problems, { code: 'slots_unserved', shard: shard.name, params: { shard: shard.name, slots } }];
-  }
+  if (!owner) return [...problems, ownerless(shard)];
   problems.push(...ownerProblems(shard, owner));
   for (const member of shard.members) {
     if (member !== owner) problems.push(...copyProblems(shard, owner, member));
   }
   return problems;
+}
+
+/** Nobody is known to own the shard's slots: because nobody does, or because those who would know are out of reach. */
+function ownerless({ name, members }: ShardTopology): Problem {
+  const code = members.every(({ engine, dead }) => engine || dead) ? 'slots_unserved' : 'shard_unknown';
+  const births = members.flatMap(({ assignment: { birth } }) => (birth.role === 'primary' ? birth.slots : []));
+  return { code, shard: name, params: { shard: name, slots: formatSlots(births) } };
 }
 
 /** Before anyone owned the shard's slots: the node that was assigned to be born with them. */

@@ -61,6 +61,12 @@ export const PROBLEMS = {
     message: 'The primary of {shard}, {node} on {machine}, cannot be reached, and neither can its agent.',
     advice: 'Unreachable is not dead: nothing is forced. Bring the machine or its agent back.',
   },
+  shard_unknown: {
+    severity: 'warning',
+    message: 'Nothing is known of {shard}: neither its nodes nor all of their agents answer.',
+    advice: 'Nothing is done before they do. Bring the machines or their agents back.',
+    patienceMs: 3_000,
+  },
   primary_unborn: {
     severity: 'info',
     message: 'The primary of {shard}, {node}, has not taken its slots yet.',
@@ -75,6 +81,8 @@ export const PROBLEMS = {
     severity: 'warning',
     message: '{node} of {shard} does not exist on {machine}.',
     advice: 'It is created there.',
+    // Every new database begins so, for about 100 ms.
+    patienceMs: 1_000,
   },
   replica_down: {
     severity: 'warning',
