@@ -113,6 +113,7 @@ export const PROBLEMS = {
     severity: 'warning',
     message: '{node} of {shard} does not follow the primary, {other}.',
     advice: 'It is made its replica.',
+    patienceMs: 1_000,
   },
   replica_syncing: {
     severity: 'info',
@@ -121,7 +122,7 @@ export const PROBLEMS = {
   },
   news_spreading: {
     severity: 'info',
-    message: '{count} nodes do not see all slots served, or everyone in their present role, yet.',
+    message: 'Not every node sees all slots served and everyone in their present role yet (missing: {count}).',
     advice: 'The news is still spreading; this takes a second or two.',
   },
   majority_on_machine: {
