@@ -1,7 +1,12 @@
 /** The generated pages. */
 import { renderConditions } from './render-conditions.ts';
 import { renderErrors } from './render-errors.ts';
+import { renderOpenApi } from './render-openapi.ts';
 
 const page = (name: string, render: () => string) => ({ name, path: new URL(`../${name}`, import.meta.url), render });
 
-export const PAGES = [page('docs/errors.md', renderErrors), page('docs/conditions.md', renderConditions)];
+export const PAGES = [
+  page('docs/errors.md', renderErrors),
+  page('docs/conditions.md', renderConditions),
+  page('docs/openapi.json', renderOpenApi),
+];

@@ -1,17 +1,13 @@
-/** The routes: each reads its input with a schema, asks the control plane, and answers with what it said. */
-import type { FastifyInstance } from 'fastify';
+/** What each route of the table does with its validated input. Errors are left to the server's error handler. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { ControlPlane } from '../control/control-plane.ts';
-import {
-  API_PREFIX,
-  createDatabaseSchema,
-  eventsQuerySchema,
-  logsQuerySchema,
-  planRequestSchema,
-  shutdownSchema,
-} from '../protocol/api.ts';
+import { API_PREFIX } from '../protocol/prefix.ts';
+import { ROUTES, type Route, type RouteAnswer, type RouteInput, type RouteKey } from '../protocol/routes.ts';
+import { addEventStream } from './event-stream.ts';
 import { parseInput } from './input-errors.ts';
-
-type ByName = { Params: { name: string } };
+import { etagOf, requireMatch } from './match.ts';
+import { openApiDocument } from './openapi.ts';
 
 export interface RouteOptions {
   control: ControlPlane;
@@ -21,36 +17,80 @@ export interface RouteOptions {
   afterShutDown: () => void;
 }
 
-/** Adds every route. Errors are left to the server's error handler. */
-export function addRoutes(app: FastifyInstance, { control, shutDown, afterShutDown }: RouteOptions): void {
-  const databases = `${API_PREFIX}/databases`;
+type Answer<K extends RouteKey> = K extends 'GET /events/stream' ? FastifyReply : RouteAnswer<K>;
+type Handlers = {
+  [K in RouteKey]: (
+    input: RouteInput<K>,
+    reply: FastifyReply,
+    request: FastifyRequest,
+  ) => Answer<K> | Promise<Answer<K>>;
+};
 
-  app.get(`${API_PREFIX}/status`, () => control.status());
+/** Adds every route of the table, each with its handler; one without the other does not compile. */
+export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
+  const handlers = handlersOf(app, options);
+  for (const key of Object.keys(ROUTES) as RouteKey[]) {
+    const [method = '', path = ''] = key.split(' ');
+    const route: Route = ROUTES[key];
+    const handle = handlers[key] as Handlers['GET /status'];
+    app.route({
+      method,
+      url: API_PREFIX + path.replace(/\{(\w+)\}/g, ':$1'),
+      handler: async (request, reply) => {
+        const input = readInput(route, request) as RouteInput<'GET /status'>;
+        reply.code(route.status);
+        return handle(input, reply, request);
+      },
+    });
+  }
+}
 
-  app.get(databases, () => ({ databases: control.databases() }));
-  app.post(databases, async ({ body }, reply) => {
-    const created = await control.createDatabase(parseInput(createDatabaseSchema, body, 'body'));
-    return reply.code(201).header('location', `${databases}/${created.name}`).send(created);
-  });
-  app.get<ByName>(`${databases}/:name`, ({ params }) => control.database(params.name));
-  app.delete<ByName>(`${databases}/:name`, async ({ params }, reply) =>
-    reply.code(202).send(await control.deleteDatabase(params.name)),
-  );
-  app.get<ByName>(`${databases}/:name/password`, ({ params }) => control.password(params.name));
+const NOTHING = z.strictObject({});
 
-  app.post(`${API_PREFIX}/plans`, ({ body }) => control.plan(parseInput(planRequestSchema, body, 'body')));
+const readInput = ({ params = NOTHING, query = NOTHING, body }: Route, request: FastifyRequest) => ({
+  params: parseInput(params, request.params, 'path'),
+  query: parseInput(query, request.query, 'query'),
+  body: body && parseInput(body, request.body ?? undefined, 'body'),
+});
 
-  app.get(`${API_PREFIX}/machines`, () => ({ machines: control.machines() }));
-  app.get(`${API_PREFIX}/events`, async ({ query }) => ({
-    events: await control.events(parseInput(eventsQuerySchema, query, 'query')),
-  }));
-  app.get<{ Params: { source: string } }>(`${API_PREFIX}/logs/:source`, ({ params, query }) =>
-    control.log(params.source, parseInput(logsQuerySchema, query, 'query').lines),
-  );
+function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown }: RouteOptions): Handlers {
+  const streamEvents = addEventStream(app, control);
+  return {
+    'GET /openapi.json': () => openApiDocument() as RouteAnswer<'GET /openapi.json'>,
+    'GET /status': () => control.status(),
 
-  app.post(`${API_PREFIX}/shutdown`, async ({ body }, reply) => {
-    await shutDown(parseInput(shutdownSchema, body ?? {}, 'body'));
-    reply.raw.once('close', afterShutDown);
-    return reply.header('connection', 'close').send({ stopped: true });
-  });
+    'GET /databases': () => ({ databases: control.databases() }),
+    'POST /databases': async ({ body }, reply) => {
+      const created = await control.createDatabase(body);
+      reply.header('location', `${API_PREFIX}/databases/${created.name}`).header('etag', etagOf(created));
+      return created;
+    },
+    'GET /databases/{name}': ({ params }, reply) => {
+      const database = control.database(params.name);
+      reply.header('etag', etagOf(database));
+      return database;
+    },
+    'DELETE /databases/{name}': ({ params }, _reply, request) =>
+      control.deleteDatabase(params.name, (present) => requireMatch(request, present)),
+    'GET /databases/{name}/password': ({ params }) => control.password(params.name),
+
+    'POST /plans': ({ body }) => control.plan(body),
+
+    'GET /conditions': ({ query }) => {
+      const databases = query.database === undefined ? control.databases() : [control.database(query.database)];
+      const all = databases.flatMap(({ name, conditions }) => conditions.map((one) => ({ database: name, ...one })));
+      return { conditions: all.filter(({ severity }) => query.severity === undefined || severity === query.severity) };
+    },
+    'GET /machines': () => ({ machines: control.machines() }),
+    'GET /events': async ({ query }) => ({ events: await control.events(query) }),
+    'GET /events/stream': ({ query }, reply, request) => streamEvents(query, reply, request),
+    'GET /logs/{source}': ({ params, query }) => control.log(params.source, query.lines),
+
+    'POST /shutdown': async ({ body }, reply) => {
+      await shutDown(body);
+      reply.raw.once('close', afterShutDown);
+      reply.header('connection', 'close');
+      return { stopped: true };
+    },
+  };
 }

@@ -15,7 +15,7 @@ const control = {
   },
   createDatabase: async (request: unknown) => {
     calls.push(request);
-    return { name: 'a' };
+    return { name: 'a', generation: 1 };
   },
   machines: () => {
     throw new Error('a defect');

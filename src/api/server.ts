@@ -32,6 +32,7 @@ export function createApi({ token, log, ...routes }: ApiOptions): Api {
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    exposeHeadRoutes: false,
     forceCloseConnections: true,
     frameworkErrors: (error, _request, reply) => void sendError(error, reply, log),
   });

@@ -1,7 +1,8 @@
 /** One run of a command: where it points, how it speaks. Results go to stdout, everything else to stderr. */
 import { resolve } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
-import { Client, type Endpoint } from './client.ts';
+import { Client } from './client.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { EngineDescription, UpOptions } from './process-options.ts';
 import { Progress } from './progress.ts';
 

@@ -1,30 +1,14 @@
 /** A small typed client of the API. Built on node:http because loading fetch costs more than a whole command. */
 import type { IncomingMessage } from 'node:http';
 import { type ErrorDocument, fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
-import type { DatabaseStatus } from '../domain/status.ts';
-import {
-  API_PREFIX,
-  type CreateDatabase,
-  type DatabaseList,
-  type EventList,
-  type FleetStatus,
-  type LogDocument,
-  type MachineList,
-  type PasswordDocument,
-  type PlanDocument,
-  type PlanRequest,
-} from '../protocol/api.ts';
+import type { Event } from '../domain/event.ts';
+import { API_PREFIX } from '../protocol/prefix.ts';
+import type { RouteAnswer, RouteCall, RouteKey } from '../protocol/routes.ts';
+import { type Endpoint, queryText, type Texts } from './endpoint.ts';
+import type { EventQuery } from './event-reader.ts';
 
 // `import` reads every export of node:http, and one of them is a getter that loads a whole WebSocket client: 40 ms.
 const { Agent, request } = process.getBuiltinModule('node:http');
-
-/** Where the API of a data directory listens, and the token it wants. */
-export interface Endpoint {
-  dataDir: string;
-  /** Such as `http://127.0.0.1:7420`. */
-  url: string;
-  token: string;
-}
 
 /** Longest wait for an answer, in milliseconds. */
 const ANSWER_MS = 15_000;
@@ -40,26 +24,32 @@ export class Client {
     this.#endpoint = endpoint;
   }
 
-  status = (): Promise<FleetStatus> => this.#call('GET', '/status');
-  databases = (): Promise<DatabaseList> => this.#call('GET', '/databases');
-  database = (name: string): Promise<DatabaseStatus> => this.#call('GET', `/databases/${encodeURIComponent(name)}`);
-  create = (wish: CreateDatabase): Promise<DatabaseStatus> => this.#call('POST', '/databases', wish);
-  delete = (name: string): Promise<DatabaseStatus> => this.#call('DELETE', `/databases/${encodeURIComponent(name)}`);
-  password = (name: string): Promise<PasswordDocument> =>
-    this.#call('GET', `/databases/${encodeURIComponent(name)}/password`);
-  plan = (wish: PlanRequest): Promise<PlanDocument> => this.#call('POST', '/plans', wish);
-  machines = (): Promise<MachineList> => this.#call('GET', '/machines');
-  events = (query: Record<string, string>): Promise<EventList> =>
-    this.#call('GET', `/events?${new URLSearchParams(query)}`);
-  log = (source: string, lines: number): Promise<LogDocument> =>
-    this.#call('GET', `/logs/${encodeURIComponent(source)}?lines=${lines}`);
-  shutDown = (options: { loseUnsavedData: boolean }): Promise<{ stopped: boolean }> =>
-    this.#call('POST', '/shutdown', options, SHUTDOWN_ANSWER_MS);
+  status = () => this.#call('GET /status', {});
+  databases = () => this.#call('GET /databases', {});
+  database = (name: string) => this.#call('GET /databases/{name}', { params: { name } });
+  create = (body: RouteCall<'POST /databases'>['body']) => this.#call('POST /databases', { body });
+  delete = (name: string) => this.#call('DELETE /databases/{name}', { params: { name } });
+  password = (name: string) => this.#call('GET /databases/{name}/password', { params: { name } });
+  plan = (body: RouteCall<'POST /plans'>['body']) => this.#call('POST /plans', { body });
+  machines = () => this.#call('GET /machines', {});
+  events = (query: RouteCall<'GET /events'>['query']) => this.#call('GET /events', { query });
+  log = (source: string, lines: number) => this.#call('GET /logs/{source}', { params: { source }, query: { lines } });
+  shutDown = (body: { loseUnsavedData: boolean }) => this.#call('POST /shutdown', { body }, SHUTDOWN_ANSWER_MS);
 
-  async #call<T>(method: string, path: string, body?: unknown, answerMs = ANSWER_MS): Promise<T> {
-    const { status, text } = await this.#exchange(method, path, body, answerMs);
+  /** Events as they happen, without end, over lost connections too. @throws not_running when nobody listens any more */
+  async *follow(query: EventQuery): AsyncGenerator<Event> {
+    const { readEvents } = await import('./event-reader.ts');
+    yield* readEvents(this.#endpoint, query);
+  }
+
+  /** Calls a route of the API's table; the key, its only form at run time, is checked by the compiler. */
+  async #call<K extends RouteKey>(key: K, input: RouteCall<K>, answerMs = ANSWER_MS): Promise<RouteAnswer<K>> {
+    const { params = {}, query, body } = input as { params?: Texts; query?: Texts; body?: unknown };
+    const [method = '', template = ''] = key.split(' ');
+    const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
+    const { status, text } = await this.#exchange(method, path + queryText(query), body, answerMs);
     const answer = this.#parse(text);
-    if (status < 400) return answer as T;
+    if (status < 400) return answer as RouteAnswer<K>;
     throw fromErrorDocument(answer as ErrorDocument);
   }
 

@@ -19,6 +19,12 @@ export interface EventQuery {
   limit?: number | undefined;
 }
 
+/** Which version of which spec. */
+export interface SpecVersion {
+  name: string;
+  generation: number;
+}
+
 export interface ControlPlane {
   status(): FleetStatus;
   databases(): DatabaseStatus[];
@@ -26,14 +32,20 @@ export interface ControlPlane {
   database(name: string): DatabaseStatus;
   /** Stores the wish and returns at once; the database comes into being afterwards. @throws database_exists, invalid_value, invalid_name, refused kinds */
   createDatabase(request: CreateDatabase): Promise<DatabaseStatus>;
-  /** Marks it for deletion and returns at once. @throws database_not_found */
-  deleteDatabase(name: string): Promise<DatabaseStatus>;
+  /**
+   * Marks it for deletion and returns at once.
+   * @param allow sees the record that is about to be changed and throws to refuse
+   * @throws database_not_found, what `allow` throws
+   */
+  deleteDatabase(name: string, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
   /** @throws database_not_found */
   password(name: string): PasswordDocument;
   /** What would be executed; changes nothing. @throws database_not_found and what `createDatabase` throws */
   plan(request: PlanRequest): Promise<PlanDocument>;
   machines(): MachineStatus[];
   events(query: EventQuery): Promise<Event[]>;
+  /** Tells every event from now on, in order. Returns what ends it. */
+  followEvents(listener: (event: Event) => void): () => void;
   /** Last lines of a log. Sources: `server`, a machine's name (its agent), a node id or a unique beginning of one. @throws log_not_found */
   log(source: string, lines: number): Promise<LogDocument>;
   /**

@@ -25,7 +25,7 @@ import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { assignNodes, checkName, completeSpec, findPlaces, portsInUse } from './admission.ts';
 import type { Agents } from './agents.ts';
-import type { ControlPlane, EventQuery } from './control-plane.ts';
+import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { Engines } from './engines.ts';
 import { fleetView } from './fleet-view.ts';
@@ -130,9 +130,12 @@ class Plane implements RunningControlPlane {
     });
   }
 
-  async deleteDatabase(name: string): Promise<DatabaseStatus> {
+  async deleteDatabase(name: string, allow: (present: SpecVersion) => void = () => {}): Promise<DatabaseStatus> {
     this.#refuseWhileStopping();
-    const database = await this.#databases.change(name, (record) => ({ ...record, deleting: true }));
+    const database = await this.#databases.change(name, (record) => {
+      allow(record);
+      return { ...record, deleting: true };
+    });
     this.#record({ kind: 'database_unwanted', severity: 'info', database: name, message: `${name} is to be deleted.` });
     this.#loops.get(name)?.wake();
     return { ...this.#statusOf(database), state: 'deleting' };
@@ -173,6 +176,10 @@ class Plane implements RunningControlPlane {
 
   events(query: EventQuery): Promise<Event[]> {
     return this.#options.events.list(query);
+  }
+
+  followEvents(listener: (event: Event) => void): () => void {
+    return this.#options.events.subscribe(listener);
   }
 
   async log(source: string, lines: number): Promise<LogDocument> {

@@ -88,6 +88,12 @@ export const ERRORS = {
     message: 'A database named {name} exists already.',
     hint: 'Choose another name, or look at it with `valkeeper db show {name}`.',
   },
+  generation_changed: {
+    kind: 'conflict',
+    http: 412,
+    message: 'The spec of {name} is at generation {generation}; If-Match asks for {wanted}.',
+    hint: 'Read it again (`valkeeper db show {name}`), and repeat the change if it is still wanted.',
+  },
   fleet_exists: {
     kind: 'conflict',
     message: 'The machines of {dir} were chosen when it was made: {machines}.',
@@ -137,6 +143,11 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'Valkeeper is stopping.',
     hint: 'Start it again with `./valkeeper up`.',
+  },
+  too_many_streams: {
+    kind: 'unavailable',
+    message: 'All {limit} streams of events are taken.',
+    hint: 'End one of them, or ask `GET /v1/events` now and then.',
   },
   agent_away: {
     kind: 'unavailable',

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Endpoint } from '../cli/client.ts';
+import type { Endpoint } from '../cli/endpoint.ts';
 import type { EngineDescription } from '../cli/process-options.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isRunning, type ProcessIdentity } from '../platform/process-identity.ts';

@@ -2,11 +2,8 @@
 import { z } from 'zod';
 import type { Event } from '../domain/event.ts';
 import { EVICTION_POLICIES, PERSISTENCE_MODES, SPEC_LIMITS } from '../domain/spec.ts';
-import type { DatabaseStatus } from '../domain/status.ts';
+import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
-
-/** All routes begin with it. */
-export const API_PREFIX = '/v1';
 
 /** What may be said of a new database; what is left out takes its default. */
 export const specInputSchema = z
@@ -96,6 +93,11 @@ export interface MachineList {
 
 export interface EventList {
   events: Event[];
+}
+
+/** Conditions of several databases. */
+export interface FleetConditionList {
+  conditions: (Condition & { database: string })[];
 }
 
 export interface LogDocument {

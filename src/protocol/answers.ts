@@ -1,0 +1,176 @@
+/** What the API answers, as schemas: for its documents and for tests. The domain's types say the same, and the compiler compares. */
+import { z } from 'zod';
+import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
+import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
+import { EVICTION_POLICIES, PERSISTENCE_MODES } from '../domain/spec.ts';
+import type { Condition, DatabaseStatus } from '../domain/status.ts';
+import type {
+  DatabaseList,
+  EventList,
+  FleetConditionList,
+  FleetStatus,
+  LogDocument,
+  MachineList,
+  MachineStatus,
+  PasswordDocument,
+  PlanDocument,
+} from './api.ts';
+
+const count = z.int().min(0);
+const time = z.iso.datetime();
+const keysOf = <K extends string>(catalogue: Record<K, unknown>): K[] => Object.keys(catalogue) as K[];
+
+const spec = z.strictObject({
+  shards: count,
+  replicas: count,
+  memoryBytes: count,
+  persistence: z.enum(PERSISTENCE_MODES),
+  eviction: z.enum(EVICTION_POLICIES),
+  auth: z.boolean(),
+});
+
+export const severitySchema = z.enum(['info', 'warning', 'error']);
+
+const condition = z.strictObject({
+  code: z.string(),
+  severity: severitySchema,
+  message: z.string(),
+  advice: z.string(),
+  lastTry: z.string().exactOptional(),
+  shard: z.string().exactOptional(),
+  node: z.string().exactOptional(),
+  machine: z.string().exactOptional(),
+  since: time,
+});
+
+const node = z.strictObject({
+  nodeId: z.string(),
+  host: z.string(),
+  port: count,
+  pid: count.nullable(),
+  machine: z.string(),
+  state: z.enum(['running', 'down', 'unknown']),
+});
+
+const shard = z.strictObject({
+  id: z.string(),
+  slots: z.array(z.tuple([count, count]).readonly()),
+  primary: node.nullable(),
+  replicas: z.array(node.extend({ lagBytes: count.nullable(), inSync: z.boolean() })),
+});
+
+const state = z.enum(['creating', 'ready', 'degraded', 'updating', 'deleting']);
+
+const databaseStatus = z.strictObject({
+  name: z.string(),
+  state,
+  spec,
+  generation: count,
+  observedGeneration: count,
+  conditions: z.array(condition),
+  endpoint: z.strictObject({ host: z.string(), port: count, url: z.string() }).nullable(),
+  clusterEndpoints: z.array(z.strictObject({ host: z.string(), port: count })),
+  shards: z.array(shard),
+});
+
+const event = z.strictObject({
+  seq: count,
+  at: time,
+  kind: z.enum(keysOf<EventKind>(EVENT_KINDS)),
+  severity: severitySchema,
+  database: z.string().exactOptional(),
+  shard: z.string().exactOptional(),
+  node: z.string().exactOptional(),
+  machine: z.string().exactOptional(),
+  message: z.string(),
+  details: z.record(z.string(), z.json()).exactOptional(),
+});
+
+const machineStatus = z.strictObject({
+  name: z.string(),
+  address: z.string(),
+  zone: z.string(),
+  connected: z.boolean(),
+  since: time,
+  memoryBytes: count,
+  reservedBytes: count,
+  nodes: count,
+});
+
+const plan = z.strictObject({
+  database: z.string(),
+  steps: z.array(
+    z.strictObject({
+      stage: count,
+      kind: z.string(),
+      target: z.string(),
+      because: z.string(),
+      sentence: z.string(),
+    }),
+  ),
+  blocked: z.array(z.strictObject({ because: z.string(), reason: z.string() })),
+});
+
+const fleetStatus = z.strictObject({
+  version: z.string(),
+  pid: count,
+  startedAt: time,
+  dataDir: z.string(),
+  engineVersion: z.string(),
+  stopping: z.boolean(),
+  machines: z.array(machineStatus),
+  databases: z.array(z.strictObject({ name: z.string(), state })),
+});
+
+const problem = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  kind: z.enum(keysOf<ErrorKind>(ERROR_KINDS)),
+  message: z.string(),
+  hint: z.string(),
+});
+
+/** By the names they have in the OpenAPI document. */
+export const ANSWERS = {
+  FleetStatus: fleetStatus,
+  DatabaseStatus: databaseStatus,
+  DatabaseList: z.strictObject({ databases: z.array(databaseStatus) }),
+  Condition: condition,
+  ConditionList: z.strictObject({ conditions: z.array(condition.extend({ database: z.string() })) }),
+  Password: z.strictObject({ user: z.string(), password: z.string().nullable() }),
+  Plan: plan,
+  Machine: machineStatus,
+  MachineList: z.strictObject({ machines: z.array(machineStatus) }),
+  Event: event,
+  EventList: z.strictObject({ events: z.array(event) }),
+  Log: z.strictObject({ source: z.string(), text: z.string() }),
+  Stopped: z.strictObject({ stopped: z.literal(true) }),
+  OpenApi: z.looseObject({ openapi: z.string() }),
+  Problem: problem,
+};
+
+/** True for types that stand for each other; anything else does not compile below. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+type Answer<K extends keyof typeof ANSWERS> = z.infer<(typeof ANSWERS)[K]>;
+
+/** The compiler's comparison of the schemas with the types the code is written with. */
+type _SchemasSayWhatTypesSay = AllTrue<
+  [
+    Same<Answer<'FleetStatus'>, FleetStatus>,
+    Same<Answer<'DatabaseStatus'>, DatabaseStatus>,
+    Same<Answer<'DatabaseList'>, DatabaseList>,
+    Same<Answer<'Condition'>, Condition>,
+    Same<Answer<'ConditionList'>, FleetConditionList>,
+    Same<Answer<'Password'>, PasswordDocument>,
+    Same<Answer<'Plan'>, PlanDocument>,
+    Same<Answer<'Machine'>, MachineStatus>,
+    Same<Answer<'MachineList'>, MachineList>,
+    Same<Answer<'Event'>, Event>,
+    Same<Answer<'EventList'>, EventList>,
+    Same<Answer<'Log'>, LogDocument>,
+  ]
+>;
+type AllTrue<T extends true[]> = T;

@@ -1,0 +1,147 @@
+/**
+ * Every route of the API, once: the server serves exactly these, the OpenAPI document tells exactly these, and the
+ * client is typed by them. A key is the method and the path after `/v1`.
+ */
+import { z } from 'zod';
+import type { ErrorCode } from '../domain/errors.ts';
+import { type ANSWERS, severitySchema } from './answers.ts';
+import { createDatabaseSchema, eventsQuerySchema, logsQuerySchema, planRequestSchema, shutdownSchema } from './api.ts';
+
+export interface Route {
+  summary: string;
+  params?: z.ZodObject;
+  /** Without it the route takes no query. */
+  query?: z.ZodObject;
+  /** Without it the route reads no body. */
+  body?: z.ZodType;
+  /** A change of a spec: made only if `If-Match`, when it is sent, names the present generation. */
+  ifMatch?: true;
+  /** The answer carries the generation of the spec as its ETag. */
+  etag?: true;
+  /** Server-sent events that go on until somebody leaves; each one's data is an `answer`. */
+  stream?: true;
+  status: number;
+  answer: keyof typeof ANSWERS;
+  /** What it may refuse beyond what every route does: a wrong token, wrong input, a defect. */
+  errors: readonly ErrorCode[];
+}
+
+const byName = z.strictObject({ name: z.string() });
+const ADMISSION = [
+  'invalid_name',
+  'not_enough_memory',
+  'no_auth_beyond_loopback',
+  'no_free_ports',
+  'agent_away',
+  'agent_timeout',
+] as const;
+
+export const ROUTES = {
+  'GET /openapi.json': { summary: 'This document', status: 200, answer: 'OpenApi', errors: [] },
+  'GET /status': {
+    summary: 'The control plane and the fleet in short',
+    status: 200,
+    answer: 'FleetStatus',
+    errors: [],
+  },
+  'GET /databases': { summary: 'All databases', status: 200, answer: 'DatabaseList', errors: [] },
+  'POST /databases': {
+    summary: 'Ask for a database; it comes into being afterwards',
+    body: createDatabaseSchema,
+    status: 201,
+    answer: 'DatabaseStatus',
+    etag: true,
+    errors: ['database_exists', 'stopping', ...ADMISSION],
+  },
+  'GET /databases/{name}': {
+    summary: 'One database with its shards, nodes and conditions',
+    params: byName,
+    status: 200,
+    answer: 'DatabaseStatus',
+    etag: true,
+    errors: ['database_not_found'],
+  },
+  'DELETE /databases/{name}': {
+    summary: 'Delete a database with all its data; it goes afterwards',
+    params: byName,
+    ifMatch: true,
+    status: 202,
+    answer: 'DatabaseStatus',
+    errors: ['database_not_found', 'generation_changed', 'stopping'],
+  },
+  'GET /databases/{name}/password': {
+    summary: 'The password for clients',
+    params: byName,
+    status: 200,
+    answer: 'Password',
+    errors: ['database_not_found'],
+  },
+  'POST /plans': {
+    summary: 'What would be done, without doing it: now for a database that exists, or to create one',
+    body: planRequestSchema,
+    status: 200,
+    answer: 'Plan',
+    errors: ['database_not_found', 'database_exists', ...ADMISSION],
+  },
+  'GET /conditions': {
+    summary: 'What holds now that should not, of every database',
+    query: z.strictObject({ database: z.string().optional(), severity: severitySchema.optional() }),
+    status: 200,
+    answer: 'ConditionList',
+    errors: ['database_not_found'],
+  },
+  'GET /machines': { summary: 'All machines', status: 200, answer: 'MachineList', errors: [] },
+  'GET /events': {
+    summary: 'What happened, oldest first: the newest events, or those that follow `after`',
+    query: eventsQuerySchema,
+    status: 200,
+    answer: 'EventList',
+    errors: [],
+  },
+  'GET /events/stream': {
+    summary:
+      'Events as they happen (server-sent): from now on, or after `after`, or after the header Last-Event-ID, which wins',
+    query: eventsQuerySchema.omit({ limit: true }),
+    stream: true,
+    status: 200,
+    answer: 'Event',
+    errors: ['too_many_streams'],
+  },
+  'GET /logs/{source}': {
+    summary: 'The last lines of a log: of `server`, a machine, or a node by the beginning of its id',
+    params: z.strictObject({ source: z.string() }),
+    query: logsQuerySchema,
+    status: 200,
+    answer: 'Log',
+    errors: ['log_not_found', 'agent_away', 'agent_timeout', 'file_unusable'],
+  },
+  'POST /shutdown': {
+    summary: 'Stop every node and agent and keep the data; answers when all have stopped',
+    body: shutdownSchema.prefault({}),
+    status: 200,
+    answer: 'Stopped',
+    errors: ['nothing_on_disk', 'agent_away', 'agent_timeout'],
+  },
+} as const satisfies Record<string, Route>;
+
+export type Routes = typeof ROUTES;
+export type RouteKey = keyof Routes;
+
+type Part<K extends RouteKey, P extends string> = Routes[K] extends Record<P, infer S extends z.ZodType> ? S : never;
+
+/** What a handler gets: everything validated. */
+export interface RouteInput<K extends RouteKey> {
+  params: z.output<Part<K, 'params'>>;
+  query: z.output<Part<K, 'query'>>;
+  body: z.output<Part<K, 'body'>>;
+}
+
+type Present<P extends string, S extends z.ZodType, Value> = [S] extends [never] ? unknown : { [key in P]: Value };
+
+/** What a client sends; the route's own defaults stand in for what is left out. */
+export type RouteCall<K extends RouteKey> = Present<'params', Part<K, 'params'>, z.output<Part<K, 'params'>>> &
+  Present<'query', Part<K, 'query'>, Partial<z.output<Part<K, 'query'>>>> &
+  Present<'body', Part<K, 'body'>, z.input<Part<K, 'body'>>>;
+
+/** What the route answers. */
+export type RouteAnswer<K extends RouteKey> = z.output<(typeof ANSWERS)[Routes[K]['answer']]>;

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ERRORS } from '../../src/domain/errors.ts';
+import { ANSWERS } from '../../src/protocol/answers.ts';
+import { ROUTES, type RouteKey } from '../../src/protocol/routes.ts';
+import { type Fleet, withFleet } from '../support/fleet.ts';
+
+interface Schema {
+  type?: string;
+  enum?: string[];
+  properties?: Record<string, Schema>;
+}
+interface Parameter {
+  name: string;
+  in: 'path' | 'query' | 'header';
+  schema: Schema;
+}
+interface Operation {
+  parameters?: Parameter[];
+  requestBody?: { content: { 'application/json': { schema: Schema } } };
+}
+interface Document {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+}
+interface Request {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: unknown;
+}
+
+class Api {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor({ dir, apiPort }: Fleet) {
+    this.#url = `http://127.0.0.1:${apiPort}`;
+    this.#token = readFileSync(join(dir, 'token'), 'utf8').trim();
+  }
+
+  call({ method, path, headers = {}, body }: Request): Promise<Response> {
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    const all = { authorization: `Bearer ${this.#token}`, ...type, ...headers };
+    return fetch(this.#url + path, { method: method.toUpperCase(), headers: all, ...content });
+  }
+
+  async get<T>(path: string): Promise<T> {
+    return (await (await this.call({ method: 'GET', path })).json()) as T;
+  }
+}
+
+/** Values for path parameters, so that a route finds what it names. */
+const NAMES: Record<string, string> = { name: 'main', source: 'server' };
+const filled = (path: string): string => path.replace(/\{(\w+)\}/g, (_, name: string) => NAMES[name] ?? 'missing');
+
+type Attack = [what: string, request: Request, status: number];
+
+/** Everything that must be refused, read from the document. */
+function attacks({ paths }: Document): Attack[] {
+  return Object.entries(paths).flatMap(([template, operations]) => {
+    const path = filled(template);
+    const unknown = ['get', 'post', 'put', 'patch', 'delete'].filter((method) => !(method in operations));
+    return [
+      ...unknown.map((method): Attack => [`${method} ${path}`, { method, path }, 404]),
+      ...Object.entries(operations).flatMap(([method, operation]) => attacksOn(method, path, operation)),
+    ];
+  });
+}
+
+function attacksOn(method: string, path: string, { parameters = [], requestBody }: Operation): Attack[] {
+  const name = `${method} ${path}`;
+  const request = { method, path };
+  const query = parameters.filter((one) => one.in === 'query' && (one.schema.type !== 'string' || one.schema.enum));
+  const stale = parameters.some((one) => one.name === 'If-Match');
+  return [
+    [`${name} without a token`, { ...request, headers: { authorization: '' } }, 401],
+    [`${name} with a wrong token`, { ...request, headers: { authorization: 'Bearer wrong' } }, 401],
+    [`${name} with an unknown query`, { ...request, path: `${path}?surprise=1` }, 400],
+    ...query.map((one): Attack => [`${name} ?${one.name}`, { ...request, path: `${path}?${one.name}=-x` }, 400]),
+    ...(stale
+      ? [[`${name} with a stale ETag`, { ...request, headers: { 'if-match': '"99999"' } }, 412] satisfies Attack]
+      : []),
+    ...(requestBody ? bodyAttacks(name, request, requestBody.content['application/json'].schema) : []),
+  ];
+}
+
+function bodyAttacks(name: string, request: Request, schema: Schema): Attack[] {
+  const wrong = (what: string, body: unknown, status = 400): Attack => [
+    `${name} ${what}`,
+    { ...request, body },
+    status,
+  ];
+  return [
+    wrong('with a list', []),
+    wrong('with a text', 'text'),
+    wrong('with too much', 'x'.repeat(70_000), 413),
+    ...wrongBodies(schema).map(([what, body]) => wrong(what, body)),
+  ];
+}
+
+/** Bodies of which one field, at any depth, is unknown or of a wrong type, and all the others are right. */
+function wrongBodies({ properties = {} }: Schema): [string, unknown][] {
+  const right = 'name' in properties ? { name: 'contract' } : {};
+  return [
+    ['with an unknown field', { ...right, surprise: 1 }],
+    ...Object.entries(properties).flatMap(([field, schema]): [string, unknown][] => [
+      [`with a wrong ${field}`, { ...right, [field]: schema.type === 'object' ? 7 : {} }],
+      ...(schema.properties
+        ? wrongBodies(schema).map(([what, inner]): [string, unknown] => [
+            `${what} in ${field}`,
+            { ...right, [field]: inner },
+          ])
+        : []),
+    ]),
+  ];
+}
+
+/** All that a refused request could have changed. */
+const present = async (api: Api): Promise<unknown> => {
+  const { databases } = await api.get<{ databases: { name: string; generation: number; state: string }[] }>(
+    '/v1/databases',
+  );
+  return databases.map(({ name, generation, state }) => ({ name, generation, deleting: state === 'deleting' }));
+};
+
+/** A call of every route whose answer is one document, in an order in which each finds what it needs. */
+const CALLS: Partial<Record<RouteKey, Request[]>> = {
+  'GET /openapi.json': [{ method: 'GET', path: '/v1/openapi.json' }],
+  'GET /status': [{ method: 'GET', path: '/v1/status' }],
+  'GET /databases': [{ method: 'GET', path: '/v1/databases' }],
+  'GET /databases/{name}': [{ method: 'GET', path: '/v1/databases/main' }],
+  'GET /databases/{name}/password': [{ method: 'GET', path: '/v1/databases/main/password' }],
+  'POST /plans': [
+    { method: 'POST', path: '/v1/plans', body: { name: 'main' } },
+    { method: 'POST', path: '/v1/plans', body: { name: 'other', spec: { shards: 1, memoryBytes: 16 * 1024 ** 2 } } },
+  ],
+  'POST /databases': [
+    {
+      method: 'POST',
+      path: '/v1/databases',
+      body: { name: 'contract', spec: { shards: 1, replicas: 0, memoryBytes: 16 * 1024 ** 2, auth: false } },
+    },
+  ],
+  'GET /conditions': [
+    { method: 'GET', path: '/v1/conditions' },
+    { method: 'GET', path: '/v1/conditions?database=contract&severity=warning' },
+  ],
+  'GET /machines': [{ method: 'GET', path: '/v1/machines' }],
+  'GET /events': [{ method: 'GET', path: '/v1/events?limit=1000' }],
+  'GET /logs/{source}': [{ method: 'GET', path: '/v1/logs/server?lines=3' }],
+  'DELETE /databases/{name}': [{ method: 'DELETE', path: '/v1/databases/contract', headers: { 'if-match': '"1"' } }],
+  'POST /shutdown': [{ method: 'POST', path: '/v1/shutdown', body: { loseUnsavedData: true } }],
+};
+
+test('every route keeps what the document promises', async () => {
+  await withFleet({}, async (fleet) => {
+    const api = new Api(fleet);
+    const document = await api.get<Document>('/v1/openapi.json');
+    const operations = Object.values(document.paths).flatMap((path) => Object.keys(path));
+    assert.equal(operations.length, Object.keys(ROUTES).length);
+
+    const before = await present(api);
+    for (const [what, request, status] of attacks(document)) {
+      const response = await api.call(request);
+      const text = await response.text();
+      assert.equal(response.status, status, `${what}: ${text}`);
+      assert.match(response.headers.get('content-type') ?? '', /^application\/problem\+json/, what);
+      const { code } = ANSWERS.Problem.parse(JSON.parse(text));
+      assert.ok(code in ERRORS, `${what}: ${code} is in no catalogue`);
+    }
+    assert.deepEqual(await present(api), before, 'a refused request changed something');
+
+    const untried = Object.keys(ROUTES).filter((key) => !(key in CALLS));
+    assert.deepEqual(untried, ['GET /events/stream'], 'routes whose answer nobody compared');
+    const database = await api.call({ method: 'GET', path: '/v1/databases/main' });
+    assert.equal(database.headers.get('etag'), '"1"');
+    for (const [key, requests] of Object.entries(CALLS) as [RouteKey, Request[]][]) {
+      for (const request of requests) {
+        const response = await api.call(request);
+        const text = await response.text();
+        assert.equal(response.status, ROUTES[key].status, `${key}: ${text}`);
+        const { error } = ANSWERS[ROUTES[key].answer].safeParse(JSON.parse(text));
+        assert.equal(error, undefined, `${key} answers otherwise than documented: ${error}`);
+      }
+    }
+  });
+});
