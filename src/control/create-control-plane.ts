@@ -29,6 +29,7 @@ import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { Engines } from './engines.ts';
 import { fleetView } from './fleet-view.ts';
+import { LookTimer } from './look-times.ts';
 import { Observer } from './observer.ts';
 import { Reconciler } from './reconciler.ts';
 
@@ -68,6 +69,7 @@ class Plane implements RunningControlPlane {
   readonly #engines = new Engines();
   readonly #observer: Observer;
   readonly #loops = new Map<string, Reconciler>();
+  readonly #looks = new LookTimer();
   readonly #startedAt: string;
   #stopping = false;
   /** Requests that reserve room or names run one after the other. */
@@ -107,6 +109,7 @@ class Plane implements RunningControlPlane {
       stopping: this.#stopping,
       machines: this.machines(),
       databases: this.databases().map(({ name, state }) => ({ name, state })),
+      looks: this.#looks.times,
     };
   }
 
@@ -227,6 +230,7 @@ class Plane implements RunningControlPlane {
       plan,
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
+      looked: (durationMs) => this.#looks.note(durationMs),
     });
     this.#loops.set(name, loop);
     loop.wake();

@@ -13,10 +13,11 @@ import type { Outcome, Step } from '../plan/step.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import { Backoff } from './backoff.ts';
 import { execute, type Tools } from './executor.ts';
+import { quietIntervalMs } from './quiet-interval.ts';
 
-/** Between two looks at a database at which all is well, and at one that is on the way somewhere. */
-const QUIET_INTERVAL_MS = 1_000;
+/** Between two looks at a database that is on the way somewhere, and after a look that failed. */
 const BUSY_INTERVAL_MS = 20;
+const FAILED_INTERVAL_MS = 1_000;
 
 export interface Surroundings extends Tools {
   plan: Planner;
@@ -24,6 +25,8 @@ export interface Surroundings extends Tools {
   record: (event: NewEvent) => void;
   /** True while the fleet stops: nothing may be mended then. */
   isStopping: () => boolean;
+  /** A look is over, with the steps that followed from it. */
+  looked?: (durationMs: number) => void;
 }
 
 export class Reconciler {
@@ -59,9 +62,12 @@ export class Reconciler {
     }
     this.#endTimer?.();
     this.#endTimer = null;
+    const { clock, looked } = this.#around;
+    const startedAt = clock.now();
     this.#pass = this.#look()
       .catch((error: unknown) => this.#failed(error))
       .then(() => {
+        looked?.(clock.now() - startedAt);
         this.#pass = null;
         if (this.#wokenDuringPass) {
           this.#wokenDuringPass = false;
@@ -118,8 +124,15 @@ export class Reconciler {
     if (this.#closed) return;
     const mended = outcomes.some(({ result }) => result === 'done');
     const passing = problems.some(({ code }) => PROBLEMS[code].severity === 'info') || blocked.length > 0;
-    const delay = mended ? 0 : passing || this.#status?.state === 'creating' ? BUSY_INTERVAL_MS : QUIET_INTERVAL_MS;
+    const busy = passing || this.#status?.state === 'creating';
+    const delay = mended ? 0 : busy ? BUSY_INTERVAL_MS : this.#restMs(problems);
     this.#endTimer = this.#around.clock.timer(delay, () => this.wake());
+  }
+
+  /** Where something is wrong, the look never comes less often, however many nodes there are. */
+  #restMs(problems: readonly Problem[]): number {
+    if (problems.length > 0) return quietIntervalMs(0);
+    return quietIntervalMs(this.#around.databases.all().reduce((sum, { nodes }) => sum + nodes.length, 0));
   }
 
   /** The generation is reached the first time the database is ready with it. */
@@ -171,6 +184,6 @@ export class Reconciler {
   #failed(error: unknown): void {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#record({ kind: 'pass_failed', severity: 'error', message: `A look at ${this.#name} failed: ${detail}` });
-    if (!this.#closed) this.#endTimer = this.#around.clock.timer(QUIET_INTERVAL_MS, () => this.wake());
+    if (!this.#closed) this.#endTimer = this.#around.clock.timer(FAILED_INTERVAL_MS, () => this.wake());
   }
 }

@@ -120,6 +120,7 @@ const fleetStatus = z.strictObject({
   stopping: z.boolean(),
   machines: z.array(machineStatus),
   databases: z.array(z.strictObject({ name: z.string(), state })),
+  looks: z.strictObject({ count, totalMs: z.number().min(0) }),
 });
 
 const problem = z.strictObject({

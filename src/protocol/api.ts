@@ -69,6 +69,13 @@ export interface FleetStatus {
   stopping: boolean;
   machines: MachineStatus[];
   databases: Pick<DatabaseStatus, 'name' | 'state'>[];
+  looks: LookTimes;
+}
+
+/** Looks at databases since the control plane's start: how many, and the sum of their times in milliseconds. */
+export interface LookTimes {
+  count: number;
+  totalMs: number;
 }
 
 export type MachineStatus = Omit<MachineView, 'since'> & {
