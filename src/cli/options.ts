@@ -26,9 +26,9 @@ export function size(option: string): Parser<number> {
   };
 }
 
-/** One of a closed set. The parser throws invalid_value. */
-export function choice<T extends string>(option: string, choices: readonly T[]): Parser<T> {
-  return (text) => {
+/** One of a closed set, which the parser carries for completion. The parser throws invalid_value. */
+export function choice<T extends string>(option: string, choices: readonly T[]): Parser<T> & { choices: readonly T[] } {
+  const parse: Parser<T> = (text) => {
     const found = choices.find((candidate) => candidate === text);
     if (found) return found;
     throw refuse(
@@ -37,4 +37,5 @@ export function choice<T extends string>(option: string, choices: readonly T[]):
       `Choose one, such as ${option} ${choices[0]}.`,
     );
   };
+  return Object.assign(parse, { choices });
 }

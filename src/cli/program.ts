@@ -3,6 +3,7 @@ import { Command, type CommanderError } from 'commander';
 import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
@@ -23,7 +24,7 @@ import { usageError } from './usage-errors.ts';
 
 const TOP: AddCommand[] = [addUp, addDown, addStatus, addDemo];
 const DATABASE: AddCommand[] = [addDbCreate, addDbList, addDbShow, addDbDelete, addDbPassword, addDbConnect, addDbPlan];
-const REST: AddCommand[] = [addEvents, addLogs, addEngine, addServer, addAgent];
+const REST: AddCommand[] = [addEvents, addLogs, addEngine, addCompletion, addServer, addAgent];
 
 /** Help was asked for and is the result. */
 class HelpShown extends Error {
