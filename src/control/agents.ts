@@ -54,12 +54,16 @@ interface AgentEvents {
   machine: [machine: Machine];
   /** Something about a node changed. */
   node: [databaseUid: string, id: NodeId];
+  /** An agent of another version was turned away. */
+  'other-protocol': [machine: string, protocol: number];
 }
 
-/** The registry; emits `machine` and `node`. */
+/** The registry; emits `machine`, `node` and `other-protocol`. */
 export class Agents extends EventEmitter<AgentEvents> {
   readonly #sessions = new Map<string, AgentSession>();
   readonly #machines = new Map<string, Machine>();
+  /** The protocol of each agent that was turned away: it comes again every other second. */
+  readonly #turnedAway = new Map<string, number>();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -95,10 +99,18 @@ export class Agents extends EventEmitter<AgentEvents> {
     this.#sessions.get(hello.machine)?.close('another agent took its place');
     const session = new AgentSession(socket, hello.machine, this.#clock);
     this.#sessions.set(hello.machine, session);
+    this.#turnedAway.delete(hello.machine);
     const { machine: name, address, zone, memoryBytes } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
     this.#set({ name, address, zone, memoryBytes, connected: true, since: this.#clock.now(), nodes });
     return session;
+  }
+
+  /** An agent said hello in another version of the protocol; it is told once, and told again only when the version changes. */
+  turnedAway({ machine, protocol }: Pick<Hello, 'machine' | 'protocol'>): void {
+    if (this.#turnedAway.get(machine) === protocol) return;
+    this.#turnedAway.set(machine, protocol);
+    this.emit('other-protocol', machine, protocol);
   }
 
   /** The session is over. */
@@ -222,6 +234,7 @@ function serveAgent(socket: WebSocket, agents: Agents): void {
     if (message.type === 'hello') {
       clearTimeout(silence);
       if (message.protocol !== AGENT_PROTOCOL) {
+        agents.turnedAway(message);
         return socket.close(1008, `agent protocol ${message.protocol} is not ${AGENT_PROTOCOL}`);
       }
       send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL });

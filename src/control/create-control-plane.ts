@@ -12,6 +12,7 @@ import { plan } from '../plan/plan.ts';
 import { statusOf } from '../plan/status.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
+import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
 import type {
   CreateDatabase,
   FleetStatus,
@@ -90,6 +91,10 @@ class Plane implements RunningControlPlane {
       const severity = connected || this.#stopping ? 'info' : 'warning';
       this.#record({ kind, severity, machine: name, message });
       for (const loop of this.#loops.values()) loop.wake();
+    });
+    agents.on('other-protocol', (machine, protocol) => {
+      const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
+      this.#record({ kind: 'agent_turned_away', severity: 'error', machine, message });
     });
     agents.on('node', (uid) => {
       const database = this.#databases.all().find((other) => other.uid === uid);

@@ -17,6 +17,7 @@ export const EVENT_KINDS = {
   pass_failed: 'A look at a database failed by a defect of Valkeeper; it looks again.',
   machine_connected: 'The agent of a machine has connected.',
   machine_lost: 'The agent of a machine is gone; its nodes are left as they are.',
+  agent_turned_away: 'An agent speaks another version of the protocol; it is not let in until both are of one version.',
   fleet_stopping: 'All nodes and agents are being stopped, as asked.',
 } as const;
 
