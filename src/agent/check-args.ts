@@ -1,6 +1,7 @@
 /** The arguments of requests, looked at before anything is done with them. No schema library: agents stay small. */
 import { ValkeeperError } from '../domain/errors.ts';
 import { isNodeId } from '../domain/ids.ts';
+import { SLOT_COUNT } from '../domain/slots.ts';
 import type { AgentOperation } from '../protocol/agent-messages.ts';
 
 type Check = readonly [wanted: string, holds: (value: unknown) => boolean];
@@ -19,6 +20,12 @@ const GRACE: Check = [`0 to ${LONGEST_GRACE_MS} ms`, (value) => isWhole(value, 0
 const MOST_PORTS = 1_000;
 const MOST_LINES = 10_000;
 
+const isSlotRange = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length === 2 &&
+  isWhole(value[0], 0, SLOT_COUNT - 1) &&
+  isWhole(value[1], Number(value[0]), SLOT_COUNT - 1);
+
 const isStartAs = (value: unknown): boolean =>
   isObject(value) &&
   (value['kind'] === 'itself' ||
@@ -27,7 +34,10 @@ const isStartAs = (value: unknown): boolean =>
       NODE[1](value['primary']['id']) &&
       isText(value['primary']['host']) &&
       /^[0-9a-zA-Z.:-]+$/.test(value['primary']['host']) && // it becomes part of a line
-      PORT[1](value['primary']['port'])));
+      PORT[1](value['primary']['port']) &&
+      Array.isArray(value['primary']['slots']) &&
+      value['primary']['slots'].every(isSlotRange) &&
+      isWhole(value['primary']['configEpoch'], 0, Number.MAX_SAFE_INTEGER)));
 
 const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
 

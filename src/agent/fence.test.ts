@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SlotRange } from '../domain/slots.ts';
 import { isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
 import { fencedNodesConf } from './fence.ts';
 
 const id = (digit: string): string => digit.repeat(40);
 const SELF = { id: id('a'), host: '127.0.0.11', port: 7000 };
-const PRIMARY = { id: id('b'), host: '127.0.0.12', port: 7001 };
+const SLOTS: readonly SlotRange[] = [[0, 8191]];
+const PRIMARY = { id: id('b'), host: '127.0.0.12', port: 7001, slots: SLOTS, configEpoch: 11 };
 const OTHER = `${id('c')} 127.0.0.13:7002@17002,,tls-port=0,shard-id=${id('3')} master - 0 1 3 connected 8192-16383`;
 
 const line = (node: string, place: string, rest: string): string => `${node} ${place},,shard-id=${id('1')} ${rest}`;
@@ -26,12 +28,12 @@ const fenced = (text: string) => {
   return { conf, own: conf.nodes.find(isMyself)!, leader: conf.nodes.find((node) => node.id === PRIMARY.id)! };
 };
 
-test('the own line follows the new primary and owns nothing; id, shard and epochs stay', () => {
+test('the own line follows the new primary and owns nothing; id, shard and vote stay', () => {
   const { conf, own } = fenced(LEFT_BEHIND);
   assert.equal(own.id, SELF.id);
   assert.deepEqual([own.role, own.primaryId, own.slots, own.moving], ['replica', PRIMARY.id, [], []]);
   assert.match(own.aux, new RegExp(`shard-id=${id('1')}`));
-  assert.deepEqual([conf.currentEpoch, conf.lastVoteEpoch], [9, 4]);
+  assert.deepEqual([conf.currentEpoch, conf.lastVoteEpoch], [11, 4]);
 });
 
 test('the new primary is no replica of ours, nor failed, and is where it is now', () => {
@@ -39,6 +41,16 @@ test('the new primary is no replica of ours, nor failed, and is where it is now'
   assert.deepEqual([leader.flags, leader.primaryId], [['master'], null]);
   assert.deepEqual([leader.host, leader.port, leader.busPort], ['127.0.0.12', 7001, 17001]);
   assert.equal(conf.nodes.filter((node) => node.primaryId === SELF.id).length, 0, 'nobody follows us');
+});
+
+test('the new primary owns its slots at its epoch, even if it is dead before it can say so', () => {
+  const { leader } = fenced(LEFT_BEHIND);
+  assert.deepEqual([leader.slots, leader.configEpoch], [SLOTS, 11]);
+});
+
+test('a higher epoch that is known already stays', () => {
+  const { leader, conf } = fenced(LEFT_BEHIND.replaceAll(' 9 ', ' 30 '));
+  assert.deepEqual([leader.configEpoch, conf.currentEpoch], [30, 30]);
 });
 
 test('what is known of others is kept', () => {

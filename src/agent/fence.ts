@@ -1,9 +1,14 @@
 /**
  * The fenced restart: before a process starts, its own nodes.conf is made to say that it is a replica and owns nothing.
  * Epochs are no fence: an old primary that returns with a higher one would win and its replacement would be emptied.
+ *
+ * What the new primary owns, and at which epoch, is written as well. It may be dead again before it has told, and a
+ * replica takes over what it knows its primary to own, asks for votes with its primary's epoch, and takes the next one
+ * after the highest it knows: without the slots it would take over nothing, with an old epoch nobody would vote for it.
  */
 import { BUS_PORT_OFFSET } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { Leader } from '../protocol/agent-messages.ts';
 import { type ClusterNodeLine, formatNodesConf, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
 
 interface Place {
@@ -13,7 +18,7 @@ interface Place {
 }
 
 /** The nodes.conf with which `self` comes back as a replica of `primary`; a text that is not whole is replaced. */
-export function fencedNodesConf(text: string, self: Place, primary: Place): string {
+export function fencedNodesConf(text: string, self: Place, primary: Leader): string {
   const conf = parseNodesConf(text);
   const known = conf?.nodes.find(isMyself)?.id === self.id ? conf.nodes : [];
   const own = known.find(isMyself) ?? newLine(self);
@@ -22,10 +27,10 @@ export function fencedNodesConf(text: string, self: Place, primary: Place): stri
   return formatNodesConf({
     nodes: [
       follower(at(own, self), primary),
-      leading(at(leader, primary)),
+      leading(at(leader, primary), primary),
       ...others.map((node) => loyal(node, self, primary)),
     ],
-    currentEpoch: conf?.currentEpoch ?? 0,
+    currentEpoch: Math.max(conf?.currentEpoch ?? 0, primary.configEpoch),
     lastVoteEpoch: conf?.lastVoteEpoch ?? 0,
   });
 }
@@ -62,8 +67,14 @@ const follower = (node: ClusterNodeLine, primary: Place): ClusterNodeLine => ({
   moving: [],
 });
 
-/** It may be remembered as our replica, or as failed; it is neither. */
-const leading = (node: ClusterNodeLine): ClusterNodeLine => ({ ...node, flags: ['master'], primaryId: null });
+/** It may be remembered as our replica, or as failed; it is neither. Of two lines with a slot the engine believes the first. */
+const leading = (node: ClusterNodeLine, { slots, configEpoch }: Leader): ClusterNodeLine => ({
+  ...node,
+  flags: ['master'],
+  primaryId: null,
+  slots,
+  configEpoch: Math.max(node.configEpoch, configEpoch),
+});
 
 /** Who followed us follows the new primary. */
 const loyal = (node: ClusterNodeLine, self: Place, primary: Place): ClusterNodeLine =>

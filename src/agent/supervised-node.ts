@@ -12,7 +12,7 @@ import type { DiskView } from '../domain/view.ts';
 import { fileError, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
-import type { NodeReport, StartAs } from '../protocol/agent-messages.ts';
+import type { Leader, NodeReport, StartAs } from '../protocol/agent-messages.ts';
 import { myId } from '../valkey/admin.ts';
 import { EngineReplyError, EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
 import { fencedNodesConf } from './fence.ts';
@@ -150,7 +150,7 @@ export class SupervisedNode {
     this.#watch = null;
   }
 
-  async #fence(primary: { id: string; host: string; port: number }): Promise<void> {
+  async #fence(primary: Leader): Promise<void> {
     const self = { id: this.id, host: this.#around.address, port: this.port };
     const text = fencedNodesConf(this.directory.readNodesConf(), self, primary);
     await writeFileAtomic(this.directory.nodesConfPath, text);

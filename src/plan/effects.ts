@@ -19,7 +19,7 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
       nodes.set(node.id, born(node, step.args.birth));
       break;
     case 'start_node':
-      nodes.set(node.id, started(node, before, step.args.replicaOf));
+      nodes.set(node.id, started(node, before, step.args.replicaOf?.id ?? null));
       break;
     case 'remove_node':
       nodes.set(node.id, { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'gone' } });

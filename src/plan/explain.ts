@@ -17,7 +17,7 @@ function explainStep(database: Database, step: Step): string {
       return `Create ${node} as ${step.args.birth === 'primary' ? `a primary with the slots ${bornSlots(database, step.target)}` : 'an empty replica'}.`;
     case 'start_node':
       return step.args.replicaOf
-        ? `Start ${node} fenced: as a replica of ${at(step.args.replicaOf)} that owns nothing.`
+        ? `Start ${node} fenced: as a replica of ${at(step.args.replicaOf.id)} that owns nothing.`
         : `Start ${node} with what lies on its disk.`;
     case 'claim_slots':
       return `Let ${node} take the slots ${bornSlots(database, step.target)}.`;

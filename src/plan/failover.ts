@@ -3,14 +3,22 @@ import type { Database } from '../domain/database.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { hasHistory, type Member, memberOf, type ShardTopology } from './topology.ts';
 
-/** A replica qualifies when it holds data of this primary and is not in the middle of being overwritten by a copy. */
+/** A replica takes over the slots that it knows its primary to own, and no others: one that came back a moment ago may know of none. */
+const knowsSlotsOf = (candidate: Member, dead: Member): boolean =>
+  candidate.engine?.peers.some(({ id, slots }) => id === dead.assignment.id && slots.length > 0) === true;
+
+/**
+ * A replica qualifies when it holds data of this primary, is not in the middle of being overwritten by a copy, and
+ * knows what there is to take over.
+ */
 const qualifies = (candidate: Member, dead: Member): boolean =>
   candidate.engine !== null &&
   candidate.engine.role === 'replica' &&
   candidate.engine.primaryId === dead.assignment.id &&
   !candidate.engine.syncInProgress &&
   !candidate.engine.loading &&
-  (hasHistory(candidate.engine) || candidate.engine.keys > 0);
+  (hasHistory(candidate.engine) || candidate.engine.keys > 0) &&
+  knowsSlotsOf(candidate, dead);
 
 /** The replica with the most history; of equals the one with the smaller id. Null when none qualifies. */
 export function bestCandidate(shard: ShardTopology): Member | null {

@@ -81,7 +81,8 @@ describe('plan', () => {
     assert.equal(first?.steps[0]?.kind, 'promote');
     assert.deepEqual(first.steps[0].args, { insteadOf: dead.id, mode: 'force' });
     assert.equal(second?.steps[0]?.kind, 'start_node');
-    assert.deepEqual(second.steps[0].args, { replicaOf: first.steps[0].target });
+    assert.equal(second.steps[0].args.replicaOf?.id, first.steps[0].target);
+    assert.deepEqual(second.steps[0].args.replicaOf?.slots, dead.birth.role === 'primary' ? dead.birth.slots : []);
   });
 
   it('promotes the replica with the highest offset', () => {

@@ -144,7 +144,7 @@ function replacePrimary(situation: Situation, problem: Problem): Array<Step | { 
     const { id, machine } = unsettled.assignment;
     return [{ blocked: `it would start empty while ${id} on ${machine} may hold its data but cannot be promoted yet` }];
   }
-  return [startAs(dead, null, problem.code)];
+  return [startItself(dead, problem.code)];
 }
 
 /** It answers, has finished loading, and has nothing. */
@@ -161,9 +161,9 @@ function startShard(situation: Situation, problem: Problem): Array<Step | { bloc
   const owner = target(situation, problem);
   const copy = bringsData(database, owner) ? null : shard.members.find((member) => bringsData(database, member));
   // The owner's disk is empty and a copy's is not: the copy comes first, and is promoted once it has loaded its data.
-  if (copy) return [startAs(copy, null, problem.code)];
+  if (copy) return [startItself(copy, problem.code)];
   if (owner.view.process.state === 'absent') return createNode(situation, problem);
-  return [startAs(owner, null, problem.code)];
+  return [startItself(owner, problem.code)];
 }
 
 /** A copy is started when its primary serves, or is being started in this very pass from its own disk. */
@@ -171,18 +171,32 @@ function startReplica(situation: Situation, problem: Problem): Step[] {
   const shard = shardOf(situation, problem);
   const member = target(situation, problem);
   const owner = shard.owner;
-  if (owner?.engine?.role === 'primary') return [startAs(member, owner, problem.code)];
+  if (owner?.engine?.role === 'primary') return [startFollowing(member, shard, problem.code)];
   const ownerStarts =
     owner?.dead === true &&
     (bringsData(situation.database, owner) || shard.members.every((other) => !bringsData(situation.database, other))) &&
     shard.members.every(({ dead }) => dead);
-  return owner && ownerStarts ? [startAs(member, owner, problem.code)] : [];
+  return ownerStarts ? [startFollowing(member, shard, problem.code)] : [];
 }
 
-const startAs = ({ assignment }: Member, primary: Member | null, because: ProblemCode): Step => ({
+/** With what lies on its disk. */
+const startItself = ({ assignment }: Member, because: ProblemCode): Step => ({
   kind: 'start_node',
   target: assignment.id,
-  args: { replicaOf: primary?.assignment.id ?? null },
+  args: { replicaOf: null },
+  expects: { process: 'exited' },
+  because,
+});
+
+/** Fenced, as a replica of the shard's owner. */
+const startFollowing = (
+  { assignment }: Member,
+  { owner, slots, configEpoch }: ShardTopology,
+  because: ProblemCode,
+): Step => ({
+  kind: 'start_node',
+  target: assignment.id,
+  args: { replicaOf: { id: owner!.assignment.id, slots, configEpoch } },
   expects: { process: 'exited' },
   because,
 });

@@ -16,8 +16,8 @@ export interface Expectation {
 export interface StepArgs {
   /** The node is made on its machine and started. */
   create_node: { birth: 'primary' | 'replica' };
-  /** A process is started: as what its disk says, or fenced as the replica of another node. */
-  start_node: { replicaOf: NodeId | null };
+  /** A process is started: as what its disk says, or fenced as the replica of another node, which owns these slots. */
+  start_node: { replicaOf: { id: NodeId; slots: readonly SlotRange[]; configEpoch: number } | null };
   /** A newborn primary takes the slots it was born for. */
   claim_slots: Record<string, never>;
   /** The node is introduced to others. */

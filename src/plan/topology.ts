@@ -28,6 +28,8 @@ export interface ShardTopology {
   /** Who owns the shard's slots; null when nobody is known to. */
   owner: Member | null;
   slots: readonly SlotRange[];
+  /** Of the owner's claim; 0 without an owner. */
+  configEpoch: number;
 }
 
 /** The machines' word and the nodes' word on one node, side by side. */
@@ -55,7 +57,10 @@ function claimOf(member: Member, view: DatabaseView): Claim | null {
   return disk?.role === 'primary' ? disk : null;
 }
 
-/** The shard as it stands: the owner is the member with slots and the highest config epoch (the engine's own rule). */
+/**
+ * The shard as it stands: the owner is the member with slots and the highest config epoch (the engine's own rule), of
+ * two with the same the one that says so itself.
+ */
 export function shardTopology(database: Database, view: DatabaseView, shard: string): ShardTopology {
   const members = database.nodes.filter((node) => node.shard === shard).map((node) => memberOf(node, view));
   let owner: Member | null = null;
@@ -63,12 +68,13 @@ export function shardTopology(database: Database, view: DatabaseView, shard: str
   for (const member of members) {
     const claim = claimOf(member, view);
     if (!claim || countSlots(claim.slots) === 0) continue;
-    if (!best || claim.configEpoch > best.configEpoch) {
+    const isTie = claim.configEpoch === best?.configEpoch && member.engine !== null && owner?.engine === null;
+    if (!best || claim.configEpoch > best.configEpoch || isTie) {
       owner = member;
       best = claim;
     }
   }
-  return { name: shard, members, owner, slots: best?.slots ?? [] };
+  return { name: shard, members, owner, slots: best?.slots ?? [], configEpoch: best?.configEpoch ?? 0 };
 }
 
 /** A replica that has never been in sync reports the offset 1 (`slave_repl_offset`, Valkey's INFO). */

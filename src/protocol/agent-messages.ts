@@ -6,10 +6,11 @@
 
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { SlotRange } from '../domain/slots.ts';
 import type { DiskView, ProcessView } from '../domain/view.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 1;
+export const AGENT_PROTOCOL = 2;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -77,8 +78,17 @@ export interface NodeConfig {
   nodesConf: string;
 }
 
+/** A primary to follow, with what it owns: a replica that does not know it cannot take over when it must. */
+export interface Leader {
+  id: NodeId;
+  host: string;
+  port: number;
+  slots: readonly SlotRange[];
+  configEpoch: number;
+}
+
 /** How a process starts: with its own nodes.conf, or fenced: first rewritten to follow this primary and own nothing. */
-export type StartAs = { kind: 'itself' } | { kind: 'replica'; primary: { id: NodeId; host: string; port: number } };
+export type StartAs = { kind: 'itself' } | { kind: 'replica'; primary: Leader };
 
 /** The requests, with their arguments and results. */
 export interface AgentRequests {

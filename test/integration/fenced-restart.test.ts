@@ -8,7 +8,9 @@ import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../../src/d
 import { placeholderOf } from '../../src/domain/ids.ts';
 import { SLOT_COUNT, splitEvenly } from '../../src/domain/slots.ts';
 import { DEFAULT_SPEC } from '../../src/domain/spec.ts';
+import type { StartAs } from '../../src/protocol/agent-messages.ts';
 import * as admin from '../../src/valkey/admin.ts';
+import { isMyself } from '../../src/valkey/cluster-nodes.ts';
 import type { NodeConnection } from '../../src/valkey/connection.ts';
 import { ADMIN_PASSWORD, type AgentScene, agentScene, eventually } from '../support/agent-scene.ts';
 import type { FakeSession } from '../support/fake-control.ts';
@@ -146,7 +148,9 @@ async function survivesEveryDamage(
 
     const startedAt = performance.now();
     const { id, host, port } = successor;
-    await session.request('start_node', { id: old.id, as: { kind: 'replica', primary: { id, host, port } } });
+    const { slots, configEpoch } = (await admin.observeNode(connections.get(id)!)).nodes.find(isMyself)!;
+    const as: StartAs = { kind: 'replica', primary: { id, host, port, slots, configEpoch } };
+    await session.request('start_node', { id: old.id, as });
     const returned = connections.get(old.id)!;
     await eventually('a link', async () => (await admin.observeNode(returned)).replication.linkUp);
     say(`${mode}, nodes.conf ${damage}: link up after ${(performance.now() - startedAt).toFixed(0)} ms`);

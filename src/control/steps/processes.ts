@@ -31,10 +31,12 @@ export async function startNode(
   node: NodeAssignment,
   step: StepOf<'start_node'>,
 ): Promise<Outcome> {
-  const primary = database.nodes.find(({ id }) => id === step.args.replicaOf);
-  const as: StartAs = primary
-    ? { kind: 'replica', primary: { id: primary.id, host: primary.host, port: primary.port } }
-    : { kind: 'itself' };
+  const leader = step.args.replicaOf;
+  const primary = database.nodes.find(({ id }) => id === leader?.id);
+  const as: StartAs =
+    leader && primary
+      ? { kind: 'replica', primary: { ...leader, host: primary.host, port: primary.port } }
+      : { kind: 'itself' };
   await agents.request(node.machine, 'start_node', { id: node.id, as }, START_TIMEOUT_MS);
   return DONE;
 }
