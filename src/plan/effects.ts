@@ -6,7 +6,7 @@ import type { Database, NodeAssignment } from '../domain/database.ts';
 import { type NodeId, placeholderOf } from '../domain/ids.ts';
 import { countSlots, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import type { AnsweringEngine, DatabaseView, NodeView, PeerView } from '../domain/view.ts';
-import type { Step } from './step.ts';
+import type { Step, StepArgs } from './step.ts';
 
 /** The view after the step. Does not change its arguments. */
 export function afterStep(database: Database, view: DatabaseView, step: Step): DatabaseView {
@@ -19,7 +19,7 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
       nodes.set(node.id, born(node, step.args.birth));
       break;
     case 'start_node':
-      nodes.set(node.id, started(node, before, step.args.replicaOf?.id ?? null));
+      nodes.set(node.id, started(node, before, step.args.replicaOf));
       break;
     case 'remove_node':
       nodes.set(node.id, { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'gone' } });
@@ -99,12 +99,15 @@ function born(node: NodeAssignment, birth: 'primary' | 'replica'): NodeView {
   };
 }
 
-function started(node: NodeAssignment, before: NodeView, replicaOf: NodeId | null): NodeView {
+function started(node: NodeAssignment, before: NodeView, leader: StepArgs['start_node']['replicaOf']): NodeView {
   const claim = before.disk?.claim ?? null;
   const itself: Partial<AnsweringEngine> = claim
     ? { role: claim.role, primaryId: claim.primaryId, slots: claim.slots, configEpoch: claim.configEpoch }
     : {};
-  const role: Partial<AnsweringEngine> = replicaOf ? { role: 'replica', primaryId: replicaOf, linkUp: true } : itself;
+  const peers = leader ? [{ id: leader.id, role: 'primary', slots: leader.slots } as PeerView] : [];
+  const role: Partial<AnsweringEngine> = leader
+    ? { role: 'replica', primaryId: leader.id, linkUp: true, peers }
+    : itself;
   const hasData = before.disk?.hasData === true;
   return {
     process: { state: 'running', pid: 1 },
@@ -143,7 +146,7 @@ function gossiped(database: Database, nodes: ReadonlyMap<NodeId, NodeView>): Map
         ...node.engine,
         peers,
         keys: copiedKeys(node.engine, nodes),
-        streamedBytes: isLinked(node.engine, nodes) ? 1 : 0,
+        streamedBytes: isLinked(node.engine, nodes) ? 1 : node.engine.streamedBytes,
         clusterOk: true,
         slotsOk: Math.min(SLOT_COUNT, countSlots(slots)),
         offset: isLinked(node.engine, nodes) ? SYNCED_OFFSET : node.engine.offset,

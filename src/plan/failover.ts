@@ -20,13 +20,24 @@ const qualifies = (candidate: Member, dead: Member): boolean =>
   (hasHistory(candidate.engine) || candidate.engine.keys > 0) &&
   knowsSlotsOf(candidate, dead);
 
-/** The replica with the most history; of equals the one with the smaller id. Null when none qualifies. */
+/**
+ * It has had some of its primary's stream since it was started or copied to: what it lacks is at most what was on its
+ * way. One that has had none may have been away for long, or was copied to while writes went on.
+ */
+export const isCurrent = ({ engine }: Member): boolean => engine !== null && engine.streamedBytes > 0;
+
+/** The current replica with the most history; of equals the one with the smaller id. Null when none qualifies. */
 export function bestCandidate(shard: ShardTopology): Member | null {
   const dead = shard.owner;
   if (!dead) return null;
   const ranked = shard.members
     .filter((member) => member !== dead && qualifies(member, dead))
-    .sort((a, b) => b.engine!.offset - a.engine!.offset || (a.assignment.id < b.assignment.id ? -1 : 1));
+    .sort(
+      (a, b) =>
+        Number(isCurrent(b)) - Number(isCurrent(a)) ||
+        b.engine!.offset - a.engine!.offset ||
+        (a.assignment.id < b.assignment.id ? -1 : 1),
+    );
   return ranked[0] ?? null;
 }
 

@@ -140,6 +140,35 @@ describe('plan', () => {
     assert.match(lost.blocked[0]!.reason, /start empty/);
   });
 
+  it('starts a dead primary from its complete log rather than promote a copy that was never in its stream', () => {
+    for (const [persistence, kind] of [
+      ['aof', 'start_node'],
+      ['snapshot', 'promote'],
+      ['none', 'promote'],
+    ] as const) {
+      const { database, view } = readyWorld(fleet(3), { persistence });
+      const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+      const copy = database.nodes.find(({ shard, id }) => shard === dead.shard && id !== dead.id)!;
+      const hurt = killed(database, view, dead.id);
+      const node = hurt.nodes.get(copy.id)!;
+      assert.ok(node.engine.state === 'answering');
+      const nodes = new Map(hurt.nodes).set(copy.id, { ...node, engine: { ...node.engine, streamedBytes: 0 } });
+      assert.equal(plan(database, { ...hurt, nodes }).steps[0]?.kind, kind, persistence);
+    }
+  });
+
+  it('does not start a primary with an old snapshot while a copy out of reach may hold what was written since', () => {
+    const { database, view } = readyWorld(fleet(3), { persistence: 'snapshot' });
+    const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+    const copy = database.nodes.find(({ shard, id }) => shard === dead.shard && id !== dead.id)!;
+    const { steps, blocked } = plan(database, outOfReach(killed(database, view, dead.id), copy.id));
+    assert.deepEqual(steps, []);
+    assert.match(blocked[0]!.reason, /an older state/);
+    const logged = readyWorld(fleet(3), { persistence: 'aof' });
+    const [step] = plan(logged.database, outOfReach(killed(logged.database, logged.view, dead.id), copy.id)).steps;
+    assert.deepEqual([step?.kind, step?.target], ['start_node', dead.id]);
+  });
+
   it('starts a shard from the copy that has data when the owner has lost its disk', () => {
     const { database, view } = readyWorld(fleet(3));
     const owner = database.nodes.find(({ birth }) => birth.role === 'primary')!;

@@ -5,10 +5,10 @@
  */
 import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
-import { keepsDataOnDisk } from '../domain/spec.ts';
+import { keepsDataOnDisk, logsEveryWrite } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose.ts';
-import { bestCandidate, promotionMode } from './failover.ts';
+import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
 import type { Problem, ProblemCode } from './problems.ts';
 import type { Step } from './step.ts';
 import {
@@ -126,12 +126,17 @@ function claimSlots(situation: Situation, problem: Problem): Step[] {
   return [{ kind: 'claim_slots', target: assignment.id, args: {}, expects, because: problem.code }];
 }
 
-/** Promote before restart: a dead primary's process is started only once another owns its slots, or nobody can. */
+/**
+ * Promote before restart: a dead primary's process is started only once another owns its slots, or nobody can; or when
+ * its log has every write and the copies may lack many.
+ */
 function replacePrimary(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
   const shard = shardOf(situation, problem);
   const dead = target(situation, problem);
+  const hasData = bringsData(situation.database, dead);
+  const hasEverything = hasData && logsEveryWrite(situation.database.spec);
   const candidate = bestCandidate(shard);
-  if (candidate) {
+  if (candidate && (isCurrent(candidate) || !hasEverything)) {
     const how = promotionMode(situation.database, situation.view, candidate);
     if ('refused' in how) return [{ blocked: how.refused }];
     const insteadOf = dead.assignment.id;
@@ -140,9 +145,12 @@ function replacePrimary(situation: Situation, problem: Problem): Array<Step | { 
     return [{ kind: 'promote', target: candidate.assignment.id, args, expects, because: problem.code }];
   }
   const unsettled = shard.members.find((member) => member !== dead && !member.dead && !isEmptyHanded(member));
-  if (unsettled && !bringsData(situation.database, dead)) {
+  if (unsettled && !hasEverything) {
     const { id, machine } = unsettled.assignment;
-    return [{ blocked: `it would start empty while ${id} on ${machine} may hold its data but cannot be promoted yet` }];
+    const how = hasData ? 'with an older state' : 'empty';
+    return [
+      { blocked: `it would start ${how} while ${id} on ${machine} may hold its data but cannot be promoted yet` },
+    ];
   }
   return [startItself(dead, problem.code)];
 }
