@@ -180,6 +180,23 @@ describe('plan', () => {
     assert.deepEqual([step?.kind, step?.target], ['start_node', copy.id]);
   });
 
+  it('starts a dead copy that has data before a dead primary that has none, though another copy runs empty', () => {
+    const { database, view } = readyWorld(fleet(3), { replicas: 2, persistence: 'snapshot' });
+    const owner = database.nodes.find(({ birth }) => birth.role === 'primary')!;
+    const [empty, full] = database.nodes.filter(({ shard, id }) => shard === owner.shard && id !== owner.id);
+    const down = killed(database, killed(database, view, owner.id), full!.id);
+    const nodes = new Map(down.nodes);
+    nodes.set(owner.id, { ...nodes.get(owner.id)!, disk: { ...nodes.get(owner.id)!.disk!, hasData: false } });
+    const node = nodes.get(empty!.id)!;
+    assert.ok(node.engine.state === 'answering');
+    nodes.set(empty!.id, { ...node, engine: { ...node.engine, keys: 0, offset: 1, streamedBytes: 0 } });
+    const { stages } = forecast(database, { ...down, nodes });
+    assert.deepEqual(
+      stages.slice(0, 2).map(({ steps }) => steps.map(({ kind, target }) => [kind, target])),
+      [[['start_node', full!.id]], [['promote', full!.id]]],
+    );
+  });
+
   it('moves a primary off a machine that holds a majority, but only when all is well', () => {
     const { database, view } = readyWorld(fleet(3));
     const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;

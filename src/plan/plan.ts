@@ -152,8 +152,13 @@ function replacePrimary(situation: Situation, problem: Problem): Array<Step | { 
       { blocked: `it would start ${how} while ${id} on ${machine} may hold its data but cannot be promoted yet` },
     ];
   }
-  return [startItself(dead, problem.code)];
+  const copy = hasData ? undefined : deadCopyWithData(situation.database, shard);
+  return [copy ? startFollowing(copy, shard, problem.code) : startItself(dead, problem.code)];
 }
+
+/** Started, it finds its primary dead and is promoted in its place. */
+const deadCopyWithData = (database: Database, { members, owner }: ShardTopology): Member | undefined =>
+  members.find((member) => member !== owner && member.dead && bringsData(database, member));
 
 /** It answers, has finished loading, and has nothing. */
 const isEmptyHanded = ({ engine }: Member): boolean =>
@@ -167,9 +172,9 @@ function startShard(situation: Situation, problem: Problem): Array<Step | { bloc
   const { database } = situation;
   const shard = shardOf(situation, problem);
   const owner = target(situation, problem);
-  const copy = bringsData(database, owner) ? null : shard.members.find((member) => bringsData(database, member));
   // The owner's disk is empty and a copy's is not: the copy comes first, and is promoted once it has loaded its data.
-  if (copy) return [startItself(copy, problem.code)];
+  const copy = bringsData(database, owner) ? undefined : deadCopyWithData(database, shard);
+  if (copy && shard.owner) return [startFollowing(copy, shard, problem.code)];
   if (owner.view.process.state === 'absent') return createNode(situation, problem);
   return [startItself(owner, problem.code)];
 }
