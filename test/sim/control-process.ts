@@ -1,0 +1,196 @@
+/**
+ * The control plane's process: the real registry of agents, observer, planner, executor and reconciler on virtual time.
+ * When it is killed, nothing it had begun goes on in it; what it had sent is on its way.
+ */
+import { assignNodes, completeSpec, findPlaces, portsInUse } from '../../src/control/admission.ts';
+import { type AgentSession, type AgentSocket, Agents } from '../../src/control/agents.ts';
+import { Databases } from '../../src/control/databases.ts';
+import { Engines } from '../../src/control/engines.ts';
+import { fleetView } from '../../src/control/fleet-view.ts';
+import { Observer } from '../../src/control/observer.ts';
+import { Reconciler } from '../../src/control/reconciler.ts';
+import type { Database } from '../../src/domain/database.ts';
+import type { NewEvent } from '../../src/domain/event.ts';
+import type { DatabaseSpec } from '../../src/domain/spec.ts';
+import type { DatabaseStatus } from '../../src/domain/status.ts';
+import type { Place } from '../../src/plan/placement.ts';
+import type { Planner } from '../../src/plan/plan.ts';
+import type { Clock } from '../../src/platform/clock.ts';
+import type { Store } from '../../src/store/store.ts';
+import { type ConnectionSurroundings, ModelConnection } from './connection.ts';
+import type { ControlEnd, Machine } from './machine.ts';
+import { agentOf, CONTROL, type Network } from './network.ts';
+import type { Timeline } from './timeline.ts';
+
+/** How often serveAgents asks for a sign of life; an agent silent between two questions is away. */
+const PING_INTERVAL_MS = 5_000;
+const AGENT_TIMEOUT_MS = 5_000;
+
+export interface ControlSurroundings
+  extends Pick<ConnectionSurroundings, 'engineAt' | 'machineAt' | 'hasPower' | 'network'> {
+  timeline: Timeline;
+  network: Network;
+  store: Store;
+  plan: Planner;
+  /** Where a database's nodes go, after the real placement. */
+  arrange: (places: Place[]) => Place[];
+  recorded(event: NewEvent): void;
+}
+
+export class ControlProcess {
+  alive = true;
+  readonly #around: ControlSurroundings;
+  readonly #clock: Clock;
+  readonly #agents: Agents;
+  readonly #engines: Engines;
+  readonly #databases: Databases;
+  readonly #observer: Observer;
+  readonly #loops = new Map<string, Reconciler>();
+
+  /** Reads the records and begins to look after every database. */
+  static async start(around: ControlSurroundings): Promise<ControlProcess> {
+    return new ControlProcess(around, await Databases.open(around.store));
+  }
+
+  private constructor(around: ControlSurroundings, databases: Databases) {
+    this.#around = around;
+    this.#databases = databases;
+    this.#clock = this.#makeClock();
+    this.#agents = new Agents(this.#clock);
+    const { engineAt, machineAt, hasPower, network, timeline } = around;
+    const isAlive = (): boolean => this.alive;
+    const woke = (): void => timeline.woke();
+    const connection = { clock: this.#clock, network, engineAt, machineAt, hasPower, isAlive, woke };
+    this.#engines = new Engines((options) => new ModelConnection(options, connection));
+    this.#observer = new Observer(this.#agents, this.#engines, this.#clock, () => databases.all());
+    this.#agents.on('machine', () => this.#wakeAll());
+    this.#agents.on('node', () => this.#wakeAll());
+    for (const { name } of databases.all()) this.#lookAfter(name);
+  }
+
+  kill(): void {
+    this.alive = false;
+    this.#agents.removeAllListeners();
+  }
+
+  status(name: string): DatabaseStatus | null {
+    return this.#loops.get(name)?.status ?? null;
+  }
+
+  database(name: string): Database | undefined {
+    return this.#databases.find(name);
+  }
+
+  connectedAgents(): number {
+    return this.#agents.machines().filter(({ connected }) => connected).length;
+  }
+
+  /** As `ControlPlane.createDatabase`, with names from the seed. */
+  async createDatabase(name: string, wish: Partial<DatabaseSpec>, ids: readonly string[]): Promise<void> {
+    const spec = completeSpec(wish);
+    const machines = fleetView(this.#agents.machines(), this.#databases.all());
+    const places = this.#around.arrange(findPlaces(spec, machines));
+    const ports = new Map<string, readonly number[]>();
+    for (const machine of new Set(places.map((place) => place.machine))) {
+      const count = places.filter((place) => place.machine === machine).length;
+      const avoid = portsInUse(machine, this.#databases.all());
+      const answer = await this.#agents.request(machine, 'free_ports', { count, avoid }, AGENT_TIMEOUT_MS);
+      ports.set(machine, answer.ports);
+    }
+    await this.#databases.add({
+      name,
+      uid: `uid of ${name}`,
+      spec,
+      generation: 1,
+      observedGeneration: 0,
+      createdAt: new Date(this.#clock.now()).toISOString(),
+      deleting: false,
+      secrets: { password: 'p', adminPassword: 'a' },
+      nodes: assignNodes(places, machines, ids, ports),
+    });
+    this.#lookAfter(name);
+  }
+
+  async deleteDatabase(name: string): Promise<void> {
+    await this.#databases.change(name, (record) => ({ ...record, deleting: true }));
+    this.#loops.get(name)?.wake();
+  }
+
+  /** An agent has connected; as serveAgents does it with a WebSocket. */
+  welcome(machine: Machine, socket: AgentSocket): ControlEnd {
+    const { network, timeline } = this.#around;
+    let session: AgentSession | null = null;
+    let heard = true;
+    let open = true;
+    const closed = (): void => {
+      if (!open) return;
+      open = false;
+      if (!this.alive || !session) return;
+      timeline.woke();
+      this.#agents.left(session);
+      session.close('closed');
+    };
+    timeline.every(PING_INTERVAL_MS, PING_INTERVAL_MS, () => {
+      if (!open || !this.alive) return false;
+      if (!heard) {
+        socket.close();
+        closed();
+        return false;
+      }
+      heard = false;
+      network.stream(CONTROL, agentOf(machine.name), () =>
+        machine.pinged(() => {
+          heard = true;
+        }),
+      );
+      return true;
+    });
+    return {
+      received: (message) => {
+        if (!open || !this.alive) return;
+        heard = true;
+        timeline.woke();
+        if (message.type === 'hello') session = this.#agents.welcome(socket, message);
+        else if (message.type === 'reply') session?.answered(message);
+        else if (session) this.#agents.heard(session.machine, message);
+      },
+      closed,
+    };
+  }
+
+  #lookAfter(name: string): void {
+    const loop = new Reconciler(name, {
+      agents: this.#agents,
+      clock: this.#clock,
+      databases: this.#databases,
+      engines: this.#engines,
+      observer: this.#observer,
+      plan: this.#around.plan,
+      record: (event) => {
+        if (this.alive) this.#around.recorded(event);
+      },
+      isStopping: () => false,
+    });
+    this.#loops.set(name, loop);
+    loop.wake();
+  }
+
+  #wakeAll(): void {
+    for (const loop of this.#loops.values()) loop.wake();
+  }
+
+  #makeClock(): Clock {
+    const { timeline } = this.#around;
+    const timer = (delayMs: number, run: () => void) =>
+      timeline.after(delayMs, () => {
+        if (!this.alive) return;
+        timeline.woke();
+        run();
+      });
+    return {
+      now: () => Math.floor(timeline.now),
+      timer,
+      sleep: (delayMs) => new Promise((resolve) => timer(delayMs, resolve)),
+    };
+  }
+}

@@ -1,0 +1,179 @@
+/** The commands that Valkeeper gives a node, answered in the engine's own words, for the real parsers to read. */
+import { keySlot } from '../../../src/domain/key-slot.ts';
+import { countSlots } from '../../../src/domain/slots.ts';
+import type { CommandArgument } from '../../../src/resp/encode.ts';
+import { type Reply, ReplyError } from '../../../src/resp/reply.ts';
+import type { Engine } from './engine.ts';
+
+const OK = 'OK';
+const WAIT_POLL_MS = 1;
+
+/** Answers the commands in their order, all answers at once; a command that waits holds up those behind it. */
+export function answer(
+  engine: Engine,
+  commands: readonly (readonly CommandArgument[])[],
+  reply: (replies: Reply[]) => void,
+): void {
+  const replies: Reply[] = [];
+  const transaction: string[][] = [];
+  let open = false;
+  const run = (from: number): void => {
+    for (let at = from; at < commands.length; at += 1) {
+      const words = commands[at]!.map(String);
+      const name = words[0]!.toUpperCase();
+      if (name === 'MULTI') {
+        open = true;
+        replies.push(OK);
+      } else if (name === 'EXEC') {
+        open = false;
+        if (engine.election.isPaused) {
+          engine.around.timeline.after(WAIT_POLL_MS, () => engine.alive && run(at));
+          return;
+        }
+        replies.push(execute(engine, transaction));
+      } else if (open) {
+        transaction.push(words);
+        replies.push(refusal(engine, words[1]!) ?? 'QUEUED');
+      } else if (name === 'WAIT') {
+        wait(engine, Number(words[1]), Number(words[2]), (acknowledged) => {
+          replies.push(acknowledged);
+          run(at + 1);
+        });
+        return;
+      } else replies.push(answerOne(engine, name, words.slice(1)));
+    }
+    reply(replies);
+  };
+  run(0);
+}
+
+function answerOne(engine: Engine, name: string, args: string[]): Reply {
+  if (name === 'INFO') return info(engine);
+  if (name === 'ROLE') return [engine.role === 'primary' ? 'master' : 'slave'];
+  if (name !== 'CLUSTER') throw new Error(`the modelled engine has no ${name}`);
+  const subcommand = args[0]!.toUpperCase();
+  switch (subcommand) {
+    case 'MYID':
+      return engine.id;
+    case 'NODES':
+      return engine.nodesText();
+    case 'INFO':
+      return clusterInfo(engine);
+    case 'MEET':
+      engine.bus.meet(args[1]!, Number(args[2]));
+      return OK;
+    case 'FORGET':
+      return forget(engine, args[1]!);
+    case 'REPLICATE':
+      return replicate(engine, args[1]!);
+    case 'FAILOVER':
+      return failover(engine, args[1]?.toUpperCase());
+    default:
+      throw new Error(`the modelled engine has no CLUSTER ${subcommand}`);
+  }
+}
+
+/** Why a key cannot be written here, or null. */
+function refusal(engine: Engine, key: string): ReplyError | null {
+  const slot = keySlot(key);
+  const range = engine.around.ranges.findIndex(([from, to]) => slot >= from && slot <= to);
+  if (engine.loading) return new ReplyError('LOADING Valkey is loading the dataset in memory');
+  if (!engine.stateOk) return new ReplyError('CLUSTERDOWN The cluster is down');
+  const owner = engine.owners[range] ?? null;
+  if (owner === null) return new ReplyError('CLUSTERDOWN Hash slot not served');
+  return owner === engine.id && engine.role === 'primary' ? null : new ReplyError(`MOVED ${slot} 127.0.0.1:1`);
+}
+
+function execute(engine: Engine, transaction: string[][]): Reply {
+  const refused = transaction.some(([, key]) => refusal(engine, key!) !== null);
+  if (refused) return new ReplyError('EXECABORT Transaction discarded because of previous errors.');
+  engine.replication.probe();
+  return [OK, 1];
+}
+
+/** WAIT: asks the replicas where they are, and answers when enough have said so, or the time is over. */
+function wait(engine: Engine, count: number, timeoutMs: number, done: (acknowledged: Reply) => void): void {
+  if (engine.role === 'replica') {
+    done(new ReplyError('ERR WAIT cannot be used with replica instances.'));
+    return;
+  }
+  const { offset } = engine.replication;
+  const until = engine.now + timeoutMs;
+  engine.replication.askForAcks();
+  const look = (): void => {
+    if (!engine.alive) return;
+    const acknowledged = engine.replication.acknowledged(offset);
+    if (acknowledged >= count || engine.now >= until) done(acknowledged);
+    else engine.around.timeline.after(WAIT_POLL_MS, look);
+  };
+  look();
+}
+
+function forget(engine: Engine, id: string): Reply {
+  if (!engine.peers.has(id)) return new ReplyError(`ERR Unknown node ${id}`);
+  if (engine.role === 'replica' && engine.primaryId === id) return new ReplyError("ERR Can't forget my master!");
+  engine.forget(id);
+  return OK;
+}
+
+function replicate(engine: Engine, id: string): Reply {
+  if (id === engine.id) return new ReplyError("ERR Can't replicate myself");
+  const peer = engine.peers.get(id);
+  if (!peer) return new ReplyError(`ERR Unknown node ${id}`);
+  if (peer.role === 'replica') return new ReplyError('ERR I can only replicate a master, not a replica.');
+  const owns = engine.ownedBy(engine.id).length > 0;
+  if (engine.role === 'primary' && (owns || engine.replication.log.length > 0)) {
+    return new ReplyError('ERR To set a master the node must be empty and without assigned slots.');
+  }
+  if (engine.role === 'replica' && engine.primaryId === id) return OK;
+  engine.follow(id, true);
+  engine.bus.broadcastPong();
+  return OK;
+}
+
+function failover(engine: Engine, option: string | undefined): Reply {
+  if (engine.role === 'primary') return new ReplyError('ERR You should send CLUSTER FAILOVER to a replica');
+  if (engine.primaryId === null) return new ReplyError("ERR I'm a replica but my master is unknown to me");
+  const primary = engine.peers.get(engine.primaryId);
+  if (!option && (!primary || primary.fail || !engine.replication.linkUp)) {
+    return new ReplyError('ERR Master is down or failed, please use CLUSTER FAILOVER FORCE');
+  }
+  engine.election.order(option === 'TAKEOVER' ? 'takeover' : option === 'FORCE' ? 'force' : 'coordinated');
+  return OK;
+}
+
+function clusterInfo(engine: Engine): string {
+  const served = countSlots(engine.servedRanges().map((range) => engine.around.ranges[range]!));
+  return [
+    `cluster_state:${engine.stateOk ? 'ok' : 'fail'}`,
+    `cluster_slots_ok:${served}`,
+    `cluster_current_epoch:${engine.currentEpoch}`,
+    '',
+  ].join('\r\n');
+}
+
+function info(engine: Engine): string {
+  const { replication } = engine;
+  const lines =
+    engine.role === 'replica'
+      ? [
+          'role:slave',
+          `master_link_status:${replication.linkUp ? 'up' : 'down'}`,
+          `master_sync_in_progress:${replication.isCopying ? 1 : 0}`,
+          `slave_repl_offset:${replication.shownOffset}`,
+          `repl_backlog_histlen:${replication.histlen}`,
+        ]
+      : ['role:master'];
+  if (engine.role === 'primary') {
+    replication.listed.forEach(({ engine: replica, state, ackedOffset, ackAgeSeconds }, index) => {
+      const { host, port } = replica.identity;
+      lines.push(
+        `slave${index}:ip=${host},port=${port},state=${state},offset=${ackedOffset},lag=${ackAgeSeconds},type=replica`,
+      );
+    });
+  }
+  lines.push(`master_repl_offset:${replication.offset}`);
+  lines.push(`loading:${engine.loading || replication.isLoadingCopy ? 1 : 0}`, 'used_memory:3000000');
+  if (replication.log.length > 0) lines.push(`db0:keys=${replication.log.length},expires=0,avg_ttl=0`);
+  return `${lines.join('\r\n')}\r\n`;
+}

@@ -1,0 +1,82 @@
+/** Every acknowledged write, who holds it, and what became of it: the judge of what is lost and by what. */
+import type { Engine } from './engine/engine.ts';
+
+export interface Write {
+  /** Its slot range, which is its shard's index. */
+  range: number;
+  at: number;
+  /** It had reached every replica that was in the stream when it was acknowledged, and one at least. */
+  replicated: boolean;
+  lost: boolean;
+  /** A power cut took it from a disk that had not been flushed yet: nobody promised it any more. */
+  exposed: boolean;
+}
+
+export interface Losses {
+  /** By crashes alone: nobody could have kept them. */
+  crash: number;
+  /** Not replicated yet when another node took over: the price of asynchronous replication. */
+  tail: number;
+  /** How old the oldest write of such a tail was when it was lost, in milliseconds. */
+  oldestTailMs: number;
+}
+
+/** Where copies of a shard's data are. */
+export type Holders = (range: number) => Iterable<readonly number[]>;
+
+export class Ledger {
+  readonly writes: Write[] = [];
+  readonly losses: Losses = { crash: 0, tail: 0, oldestTailMs: 0 };
+  readonly #holders: Holders;
+  /** Up to where the logs of primaries were looked through for replicated writes. */
+  readonly #looked = new WeakMap<readonly number[], number>();
+
+  constructor(holders: Holders) {
+    this.#holders = holders;
+  }
+
+  /** A client was told OK. @returns the write's number */
+  acknowledge(range: number, at: number): number {
+    this.writes.push({ range, at, replicated: false, lost: false, exposed: false });
+    return this.writes.length - 1;
+  }
+
+  /** A primary's replicas have applied something. */
+  replicated({ replication }: Engine): void {
+    if (!replication.hasStream) return;
+    const { log, common } = replication;
+    for (let at = this.#looked.get(log) ?? 0; at < common; at += 1) this.writes[log[at]!]!.replicated = true;
+    this.#looked.set(log, Math.max(this.#looked.get(log) ?? 0, common));
+  }
+
+  /** A new owner took over: of what it and its fellows lack nothing is promised any more. */
+  expose(range: number, known: ReadonlySet<number>): void {
+    this.writes.forEach((write, id) => {
+      if (write.range === range && !known.has(id) && !write.lost) write.replicated = false;
+    });
+  }
+
+  /**
+   * A copy is gone.
+   * @param byCrash no step or decision led to it
+   * @returns the replicated writes that nobody holds any more, though no crash took them
+   */
+  dropped(range: number, log: readonly number[], byCrash: boolean, now: number): number[] {
+    if (log.length === 0) return [];
+    const kept = new Set<number>();
+    for (const other of this.#holders(range)) for (const id of other) kept.add(id);
+    const dropped: number[] = [];
+    for (const id of log) {
+      const write = this.writes[id]!;
+      if (write.lost || kept.has(id)) continue;
+      write.lost = true;
+      if (byCrash || write.exposed) this.losses.crash += 1;
+      else if (write.replicated) dropped.push(id);
+      else {
+        this.losses.tail += 1;
+        this.losses.oldestTailMs = Math.max(this.losses.oldestTailMs, now - write.at);
+      }
+    }
+    return dropped;
+  }
+}

@@ -1,0 +1,311 @@
+/** The whole model: time, network, machines, nodes, clients that write, and the control plane; with what must hold. */
+
+import type { NewEvent } from '../../src/domain/event.ts';
+import { placeholderOf } from '../../src/domain/ids.ts';
+import { type SlotRange, splitEvenly } from '../../src/domain/slots.ts';
+import type { Place } from '../../src/plan/placement.ts';
+import type { Planner } from '../../src/plan/plan.ts';
+import { openMemoryStore } from '../../src/store/memory.ts';
+import type { Store } from '../../src/store/store.ts';
+import { ControlProcess } from './control-process.ts';
+import { Engine, type Surroundings } from './engine/engine.ts';
+import type { Cause, Disk, NodeIdentity } from './engine/state.ts';
+import { OneOwner, Violation } from './invariants.ts';
+import { Ledger } from './ledger.ts';
+import { Machine, type Node } from './machine.ts';
+import { Network } from './network.ts';
+import { Random } from './random.ts';
+import type { Scenario } from './scenario.ts';
+import { Timeline } from './timeline.ts';
+
+export const DATABASE = 'sim';
+const START = Date.UTC(2026, 0, 1);
+/** How lately a copy may have got its first data without anybody knowing. */
+const NEWS_MS = 100;
+const MEMORY_BYTES = 8 * 1024 ** 3;
+
+/** How the control plane decides: as it does, or, to test the simulator, wrongly. */
+export interface Mind {
+  plan: Planner;
+  arrange: (places: Place[]) => Place[];
+}
+
+export class World {
+  readonly timeline = new Timeline(START);
+  readonly scenario: Scenario;
+  readonly network: Network;
+  readonly ranges: readonly SlotRange[];
+  readonly machines: Machine[];
+  readonly ledger: Ledger;
+  readonly oneOwner = new OneOwner();
+  /** What has happened, a line each. */
+  readonly trace: string[] = [];
+  /** Steps that were planned so far. */
+  planned = 0;
+  readonly #mind: Mind;
+  readonly #random: Random;
+  readonly #ids: string[];
+  readonly #store: Store = openMemoryStore();
+  readonly #engines = new Map<string, Engine>();
+  readonly #surroundings: Surroundings;
+  #running: Engine[] = [];
+  #control: ControlProcess | null = null;
+  #controlUp = false;
+  #pids = 1_000;
+
+  constructor(seed: number, scenario: Scenario, mind: Mind) {
+    this.scenario = scenario;
+    this.#mind = mind;
+    this.#random = new Random(seed + 1_000_003);
+    this.network = new Network(this.timeline, this.#random.fork());
+    this.ranges = splitEvenly(scenario.wish.shards);
+    this.#ids = Array.from({ length: 64 }, () => this.#random.hex(40));
+    this.ledger = new Ledger((range) => this.#copiesOf(range));
+    this.#surroundings = this.#makeSurroundings();
+    this.machines = Array.from({ length: scenario.machines }, (_, index) => {
+      const address = `127.0.0.${11 + index}`;
+      return new Machine(`machine-${index + 1}`, address, 'local', MEMORY_BYTES, {
+        timeline: this.timeline,
+        network: this.network,
+        random: this.#random.fork(),
+        spawn: (identity, disk) => this.#spawn(identity, disk),
+        ended: (node, how) => this.#ended(node, how),
+        identityOf: (id, machine) => this.#identityOf(id, machine),
+        dial: (machine, socket) => (this.#controlUp && this.#control ? this.#control.welcome(machine, socket) : null),
+      });
+    });
+  }
+
+  get now(): number {
+    return this.timeline.now;
+  }
+
+  get control(): ControlProcess | null {
+    return this.#control;
+  }
+
+  fork(): Random {
+    return this.#random.fork();
+  }
+
+  note(text: string): void {
+    this.trace.push(`${((this.now - START) / 1_000).toFixed(3).padStart(8)} s  ${text}`);
+  }
+
+  /** Asks for the database once every agent is there. */
+  begin(): void {
+    this.startControl();
+    const ask = (): void => {
+      const control = this.#control;
+      if (!control || control.connectedAgents() < this.machines.length) {
+        this.timeline.after(20, ask);
+        return;
+      }
+      const { wish } = this.scenario;
+      this.note(
+        `${wish.shards} shards, ${wish.replicas} replicas, persistence ${wish.persistence}, ${this.machines.length} machines`,
+      );
+      void control.createDatabase(DATABASE, { ...wish, auth: false }, this.#ids).then(() => {
+        for (const { id, shard, machine } of control.database(DATABASE)!.nodes) {
+          this.note(`${id.slice(0, 8)} is ${this.nameOf(id)}: a node of ${shard} on ${machine}`);
+        }
+      });
+    };
+    this.timeline.after(20, ask);
+  }
+
+  startControl(): void {
+    if (this.#controlUp) return;
+    this.#controlUp = true;
+    const { timeline, network } = this;
+    const { engineAt, machineAt } = this.#surroundings;
+    timeline.woke();
+    void ControlProcess.start({
+      timeline,
+      network,
+      store: this.#store,
+      plan: (database, view) => {
+        const next = this.#mind.plan(database, view);
+        this.planned += next.steps.length;
+        return next;
+      },
+      arrange: this.#mind.arrange,
+      engineAt,
+      machineAt,
+      hasPower: (host) => this.machines.find(({ address }) => address === host)?.down === false,
+      recorded: (event) => this.#recorded(event),
+    }).then((control) => {
+      this.#control = control;
+    });
+  }
+
+  /** @returns whether there was one to kill */
+  killControl(): boolean {
+    if (!this.#controlUp || !this.#control) return false;
+    this.#controlUp = false;
+    this.#control.kill();
+    this.#control = null;
+    return true;
+  }
+
+  engines(): readonly Engine[] {
+    return this.#running;
+  }
+
+  runningNodes(): Node[] {
+    return this.#nodes().filter(({ engine }) => engine !== null);
+  }
+
+  machineOf(name: string): Machine {
+    return this.machines.find((machine) => machine.name === name)!;
+  }
+
+  /** A node as traces call it, such as `1b` for the second node of the first shard. */
+  nameOf(id: string): string {
+    const nodes = this.#record?.nodes ?? [];
+    const node = nodes.find((other) => other.id === id);
+    if (!node) return nodes.some((other) => placeholderOf(other.id) === id) ? 'a placeholder' : id.slice(0, 8);
+    const fellows = nodes.filter(({ shard }) => shard === node.shard);
+    return `${node.shard.replace('shard-', '')}${'abcdef'[fellows.indexOf(node)]}`;
+  }
+
+  /** What must hold at every moment. */
+  check(): void {
+    this.oneOwner.check(this.#running, this.ranges.length, this.now);
+  }
+
+  /** The record as the latest control plane knew it. */
+  get #record() {
+    this.#lastRecord = this.#control?.database(DATABASE) ?? this.#lastRecord;
+    return this.#lastRecord;
+  }
+  #lastRecord: ReturnType<ControlProcess['database']>;
+
+  #nodes(): Node[] {
+    return this.machines.flatMap(({ nodes }) => [...nodes.values()]);
+  }
+
+  #identityOf(id: string, machine: Machine): NodeIdentity | null {
+    const assignment = this.#record?.nodes.find((node) => node.id === id);
+    if (!assignment) return null;
+    const { port, shard } = assignment;
+    const { replicas, persistence } = this.scenario.wish;
+    const together = [...machine.nodes.values()].some(({ identity }) => `shard-${identity.shard + 1}` === shard);
+    if (together && replicas < this.machines.length) {
+      this.violate('copies_apart', `${this.nameOf(id)} is made on ${machine.name}, which has a copy of ${shard}`);
+    }
+    return { id, host: machine.address, port, machine: machine.name, shard: Number(shard.slice(6)) - 1, persistence };
+  }
+
+  /** A violation out of a callback of real code must not be taken for its error: it is remembered, and ends the run. */
+  violation: Violation | null = null;
+
+  violate(invariant: Violation['invariant'], detail: string): void {
+    this.violation ??= new Violation(invariant, detail);
+  }
+
+  #spawn(identity: NodeIdentity, disk: Disk): Engine {
+    this.#pids += 1;
+    const engine = new Engine(identity, disk, this.#surroundings, this.#pids);
+    this.#engines.set(`${identity.host}:${identity.port}`, engine);
+    this.#running = [...this.#engines.values()];
+    const { log } = engine.replication;
+    const role = engine.role === 'primary' ? 'a primary' : `a replica of ${this.nameOf(engine.primaryId!)}`;
+    this.note(
+      `${this.nameOf(identity.id)} starts as ${role}, epoch ${engine.configEpoch}, ${log.length} writes on its disk`,
+    );
+    return engine;
+  }
+
+  #ended(node: Node, how: 'crash' | 'removed'): void {
+    const { id, host, port, shard } = node.identity;
+    const engine = this.#engines.get(`${host}:${port}`);
+    this.#engines.delete(`${host}:${port}`);
+    this.#running = [...this.#engines.values()];
+    if (!engine && how === 'crash') return;
+    const held = engine?.replication.held ?? [node.disk.aof ?? node.disk.rdb?.log ?? []];
+    for (const log of held) {
+      const unwanted = this.#record?.deleting !== false;
+      this.#judge(shard, log, how === 'crash' || unwanted, `${this.nameOf(id)}: ${how}`);
+    }
+  }
+
+  #judge(range: number, log: readonly number[], byCrash: boolean, what: string): void {
+    const lost = this.ledger.dropped(range, log, byCrash, this.now);
+    if (lost.length === 0) return;
+    const ages = lost.map((write) => this.now - this.ledger.writes[write]!.at);
+    this.violate(
+      'last_copy',
+      `${what}, and with it the last copy of ${lost.length} replicated writes, acknowledged ${Math.round(Math.min(...ages))} to ${Math.round(Math.max(...ages))} ms before`,
+    );
+  }
+
+  /** All that is held of a shard's data: in memory, and in logs on disk. A snapshot promises nothing. */
+  *#copiesOf(range: number): Generator<readonly number[]> {
+    for (const { identity, engine, disk } of this.#nodes()) {
+      if (identity.shard !== range) continue;
+      if (engine?.alive) yield* engine.replication.held;
+      else if (disk.aof) yield disk.aof;
+    }
+  }
+
+  #makeSurroundings(): Surroundings {
+    const { timeline, network, ranges } = this;
+    return {
+      timeline,
+      network,
+      random: this.#random.fork(),
+      ranges,
+      engineAt: (host, port) => this.#engines.get(`${host}:${port}`) ?? null,
+      machineAt: (host) => this.machines.find(({ address }) => address === host)?.name ?? null,
+      dropped: (engine, log, why) =>
+        this.#judge(engine.identity.shard, log, false, `${this.nameOf(engine.id)}: ${why}`),
+      owns: (engine, cause) => {
+        this.note(
+          `${this.nameOf(engine.id)} owns slots by ${cause}, epoch ${engine.configEpoch}, ${engine.replication.log.length} writes`,
+        );
+        this.oneOwner.owns(engine, cause);
+        if (cause === 'election' || engine.replication.wasInStream) this.#tailIsLost(engine, cause);
+        if (cause === 'disk' && engine.replication.log.length === 0) this.#startedEmpty(engine);
+      },
+      replicated: (primary) => this.ledger.replicated(primary),
+      writtenAt: (id) => this.ledger.writes[id]!.at,
+      unflushed: (writes) => {
+        for (const id of writes) this.ledger.writes[id]!.exposed = true;
+      },
+    };
+  }
+
+  /** What a new owner lacks though it was in the stream is the price of asynchronous replication, unless a fellow had it. */
+  #tailIsLost(winner: Engine, cause: Cause): void {
+    const known = new Set(winner.replication.log);
+    for (const { identity, engine: fellow } of this.#nodes()) {
+      if (cause === 'election' || !fellow?.alive || fellow === winner || identity.shard !== winner.identity.shard)
+        continue;
+      if (fellow.replication.wasInStream) for (const id of fellow.replication.log) known.add(id);
+    }
+    this.ledger.expose(winner.identity.shard, known);
+  }
+
+  #startedEmpty(engine: Engine): void {
+    for (const { identity, engine: other, disk } of this.#nodes()) {
+      if (identity.shard !== engine.identity.shard || identity.id === engine.id) continue;
+      // Without persistence nothing on disk is promised, though a full copy may have left a file there.
+      const onDisk = identity.persistence === 'none' ? [] : (disk.aof ?? disk.rdb?.log ?? []);
+      const log = other?.alive ? other.replication.log : onDisk;
+      // What comes out of the network while the process starts nobody could have known of.
+      const isNews = other?.alive === true && this.now - other.replication.emptyUntil < NEWS_MS;
+      if (log.length === 0 || isNews) continue;
+      const where = other?.alive ? 'in memory' : 'on disk';
+      this.violate(
+        'never_empty',
+        `${this.nameOf(engine.id)} starts empty while ${this.nameOf(identity.id)} has ${log.length} writes ${where}`,
+      );
+    }
+  }
+
+  #recorded({ kind, message }: NewEvent): void {
+    this.note(kind.startsWith('step_') ? `step: ${message}` : `${kind}: ${message}`);
+    if (kind === 'pass_failed') this.violate('no_defect', message);
+  }
+}
