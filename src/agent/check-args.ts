@@ -41,17 +41,20 @@ const isStartAs = (value: unknown): boolean =>
 
 const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
 
+const DIRECTIVES: Check = ['a list of lists of texts', (value) => Array.isArray(value) && value.every(isListOfTexts)];
+
 const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   create_node: {
     id: NODE,
     database: TEXT,
     databaseUid: TEXT,
     port: PORT,
-    directives: ['a list of lists of texts', (value) => Array.isArray(value) && value.every(isListOfTexts)],
+    directives: DIRECTIVES,
     aclFile: TEXT,
     adminPassword: TEXT,
     nodesConf: TEXT,
   },
+  configure_node: { id: NODE, directives: DIRECTIVES },
   start_node: { id: NODE, as: ['how to start', isStartAs] },
   remove_node: { id: NODE, databaseUid: TEXT },
   free_ports: {

@@ -16,13 +16,14 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isNodeId, type NodeId } from '../domain/ids.ts';
-import type { DiskView, ProcessView } from '../domain/view.ts';
+import type { DiskView, ProcessView, Settings } from '../domain/view.ts';
+import { MANAGED_SETTINGS } from '../plan/settings.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { NodeConfig } from '../protocol/agent-messages.ts';
 import { type ClusterNodeLine, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
 import { isEmptyRdb, RDB_HEAD_BYTES } from './rdb-empty.ts';
-import { type Directive, formatConf } from './valkey-conf.ts';
+import { type Directive, formatConf, parseConf } from './valkey-conf.ts';
 
 /** What an agent must remember of a node: who it is, its process, and how the last one ended. */
 export interface Manifest {
@@ -83,7 +84,33 @@ export class NodeDirectory {
     const claim = own
       ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
       : null;
-    return { hasData: this.#hasData(), claim };
+    return { hasData: this.#hasData(), claim, settings: this.#settings() };
+  }
+
+  /** Writes valkey.conf, whole or not at all. @throws file_unusable, invalid_value */
+  async writeConf(directives: readonly Directive[], address: string): Promise<void> {
+    const { port } = this.manifest.config;
+    const text = confText([...directives, ...ownDirectives(this.path, address, port)], 'configure_node');
+    await writeFileAtomic(join(this.path, CONF), text);
+  }
+
+  /** Why a start with these directives would not find the data that is kept now; null when it would. */
+  whyNotYet(directives: readonly Directive[]): string | null {
+    const next = new Map(directives.map(([name, ...args]) => [name, args.join(' ')]));
+    const log = join(this.path, 'appendonlydir');
+    if (next.get('appendonly') === 'yes') return existsSync(log) ? null : 'there is no append-only file yet';
+    if (next.get('save') === '' || !this.#isAppendOnly() || !existsSync(log)) return null;
+    const logMs = Math.max(0, ...readdirSync(log).map((name) => modifiedMs(join(log, name))));
+    return modifiedMs(join(this.path, 'dump.rdb')) >= logMs ? null : 'the snapshot is older than the append-only file';
+  }
+
+  #settings(): Settings | null {
+    const path = join(this.path, CONF);
+    if (!existsSync(path)) return null;
+    const present = parseConf(readFileSync(path, 'utf8'));
+    return Object.fromEntries(
+      MANAGED_SETTINGS.flatMap((name) => (present.has(name) ? [[name, present.get(name)!]] : [])),
+    );
   }
 
   /** Out of sight at once, then gone: a crash in between leaves nothing that looks like a node. */
@@ -107,6 +134,9 @@ export class NodeDirectory {
     return existsSync(path) && /^appendonly "yes"$/m.test(readFileSync(path, 'utf8'));
   }
 }
+
+/** Of a file that is not there: 0. */
+const modifiedMs = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** A snapshot with more than its header, or a log with anything. */
 function holdsSomething(path: string): boolean {
@@ -166,7 +196,7 @@ export function makeNode(folder: string, config: NodeConfig, address: string): N
   };
   const files: Record<string, string> = {
     // The engine believes the last of two lines: the agent's own come last.
-    [CONF]: confText([...config.directives, ...ownDirectives(path, address, port)]),
+    [CONF]: confText([...config.directives, ...ownDirectives(path, address, port)], 'create_node'),
     'users.acl': config.aclFile,
     'nodes.conf': config.nodesConf,
     [MANIFEST]: JSON.stringify(manifest),
@@ -183,13 +213,13 @@ export function makeNode(folder: string, config: NodeConfig, address: string): N
   return new NodeDirectory(path, manifest);
 }
 
-function confText(directives: readonly Directive[]): string {
+function confText(directives: readonly Directive[], operation: string): string {
   try {
     return formatConf(directives);
   } catch (error) {
     const problem = (error as RangeError).message;
     throw new ValkeeperError('invalid_value', {
-      field: 'create_node.directives',
+      field: `${operation}.directives`,
       problem,
       remedy: 'Correct the spec.',
     });

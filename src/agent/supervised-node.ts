@@ -12,7 +12,7 @@ import type { DiskView } from '../domain/view.ts';
 import { fileError, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
-import type { Leader, NodeReport, StartAs } from '../protocol/agent-messages.ts';
+import type { AgentRequests, Leader, NodeConfig, NodeReport, StartAs } from '../protocol/agent-messages.ts';
 import { myId } from '../valkey/admin.ts';
 import { EngineReplyError, EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
 import { fencedNodesConf } from './fence.ts';
@@ -120,6 +120,19 @@ export class SupervisedNode {
     }
     this.#around.changed(this);
     return { pid: found.pid };
+  }
+
+  /**
+   * Its valkey.conf is written anew; the process is left alone. Not written while a start by it would not find the data.
+   * @throws file_unusable, invalid_value
+   */
+  async configure(directives: NodeConfig['directives']): Promise<AgentRequests['configure_node']['result']> {
+    const reason = this.directory.whyNotYet(directives);
+    if (reason) return { written: false, reason };
+    await this.directory.writeConf(directives, this.#around.address);
+    this.#disk = this.directory.disk();
+    this.#around.changed(this);
+    return { written: true };
   }
 
   /** Ends the process: cleanly, and by force after `graceMs`. @throws node_not_ended */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatConf } from './valkey-conf.ts';
+import { formatConf, parseConf } from './valkey-conf.ts';
 
 test('every argument is quoted on its own', () => {
   assert.equal(
@@ -16,4 +16,19 @@ test('every argument is quoted on its own', () => {
 test('no value and no name becomes another directive', () => {
   for (const bad of ['1\nport 1', '1\r2', 'a\0b']) assert.throws(() => formatConf([['maxmemory', bad]]), RangeError);
   for (const bad of ['port 1\nx', '', 'Port', '#', 'a b']) assert.throws(() => formatConf([[bad, '1']]), RangeError);
+});
+
+test('what was written is read back, the last of two lines counting', () => {
+  const text = formatConf([
+    ['save', '1', '2'],
+    ['save', ''],
+    ['primaryauth', 'a "b" \\n c'],
+  ]);
+  assert.deepEqual(
+    [...parseConf(text)],
+    [
+      ['save', ''],
+      ['primaryauth', 'a "b" \\n c'],
+    ],
+  );
 });

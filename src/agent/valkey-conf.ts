@@ -16,3 +16,12 @@ function quoted(value: string): string {
   if (/[\n\r\0]/.test(value)) throw new RangeError(`a value must be one line: ${JSON.stringify(value)}`);
   return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
+
+/** What `formatConf` wrote: arguments by directive, joined by spaces; of two lines of one name the last, as in the engine. */
+export function parseConf(text: string): Map<string, string> {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return new Map(lines.map((line) => [line.split(' ', 1)[0]!, argumentsOf(line).join(' ')]));
+}
+
+const argumentsOf = (line: string): string[] =>
+  [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, inner]) => inner!.replace(/\\(.)/g, '$1'));

@@ -72,6 +72,11 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown }: 
     },
     'DELETE /databases/{name}': ({ params }, _reply, request) =>
       control.deleteDatabase(params.name, (present) => requireMatch(request, present)),
+    'PATCH /databases/{name}/spec': async ({ params, body }, reply, request) => {
+      const changed = await control.updateDatabase(params.name, body, (present) => requireMatch(request, present));
+      reply.header('etag', etagOf(changed));
+      return changed;
+    },
     'GET /databases/{name}/password': ({ params }) => control.password(params.name),
 
     'POST /plans': ({ body }) => control.plan(body),

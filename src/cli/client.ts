@@ -29,6 +29,8 @@ export class Client {
   database = (name: string) => this.#call('GET /databases/{name}', { params: { name } });
   create = (body: RouteCall<'POST /databases'>['body']) => this.#call('POST /databases', { body });
   delete = (name: string) => this.#call('DELETE /databases/{name}', { params: { name } });
+  update = (name: string, body: RouteCall<'PATCH /databases/{name}/spec'>['body']) =>
+    this.#call('PATCH /databases/{name}/spec', { params: { name }, body });
   password = (name: string) => this.#call('GET /databases/{name}/password', { params: { name } });
   plan = (body: RouteCall<'POST /plans'>['body']) => this.#call('POST /plans', { body });
   machines = () => this.#call('GET /machines', {});

@@ -11,6 +11,7 @@ import { addDbList } from './commands/db-list.ts';
 import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
 import { addDbShow } from './commands/db-show.ts';
+import { addDbUpdate } from './commands/db-update.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDown } from './commands/down.ts';
 import { addEngine } from './commands/engine.ts';
@@ -23,7 +24,16 @@ import { addUp } from './commands/up.ts';
 import { usageError } from './usage-errors.ts';
 
 const TOP: AddCommand[] = [addUp, addDown, addStatus, addDemo];
-const DATABASE: AddCommand[] = [addDbCreate, addDbList, addDbShow, addDbDelete, addDbPassword, addDbConnect, addDbPlan];
+const DATABASE: AddCommand[] = [
+  addDbCreate,
+  addDbList,
+  addDbShow,
+  addDbDelete,
+  addDbPassword,
+  addDbConnect,
+  addDbPlan,
+  addDbUpdate,
+];
 const REST: AddCommand[] = [addEvents, addLogs, addEngine, addCompletion, addServer, addAgent];
 
 /** Help was asked for and is the result. */
@@ -57,7 +67,12 @@ function createProgram(host: Host): Command {
     );
   };
   add(program, TOP);
-  group('db', 'databases: create, list, show, delete, password, connect, plan', 'valkeeper db show main', DATABASE);
+  group(
+    'db',
+    'databases: create, list, show, delete, password, connect, plan, update',
+    'valkeeper db show main',
+    DATABASE,
+  );
   group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
   add(program, REST);
   onEachCommand(program, (command) => {

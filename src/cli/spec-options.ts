@@ -23,16 +23,22 @@ export interface SpecOptions {
 
 /** Adds them; what is not said has no value. */
 export function addSpecOptions(command: Command): Command {
-  const { shards, replicas, memoryBytes, persistence, eviction } = DEFAULT_SPEC;
-  const option = (flags: string, text: string, parse: (text: string) => unknown): void => {
-    command.addOption(new Option(flags, text).argParser(parse));
-  };
+  const { shards, replicas } = DEFAULT_SPEC;
+  const option = adder(command);
   option(
     '--shards <n>',
     `primaries the data is spread over (default ${shards})`,
     integer('--shards', SPEC_LIMITS.shards),
   );
   option('--replicas <n>', `copies of each primary (default ${replicas})`, integer('--replicas', SPEC_LIMITS.replicas));
+  addChangeOptions(command);
+  return command.option('--no-auth', 'without a password; only on loopback');
+}
+
+/** Adds those that can change while a database runs. */
+export function addChangeOptions(command: Command): Command {
+  const { memoryBytes, persistence, eviction } = DEFAULT_SPEC;
+  const option = adder(command);
   option(
     '--memory <size>',
     `data of all primaries together, such as 512mb or 2gb (default ${formatSize(memoryBytes)})`,
@@ -48,8 +54,14 @@ export function addSpecOptions(command: Command): Command {
     `what goes when memory is full: ${EVICTION_POLICIES.join(', ')} (default ${eviction})`,
     choice('--eviction', EVICTION_POLICIES),
   );
-  return command.option('--no-auth', 'without a password; only on loopback');
+  return command;
 }
+
+const adder =
+  (command: Command) =>
+  (flags: string, text: string, parse: (text: string) => unknown): void => {
+    command.addOption(new Option(flags, text).argParser(parse));
+  };
 
 /** What was said; what was not is left to the server. */
 export function specOf({ shards, replicas, memory, persistence, eviction, auth }: SpecOptions): Partial<DatabaseSpec> {

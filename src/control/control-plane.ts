@@ -9,6 +9,7 @@ import type {
   PasswordDocument,
   PlanDocument,
   PlanRequest,
+  SpecInput,
 } from '../protocol/api.ts';
 
 /** What may be asked about events; all of it optional. */
@@ -38,6 +39,12 @@ export interface ControlPlane {
    * @throws database_not_found, what `allow` throws
    */
   deleteDatabase(name: string, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
+  /**
+   * Changes the spec and returns at once; the nodes take it afterwards. What is not said stays.
+   * @param allow sees the record that is about to be changed and throws to refuse
+   * @throws database_not_found, not_changeable, invalid_value, memory_in_use, no_room_to_grow, what `allow` throws
+   */
+  updateDatabase(name: string, input: SpecInput, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
   /** @throws database_not_found */
   password(name: string): PasswordDocument;
   /** What would be executed; changes nothing. @throws database_not_found and what `createDatabase` throws */

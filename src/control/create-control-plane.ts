@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
+import { formatSize } from '../domain/size.ts';
 import { keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
@@ -21,6 +22,7 @@ import type {
   PasswordDocument,
   PlanDocument,
   PlanRequest,
+  SpecInput,
 } from '../protocol/api.ts';
 import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
@@ -33,6 +35,7 @@ import { fleetView } from './fleet-view.ts';
 import { LookTimer } from './look-times.ts';
 import { Observer } from './observer.ts';
 import { Reconciler } from './reconciler.ts';
+import { admitChange, changedSpec, isSameSpec } from './update.ts';
 
 const AGENT_TIMEOUT_MS = 5_000;
 /** A node gets this long to write its data and end; after that its agent kills it. */
@@ -149,6 +152,29 @@ class Plane implements RunningControlPlane {
     return { ...this.#statusOf(database), state: 'deleting' };
   }
 
+  updateDatabase(
+    name: string,
+    input: SpecInput,
+    allow: (present: SpecVersion) => void = () => {},
+  ): Promise<DatabaseStatus> {
+    return this.#oneByOne(async () => {
+      this.#refuseWhileStopping();
+      const present = this.#databases.get(name);
+      allow(present);
+      const spec = changedSpec(present, input);
+      if (isSameSpec(spec, present.spec)) return this.#statusOf(present);
+      admitChange(present, spec, await this.#observer.observe(present));
+      const database = await this.#databases.change(name, (record) => {
+        allow(record);
+        return { ...record, spec, generation: record.generation + 1 };
+      });
+      const message = `${name} was asked to change: ${formatSize(spec.memoryBytes)}, ${spec.persistence}, ${spec.eviction}.`;
+      this.#record({ kind: 'database_changed', severity: 'info', database: name, message });
+      this.#loops.get(name)?.wake();
+      return this.#statusOf(database);
+    });
+  }
+
   password(name: string): PasswordDocument {
     return { user: 'default', password: this.#databases.get(name).secrets.password };
   }
@@ -260,7 +286,7 @@ class Plane implements RunningControlPlane {
 
   #statusOf(database: Database): DatabaseStatus {
     const seen = this.#loops.get(database.name)?.status;
-    if (seen) return database.deleting ? { ...seen, state: 'deleting' } : seen;
+    if (seen) return sinceThen(database, seen);
     const nodes = new Map(database.nodes.map(({ id }) => [id, UNKNOWN_NODE]));
     return statusOf(database, { at: this.#options.clock.now(), machines: [], nodes }, [], new Map(), new Map());
   }
@@ -309,6 +335,12 @@ class Plane implements RunningControlPlane {
   #refuseWhileStopping(): void {
     if (this.#stopping) throw new ValkeeperError('stopping');
   }
+}
+
+/** A status seen before the latest wish. */
+function sinceThen({ deleting, spec, generation }: Database, seen: DatabaseStatus): DatabaseStatus {
+  if (deleting) return { ...seen, state: 'deleting' };
+  return seen.generation < generation ? { ...seen, state: 'updating', spec, generation } : seen;
 }
 
 /** 192 bits, in characters that need no quoting in a shell or a URL. */

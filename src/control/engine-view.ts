@@ -36,6 +36,9 @@ export function engineView(seen: NodeObservation): EngineView {
     })),
     keys: seen.keys,
     usedMemoryBytes: seen.usedMemoryBytes,
+    settings: seen.settings,
+    logComplete: seen.logComplete,
+    saving: seen.saving,
   };
 }
 

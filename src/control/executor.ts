@@ -6,8 +6,8 @@ import type { Agents } from './agents.ts';
 import type { Databases } from './databases.ts';
 import type { Engines } from './engines.ts';
 import type { Observer } from './observer.ts';
-import { createNode, removeNode, startNode } from './steps/processes.ts';
-import { claimSlots, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
+import { createNode, removeNode, startNode, writeConfig } from './steps/processes.ts';
+import { claimSlots, configure, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
 
 export interface Tools {
   agents: Agents;
@@ -60,6 +60,10 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
       return switchOver(clock, engine);
     case 'probe':
       return probe(engine, step.args.slots);
+    case 'configure':
+      return configure(engine, step);
+    case 'write_config':
+      return writeConfig(agents, engine, database, node);
     case 'forget':
       return forget(engine, step);
   }

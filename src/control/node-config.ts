@@ -2,10 +2,9 @@
 import { createHash } from 'node:crypto';
 import { ADMIN_USER, BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
-import { type DatabaseSpec, memoryBytesPerNode, type Persistence } from '../domain/spec.ts';
+import type { DatabaseSpec } from '../domain/spec.ts';
+import { type Directive, settingDirectives } from '../plan/settings.ts';
 import type { NodeConfig } from '../protocol/agent-messages.ts';
-
-const MIB = 1024 ** 2;
 
 /** Everything the agent needs to create the node. */
 export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'primary' | 'replica'): NodeConfig => ({
@@ -19,15 +18,10 @@ export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'pri
   nodesConf: birth === 'primary' ? primaryNodesConf(database, node) : replicaNodesConf(node),
 });
 
-type Directive = readonly [name: string, ...args: string[]];
-
-/** The managed defaults, each with its reason. Facts: valkey.conf of Valkey 9.1. */
-function directives(spec: DatabaseSpec, adminPassword: string): Directive[] {
-  const memoryBytes = memoryBytesPerNode(spec);
+/** All lines of valkey.conf that are not the agent's: the managed settings and the fixed defaults, each with its reason. Facts: valkey.conf of Valkey 9.1. */
+export function directives(spec: DatabaseSpec, adminPassword: string): Directive[] {
   return [
-    ['maxmemory', String(memoryBytes)],
-    ['maxmemory-policy', spec.eviction],
-    ...persistenceDirectives(spec.persistence),
+    ...settingDirectives(spec),
     ['cluster-databases', '16'],
     // Death is told by agents; gossip is the fallback and should not be nervous.
     ['cluster-node-timeout', '5000'],
@@ -41,37 +35,11 @@ function directives(spec: DatabaseSpec, adminPassword: string): Directive[] {
     ['repl-diskless-sync-delay', '0'],
     // An empty replica reads the copy straight from the socket: in sync a second earlier than over its disk.
     ['repl-diskless-load', 'on-empty-db'],
-    ['repl-backlog-size', String(Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8))))],
-    // Must hold what is written while a copy is made; too small means copying for ever.
-    ['client-output-buffer-limit', 'replica', String(Math.max(256 * MIB, memoryBytes)), '0', '0'],
     ['primaryuser', ADMIN_USER],
     ['primaryauth', adminPassword],
     ['tcp-keepalive', '60'],
   ];
 }
-
-const PERSISTENCE: Record<Persistence, Directive[]> = {
-  none: [
-    ['appendonly', 'no'],
-    ['save', ''],
-  ],
-  snapshot: [
-    ['appendonly', 'no'],
-    ['save', '3600', '1', '300', '100', '60', '10000'],
-  ],
-  aof: [
-    ['appendonly', 'yes'],
-    ['appendfsync', 'everysec'],
-    ['save', ''],
-  ],
-  'aof-always': [
-    ['appendonly', 'yes'],
-    ['appendfsync', 'always'],
-    ['save', ''],
-  ],
-};
-
-const persistenceDirectives = (persistence: Persistence): Directive[] => PERSISTENCE[persistence];
 
 /** Commands with which an app could pull its own database out from under Valkeeper. */
 const FORBIDDEN_TO_APPS = [

@@ -129,6 +129,21 @@ export const ERRORS = {
     message: 'The database does not fit: a node needs {needed}, and the machine with the most room has {free} left.',
     hint: 'Ask for less with --memory, use more shards, delete a database, or add a machine.',
   },
+  no_room_to_grow: {
+    kind: 'refused',
+    message: 'The database cannot grow so much: on {machine} its nodes need {needed} more, and {free} is left.',
+    hint: 'Ask for less with --memory, or delete a database.',
+  },
+  memory_in_use: {
+    kind: 'refused',
+    message: '{shard} of {name} uses {used}, more than the {limit} that a shard would have.',
+    hint: 'Delete data first, or ask for more with --memory.',
+  },
+  not_changeable: {
+    kind: 'refused',
+    message: 'The {field} of {name} cannot be changed yet; now: {present}.',
+    hint: 'Create another database with it and copy the data.',
+  },
   no_auth_beyond_loopback: {
     kind: 'refused',
     message: '{machine} listens on {address}: a database without a password is accepted on loopback addresses only.',

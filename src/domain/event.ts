@@ -7,6 +7,7 @@ import type { Severity } from './status.ts';
 /** Everything that can happen, with what it means. Stable: scripts may match on the kinds. */
 export const EVENT_KINDS = {
   database_created: 'A database was asked for; it comes into being next.',
+  database_changed: 'The spec of a database was changed; its nodes take the change next.',
   database_state: 'A database is in another state than before.',
   database_unwanted: 'A database is to be deleted.',
   database_deleted: 'A database and all its nodes are gone.',

@@ -49,9 +49,5 @@ export const DEFAULT_SPEC: DatabaseSpec = {
 /** True when a database of this spec has its data on disk, so that stopping it loses nothing that was flushed. */
 export const keepsDataOnDisk = (spec: DatabaseSpec): boolean => spec.persistence !== 'none';
 
-/** True when a process that dies leaves all its data on disk, and not an older state of it. */
-export const logsEveryWrite = (spec: DatabaseSpec): boolean =>
-  spec.persistence === 'aof' || spec.persistence === 'aof-always';
-
 /** `maxmemory` of one node, in bytes. */
 export const memoryBytesPerNode = (spec: DatabaseSpec): number => Math.floor(spec.memoryBytes / spec.shards);

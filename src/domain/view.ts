@@ -11,6 +11,9 @@ export type ProcessView =
   /** Gone for certain: `stopped` when we asked for it, `died` otherwise. */
   | { state: 'exited'; how: 'stopped' | 'died'; at: number; detail: string };
 
+/** Engine settings by name, values as CONFIG GET shows them: several words separated by one space. */
+export type Settings = Readonly<Record<string, string>>;
+
 /** What lies in a node's directory, told by its agent. */
 export interface DiskView {
   /** An AOF or RDB that holds something. */
@@ -22,6 +25,8 @@ export interface DiskView {
     slots: readonly SlotRange[];
     configEpoch: number;
   } | null;
+  /** The managed settings of its valkey.conf; null when it cannot be read. */
+  settings: Settings | null;
 }
 
 /** Another node as one node's gossip knows it. */
@@ -80,6 +85,12 @@ export type EngineView =
       replicas: readonly ReplicaLink[];
       keys: number;
       usedMemoryBytes: number;
+      /** The managed settings it has now. */
+      settings: Settings;
+      /** An append-only file is kept and holds all there is: none is being written for the first time. */
+      logComplete: boolean;
+      /** A snapshot is being written. */
+      saving: boolean;
     };
 
 export type AnsweringEngine = Extract<EngineView, { state: 'answering' }>;

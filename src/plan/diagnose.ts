@@ -4,6 +4,7 @@ import { placeholderOf, shortId } from '../domain/ids.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
+import { differingNames, settingsDifference } from './settings.ts';
 import { isInSync, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
 
 /** The problems that hold in this view. */
@@ -13,6 +14,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
   return [
     ...shards.flatMap((shard) => shardProblems(database, shard)),
     ...membershipProblems(database, view),
+    ...settingsProblems(database, view),
     ...placementProblems(database, shards, view),
     ...machineProblems(database, view),
     ...(database.spec.auth ? [] : [{ code: 'open_to_all', params: {} } as const]),
@@ -142,6 +144,16 @@ export function unmetPeers(member: Member, present: readonly Member[]): NodeAssi
 /** The members that answer and are born. */
 export const presentMembers = (database: Database, view: DatabaseView): Member[] =>
   database.nodes.map((node) => memberOf(node, view)).filter((member) => member.engine && !isUnborn(member));
+
+/** Of nodes that answer: one that does not run starts as its disk says, and is changed afterwards. */
+function settingsProblems(database: Database, view: DatabaseView): Problem[] {
+  return database.nodes.flatMap((node) => {
+    const member = memberOf(node, view);
+    if (!member.engine) return [];
+    const names = differingNames(settingsDifference(database.spec, member.view));
+    return names.length > 0 ? [about('settings_differ', node, { settings: names.join(', ') })] : [];
+  });
+}
 
 function placementProblems(database: Database, shards: readonly ShardTopology[], view: DatabaseView): Problem[] {
   const problems: Problem[] = [];

@@ -5,7 +5,8 @@
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import { type NodeId, placeholderOf } from '../domain/ids.ts';
 import { countSlots, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
-import type { AnsweringEngine, DatabaseView, NodeView, PeerView } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView, DiskView, NodeView, PeerView, Settings } from '../domain/view.ts';
+import { wantedSettings } from './settings.ts';
 import type { Step, StepArgs } from './step.ts';
 
 /** The view after the step. Does not change its arguments. */
@@ -16,10 +17,10 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
   const before = nodes.get(node.id)!;
   switch (step.kind) {
     case 'create_node':
-      nodes.set(node.id, born(node, step.args.birth));
+      nodes.set(node.id, born(database, node, step.args.birth));
       break;
     case 'start_node':
-      nodes.set(node.id, started(node, before, step.args.replicaOf));
+      nodes.set(node.id, started(database, node, before, step.args.replicaOf));
       break;
     case 'remove_node':
       nodes.set(node.id, { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'gone' } });
@@ -42,12 +43,27 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
     case 'meet':
       change(nodes, node.id, { peers: [...peersOf(before), ...step.args.peers.map((id) => ({ id }) as PeerView)] });
       break;
+    case 'configure':
+      change(nodes, node.id, configured(before, step.args.settings));
+      break;
+    case 'write_config':
+      nodes.set(node.id, { ...before, disk: written(before, step.args.settings) });
+      break;
     case 'forget':
       change(nodes, node.id, { peers: peersOf(before).filter(({ id }) => !step.args.strangers.includes(id)) });
       break;
   }
   return { ...view, nodes: gossiped(database, nodes) };
 }
+
+/** What the engine writes after a change of settings, it has written at once. */
+function configured({ engine }: NodeView, change: Settings): Partial<AnsweringEngine> {
+  const settings = { ...(engine.state === 'answering' ? engine.settings : {}), ...change };
+  return { settings, logComplete: settings['appendonly'] === 'yes', saving: false };
+}
+
+const written = ({ disk }: NodeView, change: Settings): DiskView | null =>
+  disk && { ...disk, settings: { ...disk.settings, ...change } };
 
 const birthSlots = (node: NodeAssignment): readonly SlotRange[] =>
   node.birth.role === 'primary' ? node.birth.slots : [];
@@ -68,7 +84,7 @@ function nextEpoch(nodes: ReadonlyMap<NodeId, NodeView>): number {
   return Math.max(0, ...epochs) + 1;
 }
 
-const freshEngine = (id: NodeId): AnsweringEngine => ({
+const freshEngine = (id: NodeId, settings: Settings): AnsweringEngine => ({
   state: 'answering',
   id,
   role: 'primary',
@@ -87,19 +103,28 @@ const freshEngine = (id: NodeId): AnsweringEngine => ({
   replicas: [],
   keys: 0,
   usedMemoryBytes: 0,
+  settings,
+  logComplete: settings['appendonly'] === 'yes',
+  saving: false,
 });
 
-function born(node: NodeAssignment, birth: 'primary' | 'replica'): NodeView {
+function born(database: Database, node: NodeAssignment, birth: 'primary' | 'replica'): NodeView {
+  const settings = wantedSettings(database.spec);
   const unborn: Partial<AnsweringEngine> =
     birth === 'primary' ? { role: 'replica', primaryId: placeholderOf(node.id) } : {};
   return {
     process: { state: 'running', pid: 1 },
-    disk: { hasData: false, claim: null },
-    engine: { ...freshEngine(node.id), ...unborn },
+    disk: { hasData: false, claim: null, settings },
+    engine: { ...freshEngine(node.id, settings), ...unborn },
   };
 }
 
-function started(node: NodeAssignment, before: NodeView, leader: StepArgs['start_node']['replicaOf']): NodeView {
+function started(
+  database: Database,
+  node: NodeAssignment,
+  before: NodeView,
+  leader: StepArgs['start_node']['replicaOf'],
+): NodeView {
   const claim = before.disk?.claim ?? null;
   const itself: Partial<AnsweringEngine> = claim
     ? { role: claim.role, primaryId: claim.primaryId, slots: claim.slots, configEpoch: claim.configEpoch }
@@ -108,11 +133,12 @@ function started(node: NodeAssignment, before: NodeView, leader: StepArgs['start
   const role: Partial<AnsweringEngine> = leader
     ? { role: 'replica', primaryId: leader.id, linkUp: true, peers }
     : itself;
+  const settings = before.disk?.settings ?? wantedSettings(database.spec);
   const hasData = before.disk?.hasData === true;
   return {
     process: { state: 'running', pid: 1 },
     disk: before.disk,
-    engine: { ...freshEngine(node.id), ...role, keys: hasData ? 1 : 0, offset: 1 },
+    engine: { ...freshEngine(node.id, settings), ...role, keys: hasData ? 1 : 0, offset: 1 },
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Database } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
 import { formatSlots } from '../domain/slots.ts';
+import type { Settings } from '../domain/view.ts';
 import { describeProblem, type Problem } from './problems.ts';
 import type { Step } from './step.ts';
 
@@ -35,12 +36,22 @@ function explainStep(database: Database, step: Step): string {
       return `Let ${node} and its primary ${at(step.args.insteadOf)} change places.`;
     case 'forget':
       return `Let ${node} forget ${step.args.strangers.map(shortId).join(', ')}.`;
+    case 'configure':
+      return `Set ${list(step.args.settings)} on ${node} while it runs.`;
+    case 'write_config':
+      return `Write ${list(step.args.settings)} into the valkey.conf of ${node}.`;
     case 'remove_node':
       return `Stop ${node} and remove its directory.`;
     case 'delete_record':
       return `Remove the record of ${step.target}.`;
   }
 }
+
+/** `maxmemory 1048576, save ""`. */
+const list = (settings: Settings): string =>
+  Object.entries(settings)
+    .map(([name, value]) => `${name} ${value === '' ? '""' : value}`)
+    .join(', ');
 
 function bornSlots(database: Database, id: string): string {
   const birth = database.nodes.find((node) => node.id === id)?.birth;

@@ -4,11 +4,12 @@ import fc from 'fast-check';
 import { databaseOn, emptyView, fleet, killed, outOfReach, readyWorld } from '../../test/support/worlds.ts';
 import { type Database, shardNames } from '../domain/database.ts';
 import { countSlots, SLOT_COUNT } from '../domain/slots.ts';
-import { PERSISTENCE_MODES } from '../domain/spec.ts';
+import { EVICTION_POLICIES, PERSISTENCE_MODES } from '../domain/spec.ts';
 import { answering, type DatabaseView } from '../domain/view.ts';
 import { afterStep } from './effects.ts';
 import { forecast } from './forecast.ts';
 import { plan } from './plan.ts';
+import { wantedSettings } from './settings.ts';
 import { statusOf } from './status.ts';
 import type { Step } from './step.ts';
 import { shardTopology } from './topology.ts';
@@ -262,6 +263,67 @@ describe('plan', () => {
         assert.equal(ownedSlots(database, end), SLOT_COUNT);
       }),
     );
+  });
+
+  const changes = fc.record({
+    memoryBytes: fc.integer({ min: 64, max: 4096 }).map((mib) => mib * 1024 ** 2),
+    persistence: fc.constantFrom(...PERSISTENCE_MODES),
+    eviction: fc.constantFrom(...EVICTION_POLICIES),
+  });
+
+  it('brings changed settings to every node that runs, process first, and then has nothing left to do', () => {
+    fc.assert(
+      fc.property(wishes, changes, ({ machines, wish }, change) => {
+        const { database, view } = readyWorld(machines, wish);
+        const changed = { ...database, generation: 2, spec: { ...database.spec, ...change } };
+        const same = JSON.stringify(wantedSettings(changed.spec)) === JSON.stringify(wantedSettings(database.spec));
+        assert.equal(stateOf(changed, view), same ? 'ready' : 'updating');
+        const { stages, blocked, view: end } = forecast(changed, view);
+        assert.deepEqual(
+          stages.map(({ steps }) => kinds(steps)),
+          same ? [] : [['configure'], ['write_config']],
+        );
+        assert.deepEqual(blocked, []);
+        assert.equal(stateOf(changed, end), 'ready');
+        for (const node of end.nodes.values()) {
+          assert.ok(node.engine.state === 'answering');
+          for (const [name, value] of Object.entries(wantedSettings(changed.spec))) {
+            assert.deepEqual([node.engine.settings[name], node.disk?.settings?.[name]], [value, value]);
+          }
+        }
+      }),
+    );
+  });
+
+  it('brings changed settings also to a node that was dead when they changed', () => {
+    const { database, view } = readyWorld(fleet(3));
+    const changed = { ...database, generation: 2, spec: { ...database.spec, memoryBytes: 512 * 1024 ** 2 } };
+    const dead = database.nodes[0]!.id;
+    const { stages, view: end } = forecast(changed, killed(database, view, dead));
+    const touching = stages.flatMap(({ steps }) => steps).filter(({ target }) => target === dead);
+    assert.deepEqual(kinds(touching).slice(0, 3), ['start_node', 'configure', 'write_config']);
+    assert.equal(stateOf(changed, end), 'ready');
+  });
+
+  it('lets no start rely on an append-only file, or on a snapshot, that is not complete', () => {
+    for (const [persistence, facts, reason] of [
+      ['aof', { logComplete: false }, /append-only file .* not complete/],
+      ['snapshot', { saving: true }, /snapshot .* not complete/],
+    ] as const) {
+      const start = readyWorld(fleet(3), { persistence: persistence === 'aof' ? 'none' : 'aof' });
+      const changed = { ...start.database, spec: { ...start.database.spec, persistence } };
+      let live: DatabaseView = start.view;
+      for (const step of plan(changed, live).steps) live = afterStep(changed, live, step);
+      const nodes = new Map(
+        [...live.nodes].map(([id, node]) => {
+          assert.ok(node.engine.state === 'answering');
+          return [id, { ...node, engine: { ...node.engine, ...facts } }];
+        }),
+      );
+      const { steps, blocked } = plan(changed, { ...live, nodes });
+      assert.deepEqual(steps, []);
+      assert.match(blocked[0]!.reason, reason);
+    }
   });
 
   it('never drops the last copy of a shard, whatever is dead or out of reach', () => {

@@ -5,11 +5,12 @@
  */
 import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
-import { keepsDataOnDisk, logsEveryWrite } from '../domain/spec.ts';
+import { keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
 import type { Problem, ProblemCode } from './problems.ts';
+import { logsEveryWrite, settingsDifference } from './settings.ts';
 import type { Step } from './step.ts';
 import {
   hasHistory,
@@ -54,6 +55,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   nodes_unacquainted: introduce,
   replica_unattached: attachReplica,
   replica_syncing: proveSync,
+  settings_differ: changeSettings,
   majority_on_machine: levelPrimaries,
 };
 
@@ -134,7 +136,7 @@ function replacePrimary(situation: Situation, problem: Problem): Array<Step | { 
   const shard = shardOf(situation, problem);
   const dead = target(situation, problem);
   const hasData = bringsData(situation.database, dead);
-  const hasEverything = hasData && logsEveryWrite(situation.database.spec);
+  const hasEverything = hasData && logsEveryWrite(dead.view.disk?.settings ?? null);
   const candidate = bestCandidate(shard);
   if (candidate && (isCurrent(candidate) || !hasEverything)) {
     const how = promotionMode(situation.database, situation.view, candidate);
@@ -257,6 +259,28 @@ function proveSync(situation: Situation, problem: Problem): Step[] {
   if (engine.streamedBytes > 0 && link.ackedOffset > 0) return [];
   const expects = { role: 'primary', ownsSlots: true } as const;
   return [{ kind: 'probe', target: owner.assignment.id, args: { slots }, expects, because: problem.code }];
+}
+
+/**
+ * First the process, then its valkey.conf, and that only when a start by it would find the data: the append-only file
+ * must be complete before a start relies on it, and the snapshot before a start relies on that.
+ */
+function changeSettings(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const { assignment, engine, view } = target(situation, problem);
+  const { live, onDisk } = settingsDifference(situation.database.spec, view);
+  const about = { target: assignment.id, expects: { process: 'running' }, because: problem.code } as const;
+  if (Object.keys(live).length > 0) {
+    return engine?.loading
+      ? [{ blocked: `${assignment.id} still reads its data` }]
+      : [{ kind: 'configure', args: { settings: live }, ...about }];
+  }
+  if (onDisk['appendonly'] === 'yes' && !engine?.logComplete) {
+    return [{ blocked: `the append-only file of ${assignment.id} is not complete yet` }];
+  }
+  if (onDisk['appendonly'] === 'no' && engine?.saving) {
+    return [{ blocked: `the snapshot of ${assignment.id} is not complete yet` }];
+  }
+  return [{ kind: 'write_config', args: { settings: onDisk }, ...about }];
 }
 
 /** Problems that may stand while primaries are levelled: they are not about copies. */

@@ -125,6 +125,11 @@ export const PROBLEMS = {
     message: 'Not every node sees all slots served and everyone in their present role yet (missing: {count}).',
     advice: 'The news is still spreading; this takes a second or two.',
   },
+  settings_differ: {
+    severity: 'info',
+    message: '{node} of {shard} on {machine} does not have these settings as they are wanted: {settings}.',
+    advice: 'They are changed while it runs, then in its valkey.conf, so that a restart keeps them.',
+  },
   majority_on_machine: {
     severity: 'warning',
     message: '{machine} holds {count} of {shards} primaries: losing it would leave no majority to agree on a failover.',

@@ -11,6 +11,7 @@ import type {
 } from '../domain/status.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
+import { differingNames, settingsDifference } from './settings.ts';
 import { isInSync, isWhole, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
 
 /** Since when each problem has held, by `problemKey`; milliseconds since the epoch. */
@@ -51,7 +52,7 @@ export function statusOf(
   };
 }
 
-/** Every slot is served, every node agrees, every replica is in sync, and there are as many as were asked for. */
+/** Every slot is served, every node agrees, every replica is in sync, every node has its settings, and there are as many as were asked for. */
 function isReady(database: Database, shards: readonly ShardTopology[]): boolean {
   const { spec } = database;
   const members = shards.flatMap((shard) => shard.members);
@@ -60,7 +61,8 @@ function isReady(database: Database, shards: readonly ShardTopology[]): boolean 
     members.length === spec.shards * (spec.replicas + 1) &&
     shards.every(isWhole) &&
     countSlots(shards.flatMap(({ slots }) => slots)) === SLOT_COUNT &&
-    members.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT)
+    members.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT) &&
+    members.every(({ view }) => differingNames(settingsDifference(spec, view)).length === 0)
   );
 }
 

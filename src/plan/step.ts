@@ -1,7 +1,7 @@
 /** A step: one action on one target, as frozen data. It says what must hold before it and which problem it mends. */
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
-import type { NodeView } from '../domain/view.ts';
+import type { NodeView, Settings } from '../domain/view.ts';
 import type { ProblemCode } from './problems.ts';
 
 /** What must be true of the target when the step begins; checked again at the node itself. */
@@ -32,6 +32,10 @@ export interface StepArgs {
   switch_over: { insteadOf: NodeId };
   /** The node forgets others that are not part of the database. */
   forget: { strangers: readonly NodeId[] };
+  /** The node's process takes these settings. */
+  configure: { settings: Settings };
+  /** The node's valkey.conf follows: its next start has these settings, too. */
+  write_config: { settings: Settings };
   /** The node is stopped and its directory removed. */
   remove_node: Record<string, never>;
   /** The database's record is removed. */

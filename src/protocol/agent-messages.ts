@@ -94,6 +94,14 @@ export type StartAs = { kind: 'itself' } | { kind: 'replica'; primary: Leader };
 export interface AgentRequests {
   /** Makes the directory and starts the process; done when it accepts connections. Repeating it is harmless. */
   create_node: { args: NodeConfig; result: { pid: number } };
+  /**
+   * Writes valkey.conf anew, as a whole or not at all; the process is left alone. Not written, with the reason, while a
+   * start by it would not find the data.
+   */
+  configure_node: {
+    args: { id: NodeId; directives: NodeConfig['directives'] };
+    result: { written: true } | { written: false; reason: string };
+  };
   start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
   /** Stops it at once and removes its directory. Refused when `databaseUid` is not the node's. */
   remove_node: { args: { id: NodeId; databaseUid: string }; result: Record<string, never> };

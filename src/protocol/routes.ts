@@ -5,7 +5,14 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../domain/errors.ts';
 import { type ANSWERS, severitySchema } from './answers.ts';
-import { createDatabaseSchema, eventsQuerySchema, logsQuerySchema, planRequestSchema, shutdownSchema } from './api.ts';
+import {
+  createDatabaseSchema,
+  eventsQuerySchema,
+  logsQuerySchema,
+  planRequestSchema,
+  shutdownSchema,
+  specInputSchema,
+} from './api.ts';
 
 export interface Route {
   summary: string;
@@ -68,6 +75,23 @@ export const ROUTES = {
     status: 202,
     answer: 'DatabaseStatus',
     errors: ['database_not_found', 'generation_changed', 'stopping'],
+  },
+  'PATCH /databases/{name}/spec': {
+    summary: 'Change the spec; what is left out stays, and every node has the change afterwards',
+    params: byName,
+    body: specInputSchema,
+    ifMatch: true,
+    status: 202,
+    answer: 'DatabaseStatus',
+    etag: true,
+    errors: [
+      'database_not_found',
+      'generation_changed',
+      'not_changeable',
+      'memory_in_use',
+      'no_room_to_grow',
+      'stopping',
+    ],
   },
   'GET /databases/{name}/password': {
     summary: 'The password for clients',

@@ -4,10 +4,19 @@
  */
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
+import { MANAGED_SETTINGS } from '../plan/settings.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import { type ClusterNodeLine, parseClusterNodes } from './cluster-nodes.ts';
 import { EngineReplyError, EngineUnreachable, type NodeCommands } from './connection.ts';
-import { keyCount, numberField, parseInfo, type ReplicationInfo, replicationInfo, textField } from './info.ts';
+import {
+  type InfoFields,
+  keyCount,
+  numberField,
+  parseInfo,
+  type ReplicationInfo,
+  replicationInfo,
+  textField,
+} from './info.ts';
 
 /** CLUSTER MYID. */
 export const myId = async (node: NodeCommands): Promise<NodeId> => String(await node.command('CLUSTER', 'MYID'));
@@ -123,6 +132,10 @@ export interface NodeObservation {
   loading: boolean;
   keys: number;
   usedMemoryBytes: number;
+  /** The managed settings, values as CONFIG GET shows them. */
+  settings: Readonly<Record<string, string>>;
+  logComplete: boolean;
+  saving: boolean;
 }
 
 const QUESTIONS = [
@@ -130,18 +143,19 @@ const QUESTIONS = [
   ['CLUSTER', 'NODES'],
   ['CLUSTER', 'INFO'],
   ['INFO', 'replication', 'persistence', 'memory', 'keyspace'],
+  ['CONFIG', 'GET', ...MANAGED_SETTINGS],
 ] as const;
 
 /**
- * Asks a node everything an observation needs, by CLUSTER MYID, CLUSTER NODES, CLUSTER INFO and INFO. It answers while
+ * Asks a node everything an observation needs, by CLUSTER MYID, CLUSTER NODES, CLUSTER INFO, INFO and CONFIG GET. It answers while
  * it loads its data, too. @throws SyntaxError when an answer has not the form it should have
  */
 export async function observeNode(node: NodeCommands): Promise<NodeObservation> {
   const answers = await node.pipeline(QUESTIONS);
-  const [id, nodes, clusterInfo, infoText] = answers.map((answer, index) => {
+  for (const [index, answer] of answers.entries()) {
     if (answer instanceof ReplyError) throw new EngineReplyError(QUESTIONS[index]!.join(' '), answer);
-    return String(answer);
-  });
+  }
+  const [id, nodes, clusterInfo, infoText] = answers.slice(0, 4).map(String);
   const cluster = parseInfo(clusterInfo!);
   const info = parseInfo(infoText!);
   return {
@@ -154,5 +168,32 @@ export async function observeNode(node: NodeCommands): Promise<NodeObservation> 
     loading: numberField(info, 'loading') === 1,
     keys: keyCount(info),
     usedMemoryBytes: numberField(info, 'used_memory'),
+    settings: settingsOf(answers[4]!),
+    logComplete: isLogComplete(info),
+    saving: numberField(info, 'rdb_bgsave_in_progress') === 1,
   };
+}
+
+/** After it is switched on, the append-only file is first written as a whole; only then does a start find all in it. */
+const isLogComplete = (info: InfoFields): boolean =>
+  numberField(info, 'aof_enabled') === 1 &&
+  numberField(info, 'aof_rewrite_in_progress') === 0 &&
+  numberField(info, 'aof_rewrite_scheduled') === 0 &&
+  textField(info, 'aof_last_bgrewrite_status') === 'ok';
+
+function settingsOf(reply: Reply): Record<string, string> {
+  const pairs = reply instanceof Map ? [...reply] : Array.isArray(reply) ? inPairs(reply) : [];
+  return Object.fromEntries(pairs.map(([name, value]) => [String(name), ofReplicas(String(name), String(value))]));
+}
+
+const inPairs = (list: readonly Reply[]): [Reply, Reply][] =>
+  list.flatMap((name, index) => (index % 2 === 0 ? [[name, list[index + 1]!] as [Reply, Reply]] : []));
+
+/** Of the three classes of buffer limits only the replicas' is set; CONFIG GET shows all, and calls it by its old name. */
+const ofReplicas = (name: string, value: string): string =>
+  name === 'client-output-buffer-limit' ? value.replace(/^.*\bslave (\d+ \d+ \d+).*$/, 'replica $1') : value;
+
+/** BGSAVE: begins a snapshot, or lets it follow what is being written now. */
+export async function saveInBackground(node: NodeCommands): Promise<void> {
+  await node.command('BGSAVE', 'SCHEDULE');
 }

@@ -355,8 +355,10 @@ test('what lies on the disk is told after an exit', async (t) => {
   await connection.command('CLUSTER', 'ADDSLOTSRANGE', 0, 16383);
   await killNode(session, config.id, pid);
   const { disk } = session.nodes.get(config.id)!;
+  assert.deepEqual([disk.settings?.['appendonly'], disk.settings?.['appendfsync']], ['yes', 'always']);
   assert.deepEqual(disk, {
     hasData: false,
+    settings: disk.settings,
     claim: { role: 'primary', primaryId: null, slots: [[0, 16383]], configEpoch: 0 },
   });
 

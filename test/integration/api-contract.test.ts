@@ -82,7 +82,13 @@ function attacksOn(method: string, path: string, { parameters = [], requestBody 
     [`${name} with an unknown query`, { ...request, path: `${path}?surprise=1` }, 400],
     ...query.map((one): Attack => [`${name} ?${one.name}`, { ...request, path: `${path}?${one.name}=-x` }, 400]),
     ...(stale
-      ? [[`${name} with a stale ETag`, { ...request, headers: { 'if-match': '"99999"' } }, 412] satisfies Attack]
+      ? [
+          [
+            `${name} with a stale ETag`,
+            { ...request, ...(requestBody ? { body: {} } : {}), headers: { 'if-match': '"99999"' } },
+            412,
+          ] satisfies Attack,
+        ]
       : []),
     ...(requestBody ? bodyAttacks(name, request, requestBody.content['application/json'].schema) : []),
   ];
@@ -152,7 +158,15 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
   'GET /machines': [{ method: 'GET', path: '/v1/machines' }],
   'GET /events': [{ method: 'GET', path: '/v1/events?limit=1000' }],
   'GET /logs/{source}': [{ method: 'GET', path: '/v1/logs/server?lines=3' }],
-  'DELETE /databases/{name}': [{ method: 'DELETE', path: '/v1/databases/contract', headers: { 'if-match': '"1"' } }],
+  'PATCH /databases/{name}/spec': [
+    {
+      method: 'PATCH',
+      path: '/v1/databases/contract/spec',
+      body: { eviction: 'allkeys-lru' },
+      headers: { 'if-match': '"1"' },
+    },
+  ],
+  'DELETE /databases/{name}': [{ method: 'DELETE', path: '/v1/databases/contract', headers: { 'if-match': '"2"' } }],
   'POST /shutdown': [{ method: 'POST', path: '/v1/shutdown', body: { loseUnsavedData: true } }],
 };
 

@@ -77,6 +77,7 @@ export function killed(database: Database, view: DatabaseView, id: string): Data
     disk: {
       hasData: database.spec.persistence !== 'none' && keys > 0,
       claim: { role, primaryId, slots, configEpoch },
+      settings: node.disk?.settings ?? null,
     },
     engine: { state: 'unknown', reason: 'refused' },
   });

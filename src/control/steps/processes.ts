@@ -2,11 +2,14 @@
 import type { Database, NodeAssignment } from '../../domain/database.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
 import type { StartAs } from '../../protocol/agent-messages.ts';
+import * as admin from '../../valkey/admin.ts';
+import type { NodeCommands } from '../../valkey/connection.ts';
 import type { Agents } from '../agents.ts';
-import { nodeConfig } from '../node-config.ts';
+import { directives, nodeConfig } from '../node-config.ts';
 
 /** A process must accept connections within this time; agents give up a little earlier themselves. */
 const START_TIMEOUT_MS = 15_000;
+const CONFIGURE_TIMEOUT_MS = 5_000;
 const REMOVE_TIMEOUT_MS = 15_000;
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
@@ -39,6 +42,20 @@ export async function startNode(
       : { kind: 'itself' };
   await agents.request(node.machine, 'start_node', { id: node.id, as }, START_TIMEOUT_MS);
   return DONE;
+}
+
+/** The agent writes the node's valkey.conf, unless a start by it would not find the data yet. */
+export async function writeConfig(
+  agents: Agents,
+  engine: NodeCommands,
+  database: Database,
+  node: NodeAssignment,
+): Promise<Outcome> {
+  const args = { id: node.id, directives: directives(database.spec, database.secrets.adminPassword) };
+  const answer = await agents.request(node.machine, 'configure_node', args, CONFIGURE_TIMEOUT_MS);
+  if (answer.written) return DONE;
+  if (database.spec.persistence === 'snapshot') await admin.saveInBackground(engine);
+  return { result: 'retry', reason: answer.reason };
 }
 
 /** The agent stops the process and removes the directory, if it is this database's. */

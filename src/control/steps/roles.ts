@@ -58,6 +58,13 @@ export async function probe(node: NodeCommands, slots: readonly SlotRange[]): Pr
   return DONE;
 }
 
+/** All of them or none. Who keeps snapshots instead of a log from now on begins with one. */
+export async function configure(node: NodeCommands, { args }: StepOf<'configure'>): Promise<Outcome> {
+  await admin.configSet(node, args.settings);
+  if (args.settings['appendonly'] === 'no' && args.settings['save']) await admin.saveInBackground(node);
+  return DONE;
+}
+
 /** For 60 s the engine does not let a forgotten node in again by gossip; a later look repeats it if one returns. */
 export async function forget(node: NodeCommands, step: StepOf<'forget'>): Promise<Outcome> {
   await Promise.all(step.args.strangers.map((id) => admin.forget(node, id)));

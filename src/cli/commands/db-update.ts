@@ -1,0 +1,46 @@
+import { ValkeeperError } from '../../domain/errors.ts';
+import type { EvictionPolicy, Persistence } from '../../domain/spec.ts';
+import { type AddCommand, action, example } from '../action.ts';
+import { describeDatabase } from '../describe.ts';
+import { integer } from '../options.ts';
+import { addChangeOptions, specOf } from '../spec-options.ts';
+import { missingToReady, waitUntil } from '../wait.ts';
+
+interface Options {
+  memory?: number;
+  persistence?: Persistence;
+  eviction?: EvictionPolicy;
+  wait: boolean;
+  timeout: number;
+}
+
+/** `db update`: changes what can change while the database runs, and waits until every node has it. */
+export const addDbUpdate: AddCommand = (db, host) => {
+  const command = db.command('update').argument('<name>', 'an existing database');
+  addChangeOptions(command.description('change memory, persistence or eviction while the database runs'))
+    .option('--no-wait', 'return as soon as the wish is stored')
+    .option('--timeout <seconds>', 'how long to wait', integer('--timeout', { min: 1, max: 86_400 }), 120)
+    .addHelpText('after', example('valkeeper db update orders --memory 2gb --eviction allkeys-lru'))
+    .action(
+      action<Options>(host, async (cli, options, name) => {
+        const change = specOf({ ...options, auth: true });
+        if (Object.keys(change).length === 0) {
+          const remedy = 'Name one of --memory, --persistence and --eviction.';
+          throw new ValkeeperError('usage', { problem: 'db update: nothing to change', remedy });
+        }
+        let database = await cli.client.update(name!, change);
+        if (options.wait) {
+          const progress = cli.progress();
+          database = await waitUntil({
+            poll: () => cli.client.database(name!),
+            missing: missingToReady,
+            timeoutMs: options.timeout * 1000,
+            progress,
+            what: `${name} was not ready`,
+            command: `valkeeper db show ${name}`,
+          }).finally(() => progress.end());
+        }
+        cli.print(database, () => describeDatabase(database));
+      }),
+    );
+};

@@ -1,0 +1,50 @@
+/** Whether a change of a spec can be granted: what cannot change yet, what would not hold the data, what does not fit. */
+import type { Database } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import { formatSize } from '../domain/size.ts';
+import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
+import { answering, type DatabaseView } from '../domain/view.ts';
+import { reservedBytesPerNode } from '../plan/placement.ts';
+import type { SpecInput } from '../protocol/api.ts';
+import { completeSpec } from './admission.ts';
+
+/** The spec with what was said of it; what was not said stays. @throws not_changeable, invalid_value */
+export function changedSpec({ name, spec }: Database, input: SpecInput): DatabaseSpec {
+  for (const field of ['shards', 'replicas', 'auth'] as const) {
+    if (input[field] !== undefined && input[field] !== spec[field]) {
+      throw new ValkeeperError('not_changeable', { field, name, present: String(spec[field]) });
+    }
+  }
+  return completeSpec({ ...spec, ...input });
+}
+
+/** Every field has the same value. */
+export const isSameSpec = (one: DatabaseSpec, other: DatabaseSpec): boolean =>
+  (Object.keys(one) as (keyof DatabaseSpec)[]).every((field) => one[field] === other[field]);
+
+/** @throws memory_in_use, not_enough_memory */
+export function admitChange(database: Database, spec: DatabaseSpec, view: DatabaseView): void {
+  const limitBytes = memoryBytesPerNode(spec);
+  if (limitBytes < memoryBytesPerNode(database.spec)) refuseIfUsed(database, limitBytes, view);
+  const growthBytes = reservedBytesPerNode(spec) - reservedBytesPerNode(database.spec);
+  if (growthBytes > 0) refuseIfFull(database, growthBytes, view);
+}
+
+function refuseIfUsed({ name, nodes }: Database, limitBytes: number, view: DatabaseView): void {
+  for (const { id, shard } of nodes) {
+    const usedBytes = answering(view.nodes.get(id))?.usedMemoryBytes ?? 0;
+    if (usedBytes <= limitBytes) continue;
+    const figures = { used: formatSize(usedBytes), limit: formatSize(limitBytes) };
+    throw new ValkeeperError('memory_in_use', { name, shard, ...figures });
+  }
+}
+
+function refuseIfFull({ nodes }: Database, growthBytes: number, { machines }: DatabaseView): void {
+  for (const { name, memoryBytes, reservedBytes } of machines) {
+    const neededBytes = nodes.filter(({ machine }) => machine === name).length * growthBytes;
+    const freeBytes = Math.max(0, memoryBytes - reservedBytes);
+    if (neededBytes <= freeBytes) continue;
+    const figures = { needed: formatSize(neededBytes), free: formatSize(freeBytes) };
+    throw new ValkeeperError('no_room_to_grow', { machine: name, ...figures });
+  }
+}

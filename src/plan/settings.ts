@@ -1,0 +1,83 @@
+/** The engine's settings that follow from a spec and can change while a node runs: what is wanted, and what differs. */
+import { type DatabaseSpec, memoryBytesPerNode, type Persistence } from '../domain/spec.ts';
+import type { NodeView, Settings } from '../domain/view.ts';
+
+/** A line of valkey.conf: its name, then its arguments, each quoted on its own. */
+export type Directive = readonly [name: string, ...args: string[]];
+
+const MIB = 1024 ** 2;
+
+/** What is compared between spec, engine and valkey.conf; everything else in valkey.conf stays as it was at birth. */
+export const MANAGED_SETTINGS = [
+  'maxmemory',
+  'maxmemory-policy',
+  'appendonly',
+  'appendfsync',
+  'save',
+  'repl-backlog-size',
+  'client-output-buffer-limit',
+] as const;
+
+/** The managed settings as directives. Without an append-only file, `appendfsync` is left to the engine. */
+export function settingDirectives(spec: DatabaseSpec): Directive[] {
+  const memoryBytes = memoryBytesPerNode(spec);
+  return [
+    ['maxmemory', String(memoryBytes)],
+    ['maxmemory-policy', spec.eviction],
+    ...PERSISTENCE[spec.persistence],
+    ['repl-backlog-size', String(Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8))))],
+    // Must hold what is written while a copy is made; too small means copying for ever.
+    ['client-output-buffer-limit', 'replica', String(Math.max(256 * MIB, memoryBytes)), '0', '0'],
+  ];
+}
+
+const PERSISTENCE: Record<Persistence, Directive[]> = {
+  none: [
+    ['appendonly', 'no'],
+    ['save', ''],
+  ],
+  snapshot: [
+    ['appendonly', 'no'],
+    ['save', '3600', '1', '300', '100', '60', '10000'],
+  ],
+  aof: [
+    ['appendonly', 'yes'],
+    ['appendfsync', 'everysec'],
+    ['save', ''],
+  ],
+  'aof-always': [
+    ['appendonly', 'yes'],
+    ['appendfsync', 'always'],
+    ['save', ''],
+  ],
+};
+
+/** The managed settings by name, as CONFIG GET would show them. */
+export const wantedSettings = (spec: DatabaseSpec): Settings =>
+  Object.fromEntries(settingDirectives(spec).map(([name, ...args]) => [name, args.join(' ')]));
+
+/** True when a process started with these settings of its valkey.conf leaves all its data on disk, not an older state. */
+export const logsEveryWrite = (onDisk: Settings | null): boolean => onDisk?.['appendonly'] === 'yes';
+
+/** The wanted settings that a node lacks: in its process, and in the valkey.conf that its next start reads. */
+export interface SettingsDifference {
+  live: Settings;
+  onDisk: Settings;
+}
+
+/** What is not known does not count as different. */
+export function settingsDifference(spec: DatabaseSpec, { engine, disk }: NodeView): SettingsDifference {
+  const wanted = wantedSettings(spec);
+  return {
+    live: engine.state === 'answering' ? lacking(wanted, engine.settings) : {},
+    onDisk: disk?.settings ? lacking(wanted, disk.settings) : {},
+  };
+}
+
+const lacking = (wanted: Settings, present: Settings): Settings =>
+  Object.fromEntries(Object.entries(wanted).filter(([name, value]) => present[name] !== value));
+
+/** The names of all that differs, in order, each once. */
+export const differingNames = ({ live, onDisk }: SettingsDifference): string[] => [
+  ...new Set([...Object.keys(live), ...Object.keys(onDisk)]),
+];

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { Redis } from 'ioredis';
+import { parseConf } from '../../src/agent/valkey-conf.ts';
+import { ADMIN_USER } from '../../src/domain/database.ts';
+import { type DatabaseSpec, DEFAULT_SPEC } from '../../src/domain/spec.ts';
+import type { DatabaseStatus } from '../../src/domain/status.ts';
+import { wantedSettings } from '../../src/plan/settings.ts';
+import { type Fleet, isSettled, nodesOf, withFleet } from '../support/fleet.ts';
+
+const MIB = 1024 ** 2;
+
+/** Writes one key after the other until it is stopped; every failure counts. */
+async function writer(fleet: Fleet): Promise<{ stop: () => Promise<{ written: number; failed: string[] }> }> {
+  const client = await fleet.client();
+  const failed: string[] = [];
+  let written = 0;
+  let going = true;
+  const work = (async () => {
+    while (going) {
+      await client.set(`key:${written % 5_000}`, 'x'.repeat(100)).catch((error: Error) => failed.push(error.message));
+      written += 1;
+    }
+  })();
+  return {
+    stop: async () => {
+      going = false;
+      await work;
+      client.disconnect();
+      return { written, failed };
+    },
+  };
+}
+
+const pidsOf = (status: DatabaseStatus): (number | null)[] =>
+  nodesOf(status)
+    .sort((a, b) => a.nodeId.localeCompare(b.nodeId))
+    .map(({ pid }) => pid);
+
+/** A node runs in its directory. */
+const confPathOf = (pid: number): string => join(readlinkSync(`/proc/${pid}/cwd`), 'valkey.conf');
+
+/** Every node has the settings of the spec, in its process and in its valkey.conf. */
+async function assertSettings(fleet: Fleet, wish: Partial<DatabaseSpec>): Promise<void> {
+  const status = await fleet.show();
+  assert.equal(status.observedGeneration, status.generation);
+  const { password } = (await fleet.cli('db', 'password', 'main', '--json')).json<{ password: string }>();
+  const wanted = wantedSettings({ ...DEFAULT_SPEC, ...wish });
+  for (const { host, port, pid } of nodesOf(status)) {
+    const client = new Redis({ host, port, username: 'default', password });
+    try {
+      for (const [name, value] of Object.entries(wanted)) {
+        const [, live] = (await client.config('GET', name)) as string[];
+        const shown =
+          name === 'client-output-buffer-limit' ? live?.replace(/^.*slave (\d+ \d+ \d+).*$/, 'replica $1') : live;
+        assert.equal(shown, value, `${name} of ${host}:${port}`);
+      }
+    } finally {
+      client.disconnect();
+    }
+    const conf = parseConf(readFileSync(confPathOf(pid!), 'utf8'));
+    for (const [name, value] of Object.entries(wanted)) assert.equal(conf.get(name), value, `${name} in valkey.conf`);
+    assert.equal(conf.get('primaryuser'), ADMIN_USER, 'the other lines stay');
+  }
+}
+
+it('changes memory, eviction and persistence under writes: no restart, no error, everywhere, and for good', async () => {
+  await withFleet({}, async (fleet) => {
+    const before = pidsOf(await fleet.until('main', isSettled));
+    const writing = await writer(fleet);
+    const changes: [string[], Partial<DatabaseSpec>][] = [
+      [['--memory', '512mb', '--eviction', 'allkeys-lru'], {}],
+      [['--persistence', 'aof-always'], { persistence: 'aof-always' }],
+      [['--persistence', 'snapshot'], { persistence: 'snapshot' }],
+      [['--persistence', 'none'], { persistence: 'none' }],
+      [['--persistence', 'aof'], { persistence: 'aof' }],
+    ];
+    const large = { memoryBytes: 512 * MIB, eviction: 'allkeys-lru' } as const;
+    try {
+      for (const [options, wish] of changes) {
+        const changed = await fleet.cli('db', 'update', 'main', ...options);
+        assert.equal(changed.code, 0, changed.stderr);
+        await assertSettings(fleet, { ...large, ...wish });
+      }
+    } finally {
+      await writing.stop();
+    }
+    const { written, failed } = await writing.stop();
+    assert.ok(written > 100, `${written} writes`);
+    assert.deepEqual(failed, []);
+    assert.deepEqual(pidsOf(await fleet.show()), before, 'nodes were restarted');
+
+    assert.equal((await fleet.cli('down')).code, 0);
+    await fleet.up();
+    await fleet.until('main', isSettled);
+    await assertSettings(fleet, large);
+  });
+});
+
+it('brings a change to a node that was killed meanwhile, and refuses what cannot be', async () => {
+  await withFleet({}, async (fleet) => {
+    const status = await fleet.until('main', isSettled);
+    process.kill(status.shards[0]!.primary!.pid!, 'SIGKILL');
+    const changed = await fleet.cli('db', 'update', 'main', '--memory', '300mb', '--persistence', 'aof-always');
+    assert.equal(changed.code, 0, changed.stderr);
+    await fleet.until('main', isSettled);
+    await assertSettings(fleet, { memoryBytes: 300 * MIB, persistence: 'aof-always' });
+
+    const tooMuch = await fleet.cli('db', 'update', 'main', '--memory', '900tb', '--json');
+    assert.deepEqual([tooMuch.code, tooMuch.json<{ error: { code: string } }>().error.code], [5, 'no_room_to_grow']);
+    const nothing = await fleet.cli('db', 'update', 'main');
+    assert.equal(nothing.code, 2, nothing.stderr);
+  });
+});
