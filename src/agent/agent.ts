@@ -162,7 +162,7 @@ class MachineAgent implements Agent {
     checkArgs(operation, args);
     const operations: Operations = {
       create_node: (config) => this.#create(config),
-      configure_node: ({ id, directives }) => this.#exclusively(id, (node) => node.configure(directives)),
+      configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),

@@ -54,7 +54,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     adminPassword: TEXT,
     nodesConf: TEXT,
   },
-  configure_node: { id: NODE, directives: DIRECTIVES },
+  configure_node: { id: NODE, pid: ['a process id', (value) => Number.isInteger(value)], directives: DIRECTIVES },
   start_node: { id: NODE, as: ['how to start', isStartAs] },
   remove_node: { id: NODE, databaseUid: TEXT },
   free_ports: {

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isNodeId, type NodeId } from '../domain/ids.ts';
 import type { DiskView, ProcessView, Settings } from '../domain/view.ts';
-import { MANAGED_SETTINGS } from '../plan/settings.ts';
+import { keepsSnapshots, logsEveryWrite, MANAGED_SETTINGS } from '../plan/settings.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { NodeConfig } from '../protocol/agent-messages.ts';
@@ -35,6 +35,9 @@ export interface Manifest {
 
 const MANIFEST = 'node.json';
 const CONF = 'valkey.conf';
+const SNAPSHOT = 'dump.rdb';
+/** A start may rely on a snapshot of this age: the engine's own are as old before they are replaced. */
+const FRESH_SNAPSHOT_MS = 60_000;
 const TRASH_PREFIX = '.removed-';
 const NEW_PREFIX = '.new-';
 
@@ -84,7 +87,10 @@ export class NodeDirectory {
     const claim = own
       ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
       : null;
-    return { hasData: this.#hasData(), claim, settings: this.#settings() };
+    const settings = this.#settings();
+    const files = this.#dataFiles(settings);
+    const dataAt = files.length > 0 ? Math.max(...files.map(modifiedMs)) : null;
+    return { hasData: files.some(holdsSomething), dataAt, claim, settings };
   }
 
   /** Writes valkey.conf, whole or not at all. @throws file_unusable, invalid_value */
@@ -94,14 +100,28 @@ export class NodeDirectory {
     await writeFileAtomic(join(this.path, CONF), text);
   }
 
-  /** Why a start with these directives would not find the data that is kept now; null when it would. */
-  whyNotYet(directives: readonly Directive[]): string | null {
-    const next = new Map(directives.map(([name, ...args]) => [name, args.join(' ')]));
-    const log = join(this.path, 'appendonlydir');
-    if (next.get('appendonly') === 'yes') return existsSync(log) ? null : 'there is no append-only file yet';
-    if (next.get('save') === '' || !this.#isAppendOnly() || !existsSync(log)) return null;
-    const logMs = Math.max(0, ...readdirSync(log).map((name) => modifiedMs(join(log, name))));
-    return modifiedMs(join(this.path, 'dump.rdb')) >= logMs ? null : 'the snapshot is older than the append-only file';
+  /**
+   * Why a start with these directives would not find the data that is kept now; null when it would.
+   * @param now milliseconds since the epoch
+   */
+  whyNotYet(directives: readonly Directive[], now: number): string | null {
+    const next = Object.fromEntries(directives.map(([name, ...args]) => [name, args.join(' ')]));
+    if (logsEveryWrite(next)) {
+      return existsSync(join(this.path, 'appendonlydir')) ? null : 'there is no append-only file yet';
+    }
+    if (!keepsSnapshots(next) || keepsSnapshots(this.#settings())) return null;
+    return now - modifiedMs(join(this.path, SNAPSHOT)) <= FRESH_SNAPSHOT_MS ? null : 'there is no fresh snapshot yet';
+  }
+
+  /**
+   * The engine loads whatever snapshot it finds. Where neither a log nor snapshots are wanted, one that was left behind
+   * would bring old data back: it is put aside, one at most, for a person to decide about.
+   */
+  setAsideSnapshot(): void {
+    const path = join(this.path, SNAPSHOT);
+    const settings = this.#settings();
+    if (settings === null || logsEveryWrite(settings) || keepsSnapshots(settings) || !existsSync(path)) return;
+    renameSync(path, `${path}.aside`);
   }
 
   #settings(): Settings | null {
@@ -122,16 +142,14 @@ export class NodeDirectory {
     rmSync(trash, { recursive: true, force: true });
   }
 
-  /** Of what the engine would read at its start: with an append-only file it ignores snapshots, even without the other. */
-  #hasData(): boolean {
-    const appendOnly = join(this.path, 'appendonlydir');
-    if (!this.#isAppendOnly()) return holdsSomething(join(this.path, 'dump.rdb'));
-    return existsSync(appendOnly) && readdirSync(appendOnly).some((name) => holdsSomething(join(appendOnly, name)));
-  }
-
-  #isAppendOnly(): boolean {
-    const path = join(this.path, CONF);
-    return existsSync(path) && /^appendonly "yes"$/m.test(readFileSync(path, 'utf8'));
+  /** What the engine would read at its start: with an append-only file it ignores snapshots; without either, one is put aside. */
+  #dataFiles(settings: Settings | null): string[] {
+    if (logsEveryWrite(settings)) {
+      const log = join(this.path, 'appendonlydir');
+      return existsSync(log) ? readdirSync(log).map((name) => join(log, name)) : [];
+    }
+    const snapshot = join(this.path, SNAPSHOT);
+    return keepsSnapshots(settings) && existsSync(snapshot) ? [snapshot] : [];
   }
 }
 

@@ -110,6 +110,7 @@ export class SupervisedNode {
     if (this.pid !== null) return { pid: this.pid };
     if (as.kind === 'replica') await this.#fence(as.primary);
     else this.#requireIdentity();
+    this.directory.setAsideSnapshot();
     const found = await this.#spawn();
     try {
       await this.#accepting(found);
@@ -123,11 +124,16 @@ export class SupervisedNode {
   }
 
   /**
-   * Its valkey.conf is written anew; the process is left alone. Not written while a start by it would not find the data.
+   * Its valkey.conf is written anew; the process is left alone. Not written while a start by it would not find the data,
+   * or when another process runs than the one that was looked at.
    * @throws file_unusable, invalid_value
    */
-  async configure(directives: NodeConfig['directives']): Promise<AgentRequests['configure_node']['result']> {
-    const reason = this.directory.whyNotYet(directives);
+  async configure(
+    pid: number,
+    directives: NodeConfig['directives'],
+  ): Promise<AgentRequests['configure_node']['result']> {
+    const reason =
+      pid === this.pid ? this.directory.whyNotYet(directives, this.#around.now()) : `process ${pid} has ended`;
     if (reason) return { written: false, reason };
     await this.directory.writeConf(directives, this.#around.address);
     this.#disk = this.directory.disk();

@@ -35,7 +35,8 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
   }
   const node = database.nodes.find(({ id }) => id === step.target);
   if (!node) return { result: 'failed', reason: `${step.target} is not a node of ${database.name}` };
-  const unmet = unmetExpectation(step.expects, await observer.observeNode(database, node));
+  const seen = await observer.observeNode(database, node);
+  const unmet = unmetExpectation(step.expects, seen);
   if (unmet) return { result: 'blocked', reason: unmet };
   const engine = engines.connection(database, node);
   switch (step.kind) {
@@ -63,7 +64,9 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'configure':
       return configure(engine, step);
     case 'write_config':
-      return writeConfig(agents, engine, database, node);
+      return seen.process.state === 'running'
+        ? writeConfig(agents, engine, database, node, seen.process.pid)
+        : { result: 'blocked', reason: `its process is ${seen.process.state}` };
     case 'forget':
       return forget(engine, step);
   }

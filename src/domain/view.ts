@@ -18,6 +18,8 @@ export type Settings = Readonly<Record<string, string>>;
 export interface DiskView {
   /** An AOF or RDB that holds something. */
   hasData: boolean;
+  /** When what a start would load was last written; null when there is nothing. By the machine's clock. */
+  dataAt: number | null;
   /** What its nodes.conf claims for itself; null when there is none or it cannot be read. */
   claim: {
     role: 'primary' | 'replica';

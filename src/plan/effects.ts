@@ -114,7 +114,7 @@ function born(database: Database, node: NodeAssignment, birth: 'primary' | 'repl
     birth === 'primary' ? { role: 'replica', primaryId: placeholderOf(node.id) } : {};
   return {
     process: { state: 'running', pid: 1 },
-    disk: { hasData: false, claim: null, settings },
+    disk: { hasData: false, dataAt: null, claim: null, settings },
     engine: { ...freshEngine(node.id, settings), ...unborn },
   };
 }

@@ -45,15 +45,20 @@ export type PromotionMode = { mode: 'force' | 'takeover' } | { refused: string }
 
 /**
  * How a candidate may be promoted. FORCE needs the votes of a majority of the slot-owning primaries, the dead one
- * counted (`quorum = size / 2 + 1`). Without that majority only a takeover works, and it is safe only when every
- * primary that cannot vote is known to be dead: one that is merely unreachable may still acknowledge writes.
+ * counted (`quorum = size / 2 + 1`); one that has never met the dead one does not vote for its replica. Without that
+ * majority only a takeover works, and it is safe only when every primary answers or is known to be dead: one that is
+ * merely unreachable may still acknowledge writes.
  */
 export function promotionMode(database: Database, view: DatabaseView, candidate: Member): PromotionMode {
   const owners = (candidate.engine?.peers ?? []).filter((peer) => peer.role === 'primary' && peer.slots.length > 0);
   const members = new Map(database.nodes.map((node) => [node.id, memberOf(node, view)]));
-  const voters = owners.filter((owner) => members.get(owner.id)?.engine?.role === 'primary');
+  const serving = owners.filter((owner) => members.get(owner.id)?.engine?.role === 'primary');
+  const voters = serving.filter(({ id }) => {
+    const known = members.get(id)?.engine?.peers ?? [];
+    return known.some((peer) => peer.id === candidate.engine?.primaryId);
+  });
   if (voters.length >= Math.floor(owners.length / 2) + 1) return { mode: 'force' };
-  const doubtful = owners.filter((owner) => !voters.includes(owner) && members.get(owner.id)?.dead !== true);
+  const doubtful = owners.filter((owner) => !serving.includes(owner) && members.get(owner.id)?.dead !== true);
   if (doubtful.length === 0) return { mode: 'takeover' };
   return {
     refused: `${voters.length} of ${owners.length} primaries can vote, and ${doubtful.length} of the others are not known to be dead`,

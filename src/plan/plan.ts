@@ -5,7 +5,6 @@
  */
 import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
-import { keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
@@ -135,7 +134,7 @@ function claimSlots(situation: Situation, problem: Problem): Step[] {
 function replacePrimary(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
   const shard = shardOf(situation, problem);
   const dead = target(situation, problem);
-  const hasData = bringsData(situation.database, dead);
+  const hasData = bringsData(dead);
   const hasEverything = hasData && logsEveryWrite(dead.view.disk?.settings ?? null);
   const candidate = bestCandidate(shard);
   if (candidate && (isCurrent(candidate) || !hasEverything)) {
@@ -154,28 +153,37 @@ function replacePrimary(situation: Situation, problem: Problem): Array<Step | { 
       { blocked: `it would start ${how} while ${id} on ${machine} may hold its data but cannot be promoted yet` },
     ];
   }
-  const copy = hasData ? undefined : deadCopyWithData(situation.database, shard);
+  const copy = deadCopyToPrefer(shard);
   return [copy ? startFollowing(copy, shard, problem.code) : startItself(dead, problem.code)];
 }
 
-/** Started, it finds its primary dead and is promoted in its place. */
-const deadCopyWithData = (database: Database, { members, owner }: ShardTopology): Member | undefined =>
-  members.find((member) => member !== owner && member.dead && bringsData(database, member));
+/**
+ * The dead copy to be started before the dead owner, if one is: the owner's disk is empty, or has only a snapshot while
+ * a copy's log has been written since, as settings change on one node after the other. Started, the copy finds its
+ * primary dead and is promoted in its place.
+ */
+const deadCopyToPrefer = ({ members, owner }: ShardTopology): Member | undefined =>
+  members.find((member) => owner && member !== owner && member.dead && bringsData(member) && bringsMore(member, owner));
+
+function bringsMore(copy: Member, owner: Member): boolean {
+  if (!bringsData(owner)) return true;
+  const [log, snapshot] = [copy.view.disk, owner.view.disk];
+  if (!logsEveryWrite(log?.settings ?? null) || logsEveryWrite(snapshot?.settings ?? null)) return false;
+  return (log?.dataAt ?? 0) > (snapshot?.dataAt ?? 0);
+}
 
 /** It answers, has finished loading, and has nothing. */
 const isEmptyHanded = ({ engine }: Member): boolean =>
   engine !== null && engine.keys === 0 && !hasHistory(engine) && !engine.loading && !engine.syncInProgress;
 
 /** Started on its own disk it would come back with data. */
-const bringsData = (database: Database, { view }: Member): boolean =>
-  keepsDataOnDisk(database.spec) && view.disk?.hasData === true;
+const bringsData = ({ view }: Member): boolean => view.disk?.hasData === true;
 
 function startShard(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
-  const { database } = situation;
   const shard = shardOf(situation, problem);
   const owner = target(situation, problem);
-  // The owner's disk is empty and a copy's is not: the copy comes first, and is promoted once it has loaded its data.
-  const copy = bringsData(database, owner) ? undefined : deadCopyWithData(database, shard);
+  // The copy comes first, and is promoted once it has loaded its data.
+  const copy = deadCopyToPrefer(shard);
   if (copy && shard.owner) return [startFollowing(copy, shard, problem.code)];
   if (owner.view.process.state === 'absent') return createNode(situation, problem);
   return [startItself(owner, problem.code)];
@@ -188,9 +196,7 @@ function startReplica(situation: Situation, problem: Problem): Step[] {
   const owner = shard.owner;
   if (owner?.engine?.role === 'primary') return [startFollowing(member, shard, problem.code)];
   const ownerStarts =
-    owner?.dead === true &&
-    (bringsData(situation.database, owner) || shard.members.every((other) => !bringsData(situation.database, other))) &&
-    shard.members.every(({ dead }) => dead);
+    owner?.dead === true && deadCopyToPrefer(shard) === undefined && shard.members.every(({ dead }) => dead);
   return ownerStarts ? [startFollowing(member, shard, problem.code)] : [];
 }
 
@@ -262,25 +268,37 @@ function proveSync(situation: Situation, problem: Problem): Step[] {
 }
 
 /**
- * First the process, then its valkey.conf, and that only when a start by it would find the data: the append-only file
- * must be complete before a start relies on it, and the snapshot before a start relies on that.
+ * First the process, then its valkey.conf, and that only when a start by it would find the data: a whole log, a fresh
+ * snapshot. A log is left the other way round: who died with a log in its valkey.conf is believed to have everything
+ * in it, so the process writes it until no start reads it any more.
  */
 function changeSettings(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const { spec } = situation.database;
   const { assignment, engine, view } = target(situation, problem);
-  const { live, onDisk } = settingsDifference(situation.database.spec, view);
-  const about = { target: assignment.id, expects: { process: 'running' }, because: problem.code } as const;
-  if (Object.keys(live).length > 0) {
+  const { live, onDisk } = settingsDifference(spec, view);
+  const about = { target: assignment.id, because: problem.code } as const;
+  const leavesLog = live['appendonly'] === 'no' && view.disk?.settings?.['appendonly'] !== 'no';
+  const { appendonly: _, ...allButLog } = live;
+  const now = leavesLog ? allButLog : live;
+  if (Object.keys(now).length > 0) {
     return engine?.loading
       ? [{ blocked: `${assignment.id} still reads its data` }]
-      : [{ kind: 'configure', args: { settings: live }, ...about }];
+      : [{ kind: 'configure', args: { settings: now }, expects: {}, ...about }];
   }
-  if (onDisk['appendonly'] === 'yes' && !engine?.logComplete) {
+  if (view.process.state !== 'running') {
+    return [
+      { blocked: `the agent of ${assignment.machine} must answer before the valkey.conf of ${assignment.id} changes` },
+    ];
+  }
+  const entersLog = onDisk['appendonly'] === 'yes';
+  if (entersLog && !engine?.logComplete) {
     return [{ blocked: `the append-only file of ${assignment.id} is not complete yet` }];
   }
-  if (onDisk['appendonly'] === 'no' && engine?.saving) {
+  if (spec.persistence === 'snapshot' && engine?.saving) {
     return [{ blocked: `the snapshot of ${assignment.id} is not complete yet` }];
   }
-  return [{ kind: 'write_config', args: { settings: onDisk }, ...about }];
+  const expects = { process: 'running', ...(entersLog ? { logComplete: true } : {}) } as const;
+  return [{ kind: 'write_config', args: { settings: onDisk }, expects, ...about }];
 }
 
 /** Problems that may stand while primaries are levelled: they are not about copies. */

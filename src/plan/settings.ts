@@ -56,8 +56,12 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
 export const wantedSettings = (spec: DatabaseSpec): Settings =>
   Object.fromEntries(settingDirectives(spec).map(([name, ...args]) => [name, args.join(' ')]));
 
-/** True when a process started with these settings of its valkey.conf leaves all its data on disk, not an older state. */
+/** A process that died with these settings in its valkey.conf left all its data on disk, not an older state: see `changeSettings`. */
 export const logsEveryWrite = (onDisk: Settings | null): boolean => onDisk?.['appendonly'] === 'yes';
+
+/** A process started by these settings begins with a snapshot. */
+export const keepsSnapshots = (onDisk: Settings | null): boolean =>
+  onDisk !== null && onDisk['appendonly'] !== 'yes' && (onDisk['save'] ?? '') !== '';
 
 /** The wanted settings that a node lacks: in its process, and in the valkey.conf that its next start reads. */
 export interface SettingsDifference {

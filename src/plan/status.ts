@@ -54,7 +54,7 @@ export function statusOf(
 
 /** Every slot is served, every node agrees, every replica is in sync, every node has its settings, and there are as many as were asked for. */
 function isReady(database: Database, shards: readonly ShardTopology[]): boolean {
-  const { spec } = database;
+  const { spec, generation, observedGeneration } = database;
   const members = shards.flatMap((shard) => shard.members);
   return (
     shards.length === spec.shards &&
@@ -62,7 +62,9 @@ function isReady(database: Database, shards: readonly ShardTopology[]): boolean 
     shards.every(isWhole) &&
     countSlots(shards.flatMap(({ slots }) => slots)) === SLOT_COUNT &&
     members.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT) &&
-    members.every(({ view }) => differingNames(settingsDifference(spec, view)).length === 0)
+    members.every(({ view }) => differingNames(settingsDifference(spec, view)).length === 0) &&
+    // Reached once, silence about a valkey.conf is no change of it.
+    (observedGeneration === generation || members.every(({ view }) => view.disk?.settings != null))
   );
 }
 

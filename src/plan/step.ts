@@ -10,6 +10,8 @@ export interface Expectation {
   role?: 'primary' | 'replica';
   primaryId?: NodeId;
   ownsSlots?: boolean;
+  /** Its append-only file holds all there is. */
+  logComplete?: boolean;
 }
 
 /** Every kind of step with its arguments. */
@@ -69,12 +71,14 @@ export function unmetExpectation(expects: Expectation, node: NodeView): string |
   if (expects.process && node.process.state !== expects.process) {
     return `its process is ${node.process.state}, not ${expects.process}`;
   }
-  if (expects.role === undefined && expects.primaryId === undefined && expects.ownsSlots === undefined) return null;
+  const { process: _, ...ofEngine } = expects;
+  if (Object.keys(ofEngine).length === 0) return null;
   if (node.engine.state !== 'answering') return `it does not answer (${node.engine.reason})`;
   if (expects.role && node.engine.role !== expects.role) return `it is a ${node.engine.role}, not a ${expects.role}`;
   if (expects.primaryId && node.engine.primaryId !== expects.primaryId) return 'it follows another primary';
   if (expects.ownsSlots !== undefined && node.engine.slots.length > 0 !== expects.ownsSlots) {
     return expects.ownsSlots ? 'it owns no slots' : 'it owns slots';
   }
+  if (expects.logComplete && !node.engine.logComplete) return 'its append-only file is not complete';
   return null;
 }

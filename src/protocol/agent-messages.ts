@@ -96,10 +96,10 @@ export interface AgentRequests {
   create_node: { args: NodeConfig; result: { pid: number } };
   /**
    * Writes valkey.conf anew, as a whole or not at all; the process is left alone. Not written, with the reason, while a
-   * start by it would not find the data.
+   * start by it would not find the data, or when another process runs than the one that was looked at.
    */
   configure_node: {
-    args: { id: NodeId; directives: NodeConfig['directives'] };
+    args: { id: NodeId; pid: number; directives: NodeConfig['directives'] };
     result: { written: true } | { written: false; reason: string };
   };
   start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };

@@ -358,6 +358,7 @@ test('what lies on the disk is told after an exit', async (t) => {
   assert.deepEqual([disk.settings?.['appendonly'], disk.settings?.['appendfsync']], ['yes', 'always']);
   assert.deepEqual(disk, {
     hasData: false,
+    dataAt: disk.dataAt,
     settings: disk.settings,
     claim: { role: 'primary', primaryId: null, slots: [[0, 16383]], configEpoch: 0 },
   });

@@ -1,6 +1,6 @@
 /** Control planes that are wrong on purpose, each in one way: the simulator is worth something only if it catches them. */
 import type { Database } from '../../src/domain/database.ts';
-import type { DatabaseView, NodeView } from '../../src/domain/view.ts';
+import { answering, type DatabaseView, type NodeView } from '../../src/domain/view.ts';
 import { promotionMode } from '../../src/plan/failover.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import { type Plan, plan } from '../../src/plan/plan.ts';
@@ -70,6 +70,16 @@ export const BROKEN_MINDS = {
     arrange: (places) =>
       places.map((place) => ({ ...place, machine: places.find(({ shard }) => shard === place.shard)!.machine })),
     plan,
+  },
+  'leaves-its-log': {
+    wrong: 'ends a log in the process before it ends it in valkey.conf, which a start then believes',
+    breaks: ['last_copy', 'never_empty'],
+    arrange: asItIs,
+    plan: changed((step, _, view) => {
+      if (step.kind !== 'write_config' || step.args.settings['appendonly'] !== 'no') return step;
+      const still = answering(view.nodes.get(step.target))?.settings['appendonly'] === 'yes';
+      return still ? { ...step, kind: 'configure', args: { settings: { appendonly: 'no' } }, expects: {} } : step;
+    }),
   },
   'never-satisfied': {
     wrong: 'goes on probing when all is well',

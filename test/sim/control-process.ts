@@ -9,6 +9,7 @@ import { Engines } from '../../src/control/engines.ts';
 import { fleetView } from '../../src/control/fleet-view.ts';
 import { Observer } from '../../src/control/observer.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
+import { changedSpec } from '../../src/control/update.ts';
 import type { Database } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
@@ -16,6 +17,7 @@ import type { DatabaseStatus } from '../../src/domain/status.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import type { Clock } from '../../src/platform/clock.ts';
+import type { SpecInput } from '../../src/protocol/api.ts';
 import type { Store } from '../../src/store/store.ts';
 import { type ConnectionSurroundings, ModelConnection } from './connection.ts';
 import type { ControlEnd, Machine } from './machine.ts';
@@ -109,6 +111,16 @@ export class ControlProcess {
       nodes: assignNodes(places, machines, ids, ports),
     });
     this.#lookAfter(name);
+  }
+
+  /** As `ControlPlane.updateDatabase`; what would not fit is never asked for here. */
+  async updateDatabase(name: string, input: SpecInput): Promise<void> {
+    await this.#databases.change(name, (record) => ({
+      ...record,
+      spec: changedSpec(record, input),
+      generation: record.generation + 1,
+    }));
+    this.#loops.get(name)?.wake();
   }
 
   async deleteDatabase(name: string): Promise<void> {

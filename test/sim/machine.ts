@@ -6,6 +6,7 @@ import type { Database } from '../../src/domain/database.ts';
 import { toErrorDocument, ValkeeperError } from '../../src/domain/errors.ts';
 import type { NodeId } from '../../src/domain/ids.ts';
 import type { DiskView } from '../../src/domain/view.ts';
+import { type Directive, keepsSnapshots, logsEveryWrite, MANAGED_SETTINGS } from '../../src/plan/settings.ts';
 import {
   AGENT_PROTOCOL,
   type AgentOperation,
@@ -18,7 +19,7 @@ import {
 } from '../../src/protocol/agent-messages.ts';
 import { isMyself, parseNodesConf } from '../../src/valkey/cluster-nodes.ts';
 import type { Engine } from './engine/engine.ts';
-import type { Disk, NodeIdentity } from './engine/state.ts';
+import { type Disk, type NodeIdentity, readLog } from './engine/state.ts';
 import { agentOf, CONTROL, type Network } from './network.ts';
 import type { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
@@ -27,6 +28,14 @@ const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
 /** An agent that hears nothing for so long ends its connection. */
 const SILENCE_MS = 15_000;
+const FRESH_SNAPSHOT_MS = 60_000;
+
+const managed = (directives: readonly Directive[]): Record<string, string> =>
+  Object.fromEntries(
+    directives
+      .filter(([name]) => (MANAGED_SETTINGS as readonly string[]).includes(name))
+      .map(([name, ...args]) => [name, args.join(' ')]),
+  );
 
 /** The control plane's end of an agent's connection. */
 export interface ControlEnd {
@@ -134,7 +143,7 @@ export class Machine {
   kill(node: Node, powerLost = false): void {
     const { engine } = node;
     if (!engine) return;
-    node.disk = engine.die(powerLost);
+    node.disk = { ...engine.die(powerLost), conf: node.disk.conf };
     node.engine = null;
     this.#around.ended(node, 'crash');
     const life = this.#agentLife;
@@ -155,13 +164,14 @@ export class Machine {
     node.process = { state: 'exited', how: 'died', at: this.#around.timeline.now, detail };
   }
 
-  #look({ disk, identity }: Node): DiskView {
+  #look({ disk }: Node): DiskView {
     const own = parseNodesConf(disk.nodesConf)?.nodes.find(isMyself);
-    const hasData = identity.persistence.startsWith('aof') ? disk.aofHasBytes : (disk.rdb?.log.length ?? 0) > 0;
+    const hasData = logsEveryWrite(disk.conf) ? disk.aofHasBytes : readLog(disk).length > 0;
     const claim = own
       ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
       : null;
-    return { hasData, claim };
+    const dataAt = logsEveryWrite(disk.conf) ? disk.aofAt : (disk.rdb?.at ?? null);
+    return { hasData, dataAt, claim, settings: disk.conf };
   }
 
   #report({ identity, database, process, shown }: Node): NodeReport {
@@ -268,6 +278,7 @@ export class Machine {
 
   #handle<O extends AgentOperation>({ operation, args }: Request<O>, answer: Answer): void {
     if (operation === 'create_node') this.#create(args as AgentRequests['create_node']['args'], answer);
+    else if (operation === 'configure_node') this.#configure(args as AgentRequests['configure_node']['args'], answer);
     else if (operation === 'start_node') this.#start(args as AgentRequests['start_node']['args'], answer);
     else if (operation === 'remove_node') this.#remove(args as AgentRequests['remove_node']['args'], answer);
     else if (operation === 'free_ports') {
@@ -283,18 +294,41 @@ export class Machine {
     if (existing) return this.#run(existing, answer);
     const identity = this.#around.identityOf(config.id, this);
     if (!identity) throw new ValkeeperError('node_not_found', { node: config.id, machine: this.name });
-    const aof = identity.persistence.startsWith('aof') ? [] : null;
     const node: Node = {
       identity,
       database: { name: config.database, uid: config.databaseUid },
-      disk: { nodesConf: config.nodesConf, rdb: null, aof, aofHasBytes: false },
-      shown: { hasData: false, claim: null },
+      disk: {
+        nodesConf: config.nodesConf,
+        conf: managed(config.directives),
+        rdb: null,
+        aof: [],
+        aofHasBytes: false,
+        aofAt: 0,
+      },
+      shown: { hasData: false, dataAt: null, claim: null, settings: null },
       engine: null,
       process: { state: 'exited', how: 'died', at: this.#around.timeline.now, detail: 'it was never started' },
     };
     node.shown = this.#look(node);
     this.nodes.set(config.id, node);
     this.#run(node, answer);
+  }
+
+  /** As `SupervisedNode.configure` with `NodeDirectory.whyNotYet`. */
+  #configure({ id, pid, directives }: AgentRequests['configure_node']['args'], answer: Answer): void {
+    const node = this.nodes.get(id);
+    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
+    const next = managed(directives);
+    const savedAt = node.engine?.replication.storage.savedAt ?? Number.NEGATIVE_INFINITY;
+    const needsSnapshot = keepsSnapshots(next) && !keepsSnapshots(node.disk.conf);
+    if (node.engine?.pid !== pid) return answer.done({ written: false, reason: `process ${pid} has ended` });
+    if (needsSnapshot && this.#around.timeline.now - savedAt > FRESH_SNAPSHOT_MS) {
+      return answer.done({ written: false, reason: 'there is no fresh snapshot yet' });
+    }
+    node.disk = { ...node.disk, conf: next };
+    node.shown = { ...node.shown, settings: next };
+    this.#tell({ type: 'node', node: this.#report(node) });
+    answer.done({ written: true });
   }
 
   #start({ id, as }: AgentRequests['start_node']['args'], answer: Answer): void {
@@ -310,7 +344,12 @@ export class Machine {
   /** Starts the process unless it runs, and answers once it accepts connections. */
   #run(node: Node, answer: Answer): void {
     const { random, timeline } = this.#around;
-    node.engine ??= this.#around.spawn(node.identity, node.disk);
+    if (!node.engine) {
+      const { conf } = node.disk;
+      // A snapshot that was left behind where none is wanted is put aside.
+      if (!logsEveryWrite(conf) && !keepsSnapshots(conf)) node.disk.rdb = null;
+      node.engine = this.#around.spawn(node.identity, node.disk);
+    }
     const { engine } = node;
     node.process = { state: 'running', pid: engine.pid };
     const life = this.#agentLife;

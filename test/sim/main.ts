@@ -33,6 +33,7 @@ function describe({ seed, broken, scenario, trace }: Result): string {
   const { machines, wish, kinds } = scenario;
   const head = [
     `seed ${seed}: ${machines} machines; ${wish.shards} shards, ${wish.replicas} replicas, persistence ${wish.persistence}`,
+    `changes: ${scenario.changes.map(({ afterMs, change }) => `${Math.round(afterMs)} ms ${JSON.stringify(change)}`).join(', ') || 'none'}`,
     `faults: ${[...new Set(kinds)].join(', ')}`,
     ...trace,
   ];

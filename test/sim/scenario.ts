@@ -1,6 +1,5 @@
 /** What a seed stands for: a fleet, a wish, and what goes wrong when. */
-import type { DatabaseSpec } from '../../src/domain/spec.ts';
-import { PERSISTENCE_MODES } from '../../src/domain/spec.ts';
+import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES } from '../../src/domain/spec.ts';
 import { Random } from './random.ts';
 
 export interface Scenario {
@@ -17,6 +16,8 @@ export interface Scenario {
   /** Whether clients go on writing while the database recovers at the end. */
   writesToTheEnd: boolean;
   deletesAtTheEnd: boolean;
+  /** What else is asked for, and how long after the first fault may come, in milliseconds. */
+  changes: readonly { afterMs: number; change: Partial<DatabaseSpec> }[];
 }
 
 export const FAULT_KINDS = [
@@ -43,7 +44,7 @@ export function scenarioOf(seed: number): Scenario {
   const machines = random.pick([2, 3, 3, 3, 4]);
   const replicas = Math.min(random.pick([0, 1, 1, 1, 1, 2, 2]), machines - 1);
   const kinds = random.shuffled(FAULT_KINDS).slice(0, 1 + random.below(5));
-  return {
+  const scenario: Omit<Scenario, 'changes'> = {
     machines,
     wish: { shards: random.pick([1, 1, 2, 3, 3, 3, 4]), replicas, persistence: random.pick(PERSISTENCE_MODES) },
     startsReady: random.chance(0.85),
@@ -54,4 +55,21 @@ export function scenarioOf(seed: number): Scenario {
     writesToTheEnd: random.chance(0.5),
     deletesAtTheEnd: random.chance(0.1),
   };
+  return { ...scenario, changes: changesOf(seed, scenario.troubleMs) };
+}
+
+const MIB = 1024 ** 2;
+
+/** Half of the seeds ask for something else, up to three times: apart from the rest, which they leave as it is. */
+function changesOf(seed: number, troubleMs: number): Scenario['changes'] {
+  const random = new Random(seed + 2_000_003);
+  if (random.chance(0.5)) return [];
+  return Array.from({ length: 1 + random.below(3) }, () => ({
+    afterMs: random.between(0, troubleMs),
+    change: {
+      ...(random.chance(0.3) ? { memoryBytes: random.pick([64, 256, 1_024]) * MIB } : {}),
+      ...(random.chance(0.2) ? { eviction: random.pick(EVICTION_POLICIES) } : {}),
+      ...(random.chance(0.8) ? { persistence: random.pick(PERSISTENCE_MODES) } : {}),
+    },
+  }));
 }

@@ -89,6 +89,9 @@ class Run {
     const world = this.#world;
     const { scenario } = world;
     const faults = new Faults(world, world.fork(), scenario.kinds);
+    for (const { afterMs, change } of scenario.changes) {
+      world.timeline.after(afterMs, () => world.changeSpec(change));
+    }
     faults.begin(scenario.calmMs, scenario.troubleMs, () => {
       this.#troubleOverAt = world.now;
       this.#writing = scenario.writesToTheEnd;
@@ -137,6 +140,8 @@ class Run {
 
   #end(): void {
     const world = this.#world;
+    const missing = world.missingSetting();
+    if (missing) world.violate('has_settings', missing);
     if (!world.scenario.deletesAtTheEnd) {
       this.#over = true;
       return;

@@ -5,11 +5,13 @@ import { placeholderOf } from '../../src/domain/ids.ts';
 import { type SlotRange, splitEvenly } from '../../src/domain/slots.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
+import { logsEveryWrite, wantedSettings } from '../../src/plan/settings.ts';
+import type { SpecInput } from '../../src/protocol/api.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import { ControlProcess } from './control-process.ts';
 import { Engine, type Surroundings } from './engine/engine.ts';
-import type { Cause, Disk, NodeIdentity } from './engine/state.ts';
+import { type Cause, type Disk, type NodeIdentity, readLog } from './engine/state.ts';
 import { OneOwner, Violation } from './invariants.ts';
 import { Ledger } from './ledger.ts';
 import { Machine, type Node } from './machine.ts';
@@ -114,6 +116,32 @@ export class World {
     this.timeline.after(20, ask);
   }
 
+  /** Asks for other settings, as soon as somebody can be asked. */
+  changeSpec(change: SpecInput): void {
+    const control = this.#control;
+    if (!control?.database(DATABASE)) {
+      this.timeline.after(100, () => this.changeSpec(change));
+      return;
+    }
+    this.note(`asked to change: ${JSON.stringify(change)}`);
+    this.timeline.woke();
+    void control.updateDatabase(DATABASE, change);
+  }
+
+  /** What a node lacks of the settings that were asked for, in its process or its valkey.conf; null when nothing. */
+  missingSetting(): string | null {
+    const wanted = Object.entries(wantedSettings(this.#record!.spec));
+    for (const { identity, engine, disk } of this.#nodes()) {
+      for (const [name, value] of wanted) {
+        const present = [engine?.replication.storage.settings[name], disk.conf[name]];
+        if (present.some((one) => one !== value)) {
+          return `${this.nameOf(identity.id)} has ${name} ${present.join(' and, on disk, ')}, not ${value}`;
+        }
+      }
+    }
+    return null;
+  }
+
   startControl(): void {
     if (this.#controlUp) return;
     this.#controlUp = true;
@@ -189,12 +217,12 @@ export class World {
     const assignment = this.#record?.nodes.find((node) => node.id === id);
     if (!assignment) return null;
     const { port, shard } = assignment;
-    const { replicas, persistence } = this.scenario.wish;
+    const { replicas } = this.scenario.wish;
     const together = [...machine.nodes.values()].some(({ identity }) => `shard-${identity.shard + 1}` === shard);
     if (together && replicas < this.machines.length) {
       this.violate('copies_apart', `${this.nameOf(id)} is made on ${machine.name}, which has a copy of ${shard}`);
     }
-    return { id, host: machine.address, port, machine: machine.name, shard: Number(shard.slice(6)) - 1, persistence };
+    return { id, host: machine.address, port, machine: machine.name, shard: Number(shard.slice(6)) - 1 };
   }
 
   /** A violation out of a callback of real code must not be taken for its error: it is remembered, and ends the run. */
@@ -223,7 +251,7 @@ export class World {
     this.#engines.delete(`${host}:${port}`);
     this.#running = [...this.#engines.values()];
     if (!engine && how === 'crash') return;
-    const held = engine?.replication.held ?? [node.disk.aof ?? node.disk.rdb?.log ?? []];
+    const held = engine?.replication.held ?? [readLog(node.disk)];
     for (const log of held) {
       const unwanted = this.#record?.deleting !== false;
       this.#judge(shard, log, how === 'crash' || unwanted, `${this.nameOf(id)}: ${how}`);
@@ -245,7 +273,7 @@ export class World {
     for (const { identity, engine, disk } of this.#nodes()) {
       if (identity.shard !== range) continue;
       if (engine?.alive) yield* engine.replication.held;
-      else if (disk.aof) yield disk.aof;
+      else if (logsEveryWrite(disk.conf)) yield disk.aof;
     }
   }
 
@@ -290,9 +318,7 @@ export class World {
   #startedEmpty(engine: Engine): void {
     for (const { identity, engine: other, disk } of this.#nodes()) {
       if (identity.shard !== engine.identity.shard || identity.id === engine.id) continue;
-      // Without persistence nothing on disk is promised, though a full copy may have left a file there.
-      const onDisk = identity.persistence === 'none' ? [] : (disk.aof ?? disk.rdb?.log ?? []);
-      const log = other?.alive ? other.replication.log : onDisk;
+      const log = other?.alive ? other.replication.log : readLog(disk);
       // What comes out of the network while the process starts nobody could have known of.
       const isNews = other?.alive === true && this.now - other.replication.emptyUntil < NEWS_MS;
       if (log.length === 0 || isNews) continue;

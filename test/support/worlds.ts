@@ -4,6 +4,7 @@ import { type DatabaseSpec, DEFAULT_SPEC } from '../../src/domain/spec.ts';
 import type { DatabaseView, MachineView, NodeView } from '../../src/domain/view.ts';
 import { forecast } from '../../src/plan/forecast.ts';
 import { place } from '../../src/plan/placement.ts';
+import { keepsSnapshots, logsEveryWrite } from '../../src/plan/settings.ts';
 
 export const fleet = (count: number, memoryBytes = 8 * 1024 ** 3): MachineView[] =>
   Array.from({ length: count }, (_, index) => ({
@@ -67,17 +68,19 @@ const withKeys = (node: NodeView, keys: number): NodeView =>
   node.engine.state === 'answering' ? { ...node, engine: { ...node.engine, keys } } : node;
 
 /** The process is gone for certain; its disk remembers what its persistence kept. */
-export function killed(database: Database, view: DatabaseView, id: string): DatabaseView {
+export function killed(view: DatabaseView, id: string): DatabaseView {
   const node = view.nodes.get(id)!;
   if (node.engine.state !== 'answering') return view;
   const { role, primaryId, slots, configEpoch, keys } = node.engine;
+  const settings = node.disk?.settings ?? null;
   const nodes = new Map(view.nodes);
   nodes.set(id, {
     process: { state: 'exited', how: 'died', at: 0, detail: 'killed' },
     disk: {
-      hasData: database.spec.persistence !== 'none' && keys > 0,
+      hasData: (logsEveryWrite(settings) || keepsSnapshots(settings)) && keys > 0,
+      dataAt: keys > 0 ? 0 : null,
       claim: { role, primaryId, slots, configEpoch },
-      settings: node.disk?.settings ?? null,
+      settings,
     },
     engine: { state: 'unknown', reason: 'refused' },
   });

@@ -44,14 +44,15 @@ export async function startNode(
   return DONE;
 }
 
-/** The agent writes the node's valkey.conf, unless a start by it would not find the data yet. */
+/** The agent writes the node's valkey.conf, unless a start by it would not find the data yet, or another process than the one looked at runs. */
 export async function writeConfig(
   agents: Agents,
   engine: NodeCommands,
   database: Database,
   node: NodeAssignment,
+  pid: number,
 ): Promise<Outcome> {
-  const args = { id: node.id, directives: directives(database.spec, database.secrets.adminPassword) };
+  const args = { id: node.id, pid, directives: directives(database.spec, database.secrets.adminPassword) };
   const answer = await agents.request(node.machine, 'configure_node', args, CONFIGURE_TIMEOUT_MS);
   if (answer.written) return DONE;
   if (database.spec.persistence === 'snapshot') await admin.saveInBackground(engine);

@@ -58,10 +58,10 @@ export async function probe(node: NodeCommands, slots: readonly SlotRange[]): Pr
   return DONE;
 }
 
-/** All of them or none. Who keeps snapshots instead of a log from now on begins with one. */
+/** All of them or none. Who keeps snapshots from now on begins with one. */
 export async function configure(node: NodeCommands, { args }: StepOf<'configure'>): Promise<Outcome> {
   await admin.configSet(node, args.settings);
-  if (args.settings['appendonly'] === 'no' && args.settings['save']) await admin.saveInBackground(node);
+  if (args.settings['save']) await admin.saveInBackground(node);
   return DONE;
 }
 

@@ -49,6 +49,11 @@ export function answer(
 
 function answerOne(engine: Engine, name: string, args: string[]): Reply {
   if (name === 'INFO') return info(engine);
+  if (name === 'CONFIG') return config(engine, args);
+  if (name === 'BGSAVE') {
+    engine.replication.storage.save();
+    return 'Background saving started';
+  }
   if (name === 'ROLE') return [engine.role === 'primary' ? 'master' : 'slave'];
   if (name !== 'CLUSTER') throw new Error(`the modelled engine has no ${name}`);
   const subcommand = args[0]!.toUpperCase();
@@ -71,6 +76,24 @@ function answerOne(engine: Engine, name: string, args: string[]): Reply {
     default:
       throw new Error(`the modelled engine has no CLUSTER ${subcommand}`);
   }
+}
+
+/** CONFIG GET and CONFIG SET of the managed settings, in the engine's form: all classes of buffer limits in one line. */
+function config(engine: Engine, [subcommand, ...args]: string[]): Reply {
+  const { storage } = engine.replication;
+  if (subcommand!.toUpperCase() === 'GET') {
+    return args.flatMap((name) => {
+      const value = storage.settings[name];
+      if (value === undefined) return [];
+      const limits = `normal 0 0 0 ${value.replace(/^replica/, 'slave')} pubsub 33554432 8388608 60`;
+      return [name, name === 'client-output-buffer-limit' ? limits : value];
+    });
+  }
+  if (engine.loading) return new ReplyError('LOADING Valkey is loading the dataset in memory');
+  const change: Record<string, string> = {};
+  for (let at = 0; at < args.length; at += 2) change[args[at]!] = args[at + 1]!;
+  storage.set(change);
+  return OK;
 }
 
 /** Why a key cannot be written here, or null. */
@@ -174,6 +197,10 @@ function info(engine: Engine): string {
   }
   lines.push(`master_repl_offset:${replication.offset}`);
   lines.push(`loading:${engine.loading || replication.isLoadingCopy ? 1 : 0}`, 'used_memory:3000000');
+  const { storage } = replication;
+  lines.push(`aof_enabled:${storage.keepsLog ? 1 : 0}`, `aof_rewrite_in_progress:${storage.isRewriting ? 1 : 0}`);
+  lines.push('aof_rewrite_scheduled:0', 'aof_last_bgrewrite_status:ok');
+  lines.push(`rdb_bgsave_in_progress:${storage.isSaving ? 1 : 0}`);
   if (replication.log.length > 0) lines.push(`db0:keys=${replication.log.length},expires=0,avg_ttl=0`);
   return `${lines.join('\r\n')}\r\n`;
 }

@@ -120,7 +120,7 @@ export class Engine implements TalkingProcess {
   }
 
   /** The process ends at once. What its disk holds then is the answer. */
-  die(powerLost: boolean): Disk {
+  die(powerLost: boolean): Omit<Disk, 'conf'> {
     const disk = this.replication.end(powerLost);
     this.alive = false;
     if (!powerLost) for (const lost of this.clients) lost();
@@ -277,7 +277,7 @@ export class Engine implements TalkingProcess {
       this.updateState();
       this.replication.begin();
     };
-    if (this.replication.log.length > 0 || disk.aofHasBytes) {
+    if (this.replication.log.length > 0 || (this.replication.storage.keepsLog && disk.aofHasBytes)) {
       this.loading = true;
       timeline.after(random.between(5, 150), () => {
         if (this.alive) ready();

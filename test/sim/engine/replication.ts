@@ -1,9 +1,10 @@
 /**
  * Replication and what of the data is where: streams, full copies with the second in which a replica only looks in
- * sync, partial resynchronisation by history and offset, and what the disk keeps. After replication.c.
+ * sync, and partial resynchronisation by history and offset. After replication.c.
  */
 import { nodesOf } from '../network.ts';
-import type { Copy, Disk, Process } from './state.ts';
+import { type Copy, type Disk, type Process, readLog } from './state.ts';
+import { Storage } from './storage.ts';
 
 const WRITE_BYTES = 100;
 const PROBE_BYTES = 150;
@@ -74,33 +75,21 @@ export class Replication {
   #downSince: number;
   #nextTick = 0;
   #nextPing = 0;
-  #nextSave = 0;
   #attempt = 0;
-  #rdb: Copy | null;
-  /** What the log file holds while it is being rewritten after a full copy; null when it holds what memory holds. */
-  #staleAof: number[] | null = null;
-  #aofHasBytes: boolean;
-  #staleAofHasBytes = false;
-  #copies = 0;
+  readonly storage: Storage;
 
   constructor(engine: ReplicatingProcess, disk: Disk) {
     this.#engine = engine;
-    this.#rdb = disk.rdb;
-    this.#aofHasBytes = disk.aofHasBytes;
     this.#replId = engine.around.random.hex(12);
     this.#downSince = engine.now;
     this.#nextPing = engine.now + PING_EVERY_MS;
-    this.#nextSave = engine.now + engine.around.random.between(3_000, 20_000);
-    this.log = [...((this.#keepsLog ? disk.aof : disk.rdb?.log) ?? [])];
-    if (!this.#keepsLog && disk.rdb) {
+    this.storage = new Storage(engine, disk);
+    this.log = [...readLog(disk)];
+    if (!this.storage.keepsLog && disk.rdb) {
       this.offset = disk.rdb.offset;
       this.#replId2 = disk.rdb.replId;
       this.#replId2Offset = disk.rdb.offset;
     }
-  }
-
-  get #keepsLog(): boolean {
-    return this.#engine.identity.persistence.startsWith('aof');
   }
 
   /** Loaded: a replica looks for its primary. */
@@ -137,7 +126,7 @@ export class Replication {
   /** What it would not lose by itself: neither half a copy, nor what a crash would leave. */
   get held(): readonly number[][] {
     const memory = this.#link?.state === 'copying' && this.#link.straight ? [] : this.log;
-    return this.#staleAof ? [memory, this.#staleAof] : [memory];
+    return [memory, ...this.storage.held];
   }
 
   /** The replicas, as INFO lists them. */
@@ -151,7 +140,7 @@ export class Replication {
   }
 
   copy(): Copy {
-    return { log: [...this.log], replId: this.#replId, offset: this.offset };
+    return { log: [...this.log], replId: this.#replId, offset: this.offset, at: this.#engine.now };
   }
 
   /** A client's write, acknowledged at once. */
@@ -168,7 +157,7 @@ export class Replication {
   #grow(bytes: number): void {
     this.offset += bytes;
     if (this.replicas.size > 0) this.histlen += bytes;
-    if (this.#keepsLog) this.#aofHasBytes = true;
+    this.storage.grew();
     for (const link of this.replicas) this.#pump(link);
   }
 
@@ -223,12 +212,9 @@ export class Replication {
   }
 
   cron(): void {
-    const { now, around, identity } = this.#engine;
+    const { now } = this.#engine;
     for (const link of this.replicas) this.#pump(link);
-    if (identity.persistence === 'snapshot' && now >= this.#nextSave && !this.isCopying) {
-      this.#nextSave = now + around.random.between(3_000, 20_000);
-      this.#rdb = this.copy();
-    }
+    this.storage.cron(this.isCopying);
     if (
       this.#engine.role === 'primary' &&
       now >= this.#nextPing &&
@@ -249,27 +235,12 @@ export class Replication {
   }
 
   /** The process is gone. What the kernel has of its stream still arrives, unless the machine went with it. */
-  end(powerLost: boolean): Omit<Disk, 'nodesConf'> {
+  end(powerLost: boolean): ReturnType<Storage['end']> {
     for (const link of this.replicas) {
       if (!powerLost) this.#stream(link, () => link.replica.replication.#lost(link));
     }
     if (this.#link && !powerLost) this.#link.primary.replication.replicas.delete(this.#link);
-    const aof = this.#keepsLog ? this.#onDisk(powerLost) : null;
-    const hasBytes = this.#staleAof ? this.#staleAofHasBytes : this.#aofHasBytes;
-    return { rdb: this.#rdb, aof, aofHasBytes: hasBytes && (!powerLost || aof?.length !== 0) };
-  }
-
-  /** What is found after the crash. What an owner's disk lacks then, nobody had promised to keep. */
-  #onDisk(powerLost: boolean): number[] {
-    const { around, identity, now, role } = this.#engine;
-    const flushedAt = now - around.random.between(0, 1_000);
-    const everything = !powerLost || identity.persistence === 'aof-always';
-    const kept = (this.#staleAof ?? this.log).filter((id) => everything || around.writtenAt(id) <= flushedAt);
-    if (role === 'primary' || powerLost) {
-      const there = new Set(kept);
-      around.unflushed(this.log.filter((id) => !there.has(id)));
-    }
-    return kept;
+    return this.storage.end(powerLost);
   }
 
   #connect(): void {
@@ -350,7 +321,7 @@ export class Replication {
       }
       link.state = 'loading';
       this.#makeRoom(straight ? [] : this.log);
-      if (!straight) this.#rdb = snapshot;
+      if (!straight) this.storage.putSnapshot(snapshot);
       whileOpen(straight ? 0 : random.between(5, 80), () => this.#copied(link, snapshot));
     });
   }
@@ -365,11 +336,7 @@ export class Replication {
     link.cursor = log.length;
     link.sentOffset = offset;
     link.ackedOffset = around.random.chance(0.5) ? offset : 0;
-    this.#copies += 1;
-    const copies = this.#copies;
-    around.timeline.after(around.random.between(50, 500), () => {
-      if (this.#copies === copies) this.#logRewritten();
-    });
+    this.storage.rewriteLog();
     if (link.broken) {
       this.#lost(link);
       return;
@@ -383,20 +350,9 @@ export class Replication {
 
   /** The old data makes way; the log file keeps it until it is rewritten. */
   #makeRoom(old: number[]): void {
-    if (this.#keepsLog && !this.#staleAof) {
-      this.#staleAof = old;
-      this.#staleAofHasBytes = this.#aofHasBytes;
-    }
+    this.storage.makeRoom(old);
     this.log = [];
     this.#engine.dropped(old, 'a full copy took its place');
-  }
-
-  #logRewritten(): void {
-    const old = this.#staleAof;
-    if (!old || !this.#engine.alive) return;
-    this.#staleAof = null;
-    this.#aofHasBytes = this.histlen > 0 || this.log.length > 0;
-    this.#engine.dropped(old, 'its log file was rewritten after a full copy');
   }
 
   /** Sends what was not sent yet. */
@@ -415,7 +371,7 @@ export class Replication {
     this.histlen += Math.max(0, offset - this.offset);
     this.offset = offset;
     link.cursor = until;
-    if (this.#keepsLog) this.#aofHasBytes = true;
+    this.storage.grew();
     link.primary.replicated();
   }
 

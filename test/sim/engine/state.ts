@@ -1,7 +1,8 @@
 /** What a modelled engine process knows: itself, its peers, who owns which slots, and its data. Shapes only. */
 import type { NodeId } from '../../../src/domain/ids.ts';
 import type { SlotRange } from '../../../src/domain/slots.ts';
-import type { Persistence } from '../../../src/domain/spec.ts';
+import type { Settings } from '../../../src/domain/view.ts';
+import { keepsSnapshots, logsEveryWrite } from '../../../src/plan/settings.ts';
 import type { Network } from '../network.ts';
 import type { Random } from '../random.ts';
 import type { Timeline } from '../timeline.ts';
@@ -49,18 +50,28 @@ export interface Copy {
   log: number[];
   replId: string;
   offset: number;
+  /** When it was made, or, of a file, completed. */
+  at: number;
 }
 
 /** A node's directory: what a process finds there when it starts. */
 export interface Disk {
   nodesConf: string;
+  /** The managed settings of valkey.conf. */
+  conf: Settings;
   /** dump.rdb. */
   rdb: Copy | null;
-  /** The append-only file; null without persistence by log. */
-  aof: number[] | null;
+  /** The append-only file, also when it is kept no longer. */
+  aof: number[];
   /** The log file has bytes, if only of writes that left nothing behind. */
   aofHasBytes: boolean;
+  /** When it was last written to. */
+  aofAt: number;
 }
+
+/** What a process that starts there begins with. Its agent lets none load a snapshot where none is wanted. */
+export const readLog = ({ conf, rdb, aof }: Disk): readonly number[] =>
+  logsEveryWrite(conf) ? aof : keepsSnapshots(conf) ? (rdb?.log ?? []) : [];
 
 export interface NodeIdentity {
   id: NodeId;
@@ -69,7 +80,6 @@ export interface NodeIdentity {
   machine: string;
   /** Index of the shard, and of the slot range it was made for. */
   shard: number;
-  persistence: Persistence;
 }
 
 /** How a node came to own slots. */
