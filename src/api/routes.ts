@@ -77,6 +77,11 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown }: 
       reply.header('etag', etagOf(changed));
       return changed;
     },
+    'PUT /databases/{name}/spec': async ({ params, body }, reply, request) => {
+      const wanted = await control.putDatabase(params.name, body, (present) => requireMatch(request, present));
+      reply.header('etag', etagOf(wanted));
+      return wanted;
+    },
     'GET /databases/{name}/password': ({ params }) => control.password(params.name),
 
     'POST /plans': ({ body }) => control.plan(body),

@@ -31,6 +31,9 @@ export class Client {
   delete = (name: string) => this.#call('DELETE /databases/{name}', { params: { name } });
   update = (name: string, body: RouteCall<'PATCH /databases/{name}/spec'>['body']) =>
     this.#call('PATCH /databases/{name}/spec', { params: { name }, body });
+  /** Creates it or makes it this; only if its generation is still the one that was looked at, 0 for none. */
+  put = (name: string, body: RouteCall<'PUT /databases/{name}/spec'>['body'], generation: number) =>
+    this.#call('PUT /databases/{name}/spec', { params: { name }, body }, ANSWER_MS, { 'if-match': `"${generation}"` });
   password = (name: string) => this.#call('GET /databases/{name}/password', { params: { name } });
   plan = (body: RouteCall<'POST /plans'>['body']) => this.#call('POST /plans', { body });
   machines = () => this.#call('GET /machines', {});
@@ -45,11 +48,16 @@ export class Client {
   }
 
   /** Calls a route of the API's table; the key, its only form at run time, is checked by the compiler. */
-  async #call<K extends RouteKey>(key: K, input: RouteCall<K>, answerMs = ANSWER_MS): Promise<RouteAnswer<K>> {
+  async #call<K extends RouteKey>(
+    key: K,
+    input: RouteCall<K>,
+    answerMs = ANSWER_MS,
+    extra: Texts = {},
+  ): Promise<RouteAnswer<K>> {
     const { params = {}, query, body } = input as { params?: Texts; query?: Texts; body?: unknown };
     const [method = '', template = ''] = key.split(' ');
     const path = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
-    const { status, text } = await this.#exchange(method, path + queryText(query), body, answerMs);
+    const { status, text } = await this.#exchange(method, path + queryText(query), body, answerMs, extra);
     const answer = this.#parse(text);
     if (status < 400) return answer as RouteAnswer<K>;
     throw fromErrorDocument(answer as ErrorDocument);
@@ -64,10 +72,17 @@ export class Client {
     }
   }
 
-  #exchange(method: string, path: string, body: unknown, answerMs: number): Promise<{ status: number; text: string }> {
+  #exchange(
+    method: string,
+    path: string,
+    body: unknown,
+    answerMs: number,
+    extra: Texts,
+  ): Promise<{ status: number; text: string }> {
     const { url, token, dataDir } = this.#endpoint;
     const content = body === undefined ? '' : JSON.stringify(body);
     const headers = {
+      ...extra,
       authorization: `Bearer ${token}`,
       ...(body === undefined
         ? {}

@@ -4,6 +4,7 @@ import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.t
 import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addDbApply } from './commands/db-apply.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
@@ -33,6 +34,7 @@ const DATABASE: AddCommand[] = [
   addDbConnect,
   addDbPlan,
   addDbUpdate,
+  addDbApply,
 ];
 const REST: AddCommand[] = [addEvents, addLogs, addEngine, addCompletion, addServer, addAgent];
 
@@ -69,7 +71,7 @@ function createProgram(host: Host): Command {
   add(program, TOP);
   group(
     'db',
-    'databases: create, list, show, delete, password, connect, plan, update',
+    'databases: create, list, show, delete, password, connect, plan, update, apply',
     'valkeeper db show main',
     DATABASE,
   );

@@ -1,76 +1,52 @@
-/** The options that describe a database, for `db create` and `db plan`. */
+/** The options that describe a database, made from the table of a spec's fields. */
 import { type Command, Option } from 'commander';
 import { formatSize } from '../domain/size.ts';
-import {
-  type DatabaseSpec,
-  DEFAULT_SPEC,
-  EVICTION_POLICIES,
-  type EvictionPolicy,
-  PERSISTENCE_MODES,
-  type Persistence,
-  SPEC_LIMITS,
-} from '../domain/spec.ts';
+import { type DatabaseSpec, DEFAULT_SPEC } from '../domain/spec.ts';
+import { type SpecField, specFields } from '../protocol/spec-fields.ts';
 import { choice, integer, size } from './options.ts';
 
-export interface SpecOptions {
-  shards?: number;
-  replicas?: number;
-  memory?: number;
-  persistence?: Persistence;
-  eviction?: EvictionPolicy;
-  auth: boolean;
-}
+/** What was said, by the field's key: a value of the field's kind. */
+export type SpecOptions = Readonly<Record<string, unknown>>;
 
-/** Adds them; what is not said has no value. */
+/** Adds an option for every field; what is not said has no value. */
 export function addSpecOptions(command: Command): Command {
-  const { shards, replicas } = DEFAULT_SPEC;
-  const option = adder(command);
-  option(
-    '--shards <n>',
-    `primaries the data is spread over (default ${shards})`,
-    integer('--shards', SPEC_LIMITS.shards),
-  );
-  option('--replicas <n>', `copies of each primary (default ${replicas})`, integer('--replicas', SPEC_LIMITS.replicas));
-  addChangeOptions(command);
-  return command.option('--no-auth', 'without a password; only on loopback');
+  for (const [name, field] of specFields()) command.addOption(optionOf(name, field));
+  return command;
 }
 
 /** Adds those that can change while a database runs. */
 export function addChangeOptions(command: Command): Command {
-  const { memoryBytes, persistence, eviction } = DEFAULT_SPEC;
-  const option = adder(command);
-  option(
-    '--memory <size>',
-    `data of all primaries together, such as 512mb or 2gb (default ${formatSize(memoryBytes)})`,
-    size('--memory'),
-  );
-  option(
-    '--persistence <mode>',
-    `how data outlives a process: ${PERSISTENCE_MODES.join(', ')} (default ${persistence})`,
-    choice('--persistence', PERSISTENCE_MODES),
-  );
-  option(
-    '--eviction <policy>',
-    `what goes when memory is full: ${EVICTION_POLICIES.join(', ')} (default ${eviction})`,
-    choice('--eviction', EVICTION_POLICIES),
-  );
+  for (const [name, field] of specFields()) if (field.live) command.addOption(optionOf(name, field));
   return command;
 }
 
-const adder =
-  (command: Command) =>
-  (flags: string, text: string, parse: (text: string) => unknown): void => {
-    command.addOption(new Option(flags, text).argParser(parse));
-  };
+function optionOf(name: keyof DatabaseSpec, field: SpecField): Option {
+  const { key, kind, about } = field;
+  const flag = `--${key}`;
+  const byDefault = `(default ${showField(field, DEFAULT_SPEC[name])})`;
+  switch (kind) {
+    case 'integer':
+      return new Option(`${flag} <n>`, `${about} ${byDefault}`).argParser(integer(flag, field));
+    case 'size':
+      return new Option(`${flag} <size>`, `${about}, such as 512mb or 2gb ${byDefault}`).argParser(size(flag));
+    case 'choice':
+      return new Option(`${flag} <choice>`, `${about}: ${field.choices.join(', ')} ${byDefault}`).argParser(
+        choice(flag, field.choices),
+      );
+    case 'switch':
+      return new Option(`--no-${key}`, about);
+  }
+}
 
-/** What was said; what was not is left to the server. */
-export function specOf({ shards, replicas, memory, persistence, eviction, auth }: SpecOptions): Partial<DatabaseSpec> {
-  return {
-    ...(shards === undefined ? {} : { shards }),
-    ...(replicas === undefined ? {} : { replicas }),
-    ...(memory === undefined ? {} : { memoryBytes: memory }),
-    ...(persistence === undefined ? {} : { persistence }),
-    ...(eviction === undefined ? {} : { eviction }),
-    ...(auth ? {} : { auth }),
-  };
+/** A field's value as people write it. */
+export const showField = ({ kind }: SpecField, value: DatabaseSpec[keyof DatabaseSpec]): string =>
+  kind === 'size' ? formatSize(Number(value)) : String(value);
+
+/** What was said; what was not is left to the server. A switch says something only when it is off. */
+export function specOf(options: SpecOptions): Partial<DatabaseSpec> {
+  const said = specFields().flatMap(([name, { key, kind }]) => {
+    const value = options[key];
+    return value === undefined || (kind === 'switch' && value === true) ? [] : [[name, value]];
+  });
+  return Object.fromEntries(said) as Partial<DatabaseSpec>;
 }

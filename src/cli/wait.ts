@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
+import type { Cli } from './cli.ts';
 import type { Progress } from './progress.ts';
 
 const POLL_MS = 50;
@@ -33,6 +34,19 @@ export async function waitUntil<T>({ poll, missing, timeoutMs, progress, what, c
     progress.phase(lacking);
     await sleep(POLL_MS);
   }
+}
+
+/** Waits until the database is ready with what was asked for last, saying what is missing. @throws not_in_time */
+export async function untilReady(cli: Cli, name: string, timeoutSeconds: number): Promise<DatabaseStatus> {
+  const progress = cli.progress();
+  return waitUntil({
+    poll: () => cli.client.database(name),
+    missing: missingToReady,
+    timeoutMs: timeoutSeconds * 1000,
+    progress,
+    what: `${name} was not ready`,
+    command: `valkeeper db show ${name}`,
+  }).finally(() => progress.end());
 }
 
 /** What a database lacks to be ready; null when it is. */

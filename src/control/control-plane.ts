@@ -42,12 +42,18 @@ export interface ControlPlane {
   /**
    * Changes the spec and returns at once; the nodes take it afterwards. What is not said stays.
    * @param allow sees the record that is about to be changed and throws to refuse
-   * @throws database_not_found, not_changeable, invalid_value, memory_in_use, no_room_to_grow, what `allow` throws
+   * @throws database_not_found, being_deleted, not_changeable, invalid_value, memory_in_use, no_room_to_grow, what `allow` throws
    */
   updateDatabase(name: string, input: SpecInput, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
+  /**
+   * Creates the database or changes it to this spec and returns at once; what is not said takes its default.
+   * @param allow sees the version that is about to be changed, generation 0 of one to be, and throws to refuse
+   * @throws what `createDatabase` and `updateDatabase` throw
+   */
+  putDatabase(name: string, input: SpecInput, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
   /** @throws database_not_found */
   password(name: string): PasswordDocument;
-  /** What would be executed; changes nothing. @throws database_not_found and what `createDatabase` throws */
+  /** What would be executed; changes nothing. @throws what `createDatabase` and `updateDatabase` throw */
   plan(request: PlanRequest): Promise<PlanDocument>;
   machines(): MachineStatus[];
   events(query: EventQuery): Promise<Event[]>;

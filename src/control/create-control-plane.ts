@@ -4,11 +4,9 @@ import type { Database, NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
 import { formatSize } from '../domain/size.ts';
-import { keepsDataOnDisk } from '../domain/spec.ts';
+import { type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
-import { explainBecause } from '../plan/explain.ts';
-import { forecast } from '../plan/forecast.ts';
 import { plan } from '../plan/plan.ts';
 import { statusOf } from '../plan/status.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -30,6 +28,7 @@ import { assignNodes, checkName, completeSpec, findPlaces, portsInUse } from './
 import type { Agents } from './agents.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
+import { dryRun } from './dry-run.ts';
 import { Engines } from './engines.ts';
 import { fleetView } from './fleet-view.ts';
 import { LookTimer } from './look-times.ts';
@@ -53,6 +52,8 @@ export interface ControlPlaneOptions {
   /** Last lines of the control plane's own log. */
   readOwnLog: (lines: number) => Promise<string>;
 }
+
+type Allow = (present: SpecVersion) => void;
 
 /** What the owner of a control plane needs beside its public face. */
 export interface RunningControlPlane extends ControlPlane {
@@ -130,15 +131,16 @@ class Plane implements RunningControlPlane {
   }
 
   createDatabase(request: CreateDatabase): Promise<DatabaseStatus> {
-    return this.#oneByOne(async () => {
-      this.#refuseWhileStopping();
-      const database = await this.#newDatabase(request);
-      await this.#databases.add(database);
-      const message = `${database.name} was asked for: ${database.spec.shards} shards, ${database.spec.replicas} replicas each.`;
-      this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
-      this.#lookAfter(database.name);
-      return this.#statusOf(database);
-    });
+    return this.#oneByOne(() => this.#create(request));
+  }
+
+  async #create(request: CreateDatabase): Promise<DatabaseStatus> {
+    const database = await this.#newDatabase(request);
+    await this.#databases.add(database);
+    const message = `${database.name} was asked for: ${database.spec.shards} shards, ${database.spec.replicas} replicas each.`;
+    this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
+    this.#lookAfter(database.name);
+    return this.#statusOf(database);
   }
 
   async deleteDatabase(name: string, allow: (present: SpecVersion) => void = () => {}): Promise<DatabaseStatus> {
@@ -152,51 +154,53 @@ class Plane implements RunningControlPlane {
     return { ...this.#statusOf(database), state: 'deleting' };
   }
 
-  updateDatabase(
-    name: string,
-    input: SpecInput,
-    allow: (present: SpecVersion) => void = () => {},
-  ): Promise<DatabaseStatus> {
-    return this.#oneByOne(async () => {
-      this.#refuseWhileStopping();
+  updateDatabase(name: string, input: SpecInput, allow: Allow = () => {}): Promise<DatabaseStatus> {
+    return this.#oneByOne(() => {
       const present = this.#databases.get(name);
       allow(present);
-      const spec = changedSpec(present, input);
-      if (isSameSpec(spec, present.spec)) return this.#statusOf(present);
-      admitChange(present, spec, await this.#observer.observe(present));
-      const database = await this.#databases.change(name, (record) => {
-        allow(record);
-        return { ...record, spec, generation: record.generation + 1 };
-      });
-      const message = `${name} was asked to change: ${formatSize(spec.memoryBytes)}, ${spec.persistence}, ${spec.eviction}.`;
-      this.#record({ kind: 'database_changed', severity: 'info', database: name, message });
-      this.#loops.get(name)?.wake();
-      return this.#statusOf(database);
+      return this.#change(present, changedSpec(present, input), allow);
     });
+  }
+
+  putDatabase(name: string, input: SpecInput, allow: Allow = () => {}): Promise<DatabaseStatus> {
+    return this.#oneByOne(() => {
+      const present = this.#databases.find(name);
+      allow(present ?? { name, generation: 0 });
+      if (!present) return this.#create({ name, spec: input });
+      return this.#change(present, changedSpec(present, completeSpec(input)), allow);
+    });
+  }
+
+  async #change(present: Database, spec: DatabaseSpec, allow: Allow): Promise<DatabaseStatus> {
+    const { name } = present;
+    if (isSameSpec(spec, present.spec)) return this.#statusOf(present);
+    admitChange(present, spec, await this.#observer.observe(present));
+    const database = await this.#databases.change(name, (record) => {
+      allow(record);
+      return { ...record, spec, generation: record.generation + 1 };
+    });
+    const message = `${name} was asked to change: ${formatSize(spec.memoryBytes)}, ${spec.persistence}, ${spec.eviction}.`;
+    this.#record({ kind: 'database_changed', severity: 'info', database: name, message });
+    this.#loops.get(name)?.wake();
+    return this.#statusOf(database);
   }
 
   password(name: string): PasswordDocument {
     return { user: 'default', password: this.#databases.get(name).secrets.password };
   }
 
-  async plan({ name, spec }: PlanRequest): Promise<PlanDocument> {
-    const existing = this.#databases.find(name);
-    if (existing && spec) throw new ValkeeperError('database_exists', { name });
-    const database = existing ?? (spec ? await this.#newDatabase({ name, spec }) : this.#databases.get(name));
-    const { stages, blocked } = forecast(database, await this.#observer.observe(database));
-    return {
-      database: name,
-      steps: stages.flatMap(({ steps, plan: { problems } }, stage) =>
-        steps.map((step) => ({
-          stage: stage + 1,
-          kind: step.kind,
-          target: step.target,
-          because: step.because,
-          sentence: explainBecause(database, step, problems),
-        })),
-      ),
-      blocked: blocked.map(({ because, reason }) => ({ because, reason })),
-    };
+  async plan({ name, spec, whole = false }: PlanRequest): Promise<PlanDocument> {
+    const present = this.#databases.find(name);
+    if (!present) {
+      const database = spec ? await this.#newDatabase({ name, spec }) : this.#databases.get(name);
+      return dryRun(database, undefined, await this.#observer.observe(database));
+    }
+    const view = await this.#observer.observe(present);
+    if (!spec) return dryRun(present, present, view);
+    const wanted = changedSpec(present, whole ? completeSpec(spec) : spec);
+    admitChange(present, wanted, view);
+    const isSame = isSameSpec(wanted, present.spec);
+    return dryRun(isSame ? present : { ...present, spec: wanted, generation: present.generation + 1 }, present, view);
   }
 
   machines(): MachineStatus[] {
@@ -326,8 +330,12 @@ class Plane implements RunningControlPlane {
     return new Map(await Promise.all(found));
   }
 
+  /** Refused while the fleet stops. */
   #oneByOne<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#admissions.then(work);
+    const result = this.#admissions.then(() => {
+      this.#refuseWhileStopping();
+      return work();
+    });
     this.#admissions = result.catch(() => {});
     return result;
   }

@@ -6,12 +6,14 @@ import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
 import { answering, type DatabaseView } from '../domain/view.ts';
 import { reservedBytesPerNode } from '../plan/placement.ts';
 import type { SpecInput } from '../protocol/api.ts';
+import { specFields } from '../protocol/spec-fields.ts';
 import { completeSpec } from './admission.ts';
 
-/** The spec with what was said of it; what was not said stays. @throws not_changeable, invalid_value */
-export function changedSpec({ name, spec }: Database, input: SpecInput): DatabaseSpec {
-  for (const field of ['shards', 'replicas', 'auth'] as const) {
-    if (input[field] !== undefined && input[field] !== spec[field]) {
+/** The spec with what was said of it; what was not said stays. @throws being_deleted, not_changeable, invalid_value */
+export function changedSpec({ name, spec, deleting }: Database, input: SpecInput): DatabaseSpec {
+  if (deleting) throw new ValkeeperError('being_deleted', { name });
+  for (const [field, { live }] of specFields()) {
+    if (!live && input[field] !== undefined && input[field] !== spec[field]) {
       throw new ValkeeperError('not_changeable', { field, name, present: String(spec[field]) });
     }
   }

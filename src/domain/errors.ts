@@ -40,6 +40,11 @@ export const ERRORS = {
     hint: 'Name a valkey-server of version 9.1 or later, below 10, or name none: then one is found or built.',
   },
   unknown_field: { kind: 'invalid', message: '{field}: unknown field', hint: 'Known fields: {known}.' },
+  spec_file_invalid: {
+    kind: 'invalid',
+    message: '{file} cannot be applied:\n{errors}',
+    hint: 'Correct it; nothing was changed. Fields: {fields}.',
+  },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
   store_limit: {
     kind: 'invalid',
@@ -87,6 +92,11 @@ export const ERRORS = {
     kind: 'conflict',
     message: 'A database named {name} exists already.',
     hint: 'Choose another name, or look at it with `valkeeper db show {name}`.',
+  },
+  being_deleted: {
+    kind: 'conflict',
+    message: '{name} is being deleted: it cannot be changed.',
+    hint: 'Wait until it is gone (`valkeeper db list`), then create it anew.',
   },
   generation_changed: {
     kind: 'conflict',

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
-import { EVICTION_POLICIES, PERSISTENCE_MODES } from '../domain/spec.ts';
+import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type {
   DatabaseList,
@@ -14,7 +14,9 @@ import type {
   MachineStatus,
   PasswordDocument,
   PlanDocument,
+  SpecValue,
 } from './api.ts';
+import { SPEC_FIELDS } from './spec-fields.ts';
 
 const count = z.int().min(0);
 const time = z.iso.datetime();
@@ -97,8 +99,18 @@ const machineStatus = z.strictObject({
   nodes: count,
 });
 
+const specValue = z.union([z.boolean(), z.number(), z.string()]) as z.ZodType<SpecValue>;
+
 const plan = z.strictObject({
   database: z.string(),
+  generation: count,
+  changes: z.array(
+    z.strictObject({
+      field: z.enum(keysOf<keyof DatabaseSpec>(SPEC_FIELDS)),
+      from: specValue.nullable(),
+      to: specValue,
+    }),
+  ),
   steps: z.array(
     z.strictObject({
       stage: count,

@@ -1,29 +1,37 @@
 /** The REST API's schemas: one source for validation, the API's documents and its clients. */
 import { z } from 'zod';
 import type { Event } from '../domain/event.ts';
-import { EVICTION_POLICIES, PERSISTENCE_MODES, SPEC_LIMITS } from '../domain/spec.ts';
+import type { DatabaseSpec } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
+import { SPEC_FIELDS } from './spec-fields.ts';
 
-/** What may be said of a new database; what is left out takes its default. */
+const { shards, replicas, memoryBytes, persistence, eviction, auth } = SPEC_FIELDS;
+
+/** What may be said of a database; what a left-out field means, the route says. */
 export const specInputSchema = z
   .strictObject({
-    shards: z.int().min(SPEC_LIMITS.shards.min).max(SPEC_LIMITS.shards.max),
-    replicas: z.int().min(SPEC_LIMITS.replicas.min).max(SPEC_LIMITS.replicas.max),
-    memoryBytes: z.int().positive(),
-    persistence: z.enum(PERSISTENCE_MODES),
-    eviction: z.enum(EVICTION_POLICIES),
-    auth: z.boolean(),
-  })
+    shards: z.int().min(shards.min).max(shards.max).describe(shards.about),
+    replicas: z.int().min(replicas.min).max(replicas.max).describe(replicas.about),
+    memoryBytes: z.int().positive().describe(memoryBytes.about),
+    persistence: z.enum(persistence.choices).describe(persistence.about),
+    eviction: z.enum(eviction.choices).describe(eviction.about),
+    auth: z.boolean().describe(auth.about),
+  } satisfies Record<keyof DatabaseSpec, z.ZodType>)
   .partial();
 export type SpecInput = z.infer<typeof specInputSchema>;
 
 export const createDatabaseSchema = z.strictObject({ name: z.string(), spec: specInputSchema.default({}) });
 export type CreateDatabase = z.infer<typeof createDatabaseSchema>;
 
-/** Without `spec`: what would be done now for an existing database. With it: what creating it would do. */
-export const planRequestSchema = z.strictObject({ name: z.string(), spec: specInputSchema.optional() });
-export type PlanRequest = z.infer<typeof planRequestSchema>;
+/** Without `spec`: what would be done now for an existing database. With it: what creating or changing it would do. */
+export const planRequestSchema = z.strictObject({
+  name: z.string(),
+  spec: specInputSchema.optional(),
+  /** What is left out of the spec takes its default, as PUT has it; else it stays, as PATCH has it. */
+  whole: z.boolean().default(false).describe('What is left out of the spec takes its default, as with PUT.'),
+});
+export type PlanRequest = z.input<typeof planRequestSchema>;
 
 export const eventsQuerySchema = z.strictObject({
   database: z.string().optional(),
@@ -38,6 +46,8 @@ export const shutdownSchema = z.strictObject({
   /** Go on although a database keeps nothing on disk. */
   loseUnsavedData: z.boolean().default(false),
 });
+
+export type SpecValue = DatabaseSpec[keyof DatabaseSpec];
 
 /** One step of a plan, for people and machines. */
 export interface PlannedStep {
@@ -54,6 +64,10 @@ export interface PlannedStep {
 
 export interface PlanDocument {
   database: string;
+  /** Generation of the spec that was looked at; 0 when there is no such database. */
+  generation: number;
+  /** What of the spec would be different then; of a database to be: all of it, `from` null. */
+  changes: { field: keyof DatabaseSpec; from: SpecValue | null; to: SpecValue }[];
   steps: PlannedStep[];
   /** What would be done if a gate did not forbid it now. */
   blocked: { because: string; reason: string }[];

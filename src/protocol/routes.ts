@@ -34,6 +34,7 @@ export interface Route {
 }
 
 const byName = z.strictObject({ name: z.string() });
+const CHANGE = ['generation_changed', 'being_deleted', 'not_changeable', 'memory_in_use', 'no_room_to_grow'] as const;
 const ADMISSION = [
   'invalid_name',
   'not_enough_memory',
@@ -84,14 +85,18 @@ export const ROUTES = {
     status: 202,
     answer: 'DatabaseStatus',
     etag: true,
-    errors: [
-      'database_not_found',
-      'generation_changed',
-      'not_changeable',
-      'memory_in_use',
-      'no_room_to_grow',
-      'stopping',
-    ],
+    errors: ['database_not_found', 'stopping', ...CHANGE],
+  },
+  'PUT /databases/{name}/spec': {
+    summary:
+      'The whole spec: a database is created or changed to it, and what is left out takes its default. Before it exists its ETag is "0"',
+    params: byName,
+    body: specInputSchema,
+    ifMatch: true,
+    status: 202,
+    answer: 'DatabaseStatus',
+    etag: true,
+    errors: ['stopping', ...CHANGE, ...ADMISSION],
   },
   'GET /databases/{name}/password': {
     summary: 'The password for clients',
@@ -101,11 +106,11 @@ export const ROUTES = {
     errors: ['database_not_found'],
   },
   'POST /plans': {
-    summary: 'What would be done, without doing it: now for a database that exists, or to create one',
+    summary: 'What would be done, without doing it: now for a database that exists, to change it, or to create one',
     body: planRequestSchema,
     status: 200,
     answer: 'Plan',
-    errors: ['database_not_found', 'database_exists', ...ADMISSION],
+    errors: ['database_not_found', 'being_deleted', 'not_changeable', 'memory_in_use', 'no_room_to_grow', ...ADMISSION],
   },
   'GET /conditions': {
     summary: 'What holds now that should not, of every database',

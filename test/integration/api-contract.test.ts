@@ -166,7 +166,21 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
       headers: { 'if-match': '"1"' },
     },
   ],
-  'DELETE /databases/{name}': [{ method: 'DELETE', path: '/v1/databases/contract', headers: { 'if-match': '"2"' } }],
+  'PUT /databases/{name}/spec': [
+    {
+      method: 'PUT',
+      path: '/v1/databases/contract/spec',
+      body: { shards: 1, replicas: 0, memoryBytes: 32 * 1024 ** 2, auth: false },
+      headers: { 'if-match': '"2"' },
+    },
+    {
+      method: 'PUT',
+      path: '/v1/databases/second/spec',
+      body: { shards: 1, replicas: 0, memoryBytes: 16 * 1024 ** 2 },
+      headers: { 'if-match': '"0"' },
+    },
+  ],
+  'DELETE /databases/{name}': [{ method: 'DELETE', path: '/v1/databases/contract', headers: { 'if-match': '"3"' } }],
   'POST /shutdown': [{ method: 'POST', path: '/v1/shutdown', body: { loseUnsavedData: true } }],
 };
 

@@ -26,12 +26,16 @@ function run(fleet: Fleet, name: string): Promise<string> {
 }
 
 it('does what the README says', async () => {
-  assert.deepEqual([...examples.keys()], ['start', 'use', 'kill', 'more']);
+  assert.deepEqual([...examples.keys()], ['start', 'use', 'kill', 'change', 'more']);
   await withFleet({}, async (fleet) => {
     const used = await run(fleet, 'use');
     assert.match(used, /OK\nhello\n/);
     assert.match(used, /main: ready/);
     assert.match(await run(fleet, 'kill'), /Promote [0-9a-f]{8}/);
+    const changed = await run(fleet, 'change');
+    assert.match(changed, /main changes: memory 256mb -> 512mb, persistence aof -> snapshot/);
+    assert.match(changed, /orders was created; it is ready\./);
+    assert.match(changed, /orders is as it was asked for before; it is ready\./);
     const more = await run(fleet, 'more');
     assert.match(more, /1\. Create .*\(shard-1/);
     assert.match(more, /cache +ready +2 +1 +128mb +none/);

@@ -2,7 +2,7 @@ import { type AddCommand, action, example } from '../action.ts';
 import { describeDatabase } from '../describe.ts';
 import { integer } from '../options.ts';
 import { addSpecOptions, type SpecOptions, specOf } from '../spec-options.ts';
-import { missingToReady, waitUntil } from '../wait.ts';
+import { untilReady } from '../wait.ts';
 
 interface Options extends SpecOptions {
   wait: boolean;
@@ -19,17 +19,7 @@ export const addDbCreate: AddCommand = (db, host) => {
     .action(
       action<Options>(host, async (cli, options, name) => {
         let database = await cli.client.create({ name: name!, spec: specOf(options) });
-        if (options.wait) {
-          const progress = cli.progress();
-          database = await waitUntil({
-            poll: () => cli.client.database(name!),
-            missing: missingToReady,
-            timeoutMs: options.timeout * 1000,
-            progress,
-            what: `${name} was not ready`,
-            command: `valkeeper db show ${name}`,
-          }).finally(() => progress.end());
-        }
+        if (options.wait) database = await untilReady(cli, name!, options.timeout);
         cli.print(database, () => describeDatabase(database));
       }),
     );

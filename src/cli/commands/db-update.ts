@@ -1,15 +1,11 @@
 import { ValkeeperError } from '../../domain/errors.ts';
-import type { EvictionPolicy, Persistence } from '../../domain/spec.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { describeDatabase } from '../describe.ts';
 import { integer } from '../options.ts';
-import { addChangeOptions, specOf } from '../spec-options.ts';
-import { missingToReady, waitUntil } from '../wait.ts';
+import { addChangeOptions, type SpecOptions, specOf } from '../spec-options.ts';
+import { untilReady } from '../wait.ts';
 
-interface Options {
-  memory?: number;
-  persistence?: Persistence;
-  eviction?: EvictionPolicy;
+interface Options extends SpecOptions {
   wait: boolean;
   timeout: number;
 }
@@ -23,23 +19,13 @@ export const addDbUpdate: AddCommand = (db, host) => {
     .addHelpText('after', example('valkeeper db update orders --memory 2gb --eviction allkeys-lru'))
     .action(
       action<Options>(host, async (cli, options, name) => {
-        const change = specOf({ ...options, auth: true });
+        const change = specOf(options);
         if (Object.keys(change).length === 0) {
           const remedy = 'Name one of --memory, --persistence and --eviction.';
           throw new ValkeeperError('usage', { problem: 'db update: nothing to change', remedy });
         }
         let database = await cli.client.update(name!, change);
-        if (options.wait) {
-          const progress = cli.progress();
-          database = await waitUntil({
-            poll: () => cli.client.database(name!),
-            missing: missingToReady,
-            timeoutMs: options.timeout * 1000,
-            progress,
-            what: `${name} was not ready`,
-            command: `valkeeper db show ${name}`,
-          }).finally(() => progress.end());
-        }
+        if (options.wait) database = await untilReady(cli, name!, options.timeout);
         cli.print(database, () => describeDatabase(database));
       }),
     );

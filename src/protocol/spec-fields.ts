@@ -1,0 +1,58 @@
+/**
+ * The fields of a spec, once: the API's schema, the options of the command line, the fields of a spec file and what
+ * their documents say of them all come from this table. A new field is added here, to `DatabaseSpec` with its default,
+ * and to `specInputSchema`; the compiler asks for all three.
+ */
+import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES, SPEC_LIMITS } from '../domain/spec.ts';
+
+/** What a field holds, and how people write it. */
+export type SpecFieldKind =
+  | { kind: 'integer'; min: number; max: number }
+  /** Bytes; people write it with a unit. */
+  | { kind: 'size' }
+  | { kind: 'choice'; choices: readonly string[] }
+  | { kind: 'switch' };
+
+export type SpecField = SpecFieldKind & {
+  /** As people write it: the option `--key`, the field `key` of a spec file. */
+  key: string;
+  about: string;
+  /** It can change while the database runs. */
+  live: boolean;
+};
+
+export const SPEC_FIELDS = {
+  shards: {
+    key: 'shards',
+    kind: 'integer',
+    ...SPEC_LIMITS.shards,
+    about: 'primaries the data is spread over',
+    live: false,
+  },
+  replicas: { key: 'replicas', kind: 'integer', ...SPEC_LIMITS.replicas, about: 'copies of each primary', live: false },
+  memoryBytes: { key: 'memory', kind: 'size', about: 'data of all primaries together', live: true },
+  persistence: {
+    key: 'persistence',
+    kind: 'choice',
+    choices: PERSISTENCE_MODES,
+    about: 'how data outlives a process',
+    live: true,
+  },
+  eviction: {
+    key: 'eviction',
+    kind: 'choice',
+    choices: EVICTION_POLICIES,
+    about: 'what goes when memory is full',
+    live: true,
+  },
+  auth: {
+    key: 'auth',
+    kind: 'switch',
+    about: 'whether a password is needed; without one only on loopback',
+    live: false,
+  },
+} as const satisfies Record<keyof DatabaseSpec, SpecField>;
+
+/** The fields with their names in a spec. */
+export const specFields = (): [keyof DatabaseSpec, SpecField][] =>
+  Object.entries(SPEC_FIELDS) as [keyof DatabaseSpec, SpecField][];
