@@ -14,6 +14,7 @@ import type { Database } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
+import type { DatabaseView } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import type { Clock } from '../../src/platform/clock.ts';
@@ -81,6 +82,11 @@ export class ControlProcess {
 
   database(name: string): Database | undefined {
     return this.#databases.find(name);
+  }
+
+  /** A look of its own. */
+  view(name: string): Promise<DatabaseView> {
+    return this.#observer.observe(this.#databases.get(name));
   }
 
   connectedAgents(): number {

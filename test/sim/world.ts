@@ -44,6 +44,8 @@ export class World {
   readonly trace: string[] = [];
   /** Steps that were planned so far. */
   planned = 0;
+  /** Steps that were carried out so far. */
+  readonly stepsDone: { kind: string; target: string }[] = [];
   readonly #mind: Mind;
   readonly #random: Random;
   readonly #ids: string[];
@@ -330,7 +332,8 @@ export class World {
     }
   }
 
-  #recorded({ kind, message }: NewEvent): void {
+  #recorded({ kind, message, node, details }: NewEvent): void {
+    if (kind === 'step_done') this.stepsDone.push({ kind: String(details?.['step']), target: node ?? DATABASE });
     this.note(kind.startsWith('step_') ? `step: ${message}` : `${kind}: ${message}`);
     if (kind === 'pass_failed') this.violate('no_defect', message);
   }
