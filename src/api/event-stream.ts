@@ -12,16 +12,18 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { Event } from '../domain/event.ts';
 import { parseInput } from './input-errors.ts';
 
-const STREAM_LIMITS = {
+export interface StreamLimits {
   /** Readers at one time. */
-  streams: 64,
+  streams: number;
   /** Events read from the log at once. */
-  pageEvents: 100,
+  pageEvents: number;
   /** A sign of life goes out after so long without an event, in milliseconds. */
-  heartbeatMs: 10_000,
+  heartbeatMs: number;
   /** A reader that has not taken what was written after so long is let go, in milliseconds. */
-  slowMs: 30_000,
-} as const;
+  slowMs: number;
+}
+
+const STREAM_LIMITS: StreamLimits = { streams: 64, pageEvents: 100, heartbeatMs: 10_000, slowMs: 30_000 };
 
 interface StreamQuery {
   database?: string | undefined;
@@ -31,7 +33,8 @@ interface StreamQuery {
 const headersSchema = z.object({ 'last-event-id': z.coerce.number().int().min(0).optional() });
 
 /** Prepares the handler of the stream's route; when the server closes, every stream ends with a word. */
-export function addEventStream(app: FastifyInstance, control: ControlPlane) {
+export function addEventStream(app: FastifyInstance, control: ControlPlane, change: Partial<StreamLimits> = {}) {
+  const limits = { ...STREAM_LIMITS, ...change };
   const closing = new AbortController();
   let streams = 0;
   app.addHook('preClose', async () => closing.abort());
@@ -39,15 +42,13 @@ export function addEventStream(app: FastifyInstance, control: ControlPlane) {
   return async (query: StreamQuery, reply: FastifyReply, request: FastifyRequest): Promise<FastifyReply> => {
     const resumed = parseInput(headersSchema, request.headers, 'headers')['last-event-id'];
     const after = resumed ?? query.after ?? (await control.events({ limit: 1 })).at(-1)?.seq ?? 0;
-    if (streams >= STREAM_LIMITS.streams) {
-      throw new ValkeeperError('too_many_streams', { limit: STREAM_LIMITS.streams });
-    }
+    if (streams >= limits.streams) throw new ValkeeperError('too_many_streams', { limit: limits.streams });
     streams += 1;
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     raw.write(`: events after ${after}\n\n`);
-    pump(control, raw, { database: query.database, after }, closing.signal)
+    pump(control, raw, { database: query.database, after }, limits, closing.signal)
       .catch(() => raw.destroy()) // the log cannot be read: the reader comes again and is told so
       .finally(() => {
         streams -= 1;
@@ -61,6 +62,7 @@ async function pump(
   control: ControlPlane,
   out: ServerResponse,
   { database, after }: { database: string | undefined; after: number },
+  { pageEvents, heartbeatMs, slowMs }: StreamLimits,
   closing: AbortSignal,
 ): Promise<void> {
   const bell = new Bell();
@@ -75,12 +77,14 @@ async function pump(
   try {
     let last = after;
     while (!over()) {
-      const events = await control.events({ after: last, limit: STREAM_LIMITS.pageEvents, database });
+      const events = await control.events({ after: last, limit: pageEvents, database });
       const text = events.map(frame).join('');
-      if (text !== '' && !out.write(text) && !(await drained(out, closing))) break;
+      if (text !== '' && !out.write(text) && !(await drained(out, slowMs, closing))) break;
       last = events.at(-1)?.seq ?? last;
-      if (events.length === 0 && !over() && !(await bell.rung(STREAM_LIMITS.heartbeatMs))) out.write(': alive\n\n');
+      if (events.length === 0 && !over() && !(await bell.rung(heartbeatMs))) out.write(': alive\n\n');
     }
+    // Who does not even take the last words is cut off: a dead reader must not hold its connection for ever.
+    out.setTimeout(slowMs, () => out.destroy());
     if (!out.destroyed) out.end(closing.aborted ? ': the server stops\n\n' : ': too slow, come again\n\n');
   } finally {
     unfollow();
@@ -91,9 +95,9 @@ async function pump(
 const frame = (event: Event): string => `id: ${event.seq}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
 
 /** False when the reader has not taken it in time, has left, or the server closes. */
-async function drained(out: ServerResponse, closing: AbortSignal): Promise<boolean> {
+async function drained(out: ServerResponse, slowMs: number, closing: AbortSignal): Promise<boolean> {
   const decided = new AbortController();
-  const signal = AbortSignal.any([closing, decided.signal, AbortSignal.timeout(STREAM_LIMITS.slowMs)]);
+  const signal = AbortSignal.any([closing, decided.signal, AbortSignal.timeout(slowMs)]);
   try {
     await Promise.race([once(out, 'drain', { signal }), once(out, 'close', { signal })]);
     return !out.destroyed;

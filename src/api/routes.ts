@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { API_PREFIX } from '../protocol/prefix.ts';
 import { ROUTES, type Route, type RouteAnswer, type RouteInput, type RouteKey } from '../protocol/routes.ts';
-import { addEventStream } from './event-stream.ts';
+import { addEventStream, type StreamLimits } from './event-stream.ts';
 import { parseInput } from './input-errors.ts';
 import { etagOf, requireMatch } from './match.ts';
 import { openApiDocument } from './openapi.ts';
@@ -15,6 +15,8 @@ export interface RouteOptions {
   shutDown: ControlPlane['shutDown'];
   /** Called once the answer to a shutdown has been sent. */
   afterShutDown: () => void;
+  /** Of the stream of events; for tests that cannot wait as long as readers may. */
+  streamLimits?: Partial<StreamLimits>;
 }
 
 type Answer<K extends RouteKey> = K extends 'GET /events/stream' ? FastifyReply : RouteAnswer<K>;
@@ -45,6 +47,13 @@ export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
   }
 }
 
+/** What may be done with a path, such as GET and DELETE; nothing when no route has it. */
+export const methodsOf = (path: string): string[] =>
+  Object.keys(ROUTES).flatMap((key) => {
+    const [method = '', template = ''] = key.split(' ');
+    return new RegExp(`^${API_PREFIX}${template.replace(/\{\w+\}/g, '[^/]+')}$`).test(path) ? [method] : [];
+  });
+
 const NOTHING = z.strictObject({});
 
 const readInput = ({ params = NOTHING, query = NOTHING, body }: Route, request: FastifyRequest) => ({
@@ -53,8 +62,8 @@ const readInput = ({ params = NOTHING, query = NOTHING, body }: Route, request: 
   body: body && parseInput(body, request.body ?? undefined, 'body'),
 });
 
-function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown }: RouteOptions): Handlers {
-  const streamEvents = addEventStream(app, control);
+function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, streamLimits }: RouteOptions): Handlers {
+  const streamEvents = addEventStream(app, control, streamLimits);
   return {
     'GET /openapi.json': () => openApiDocument() as RouteAnswer<'GET /openapi.json'>,
     'GET /status': () => control.status(),

@@ -54,6 +54,7 @@ const refusals: [what: string, request: Parameters<typeof call>, status: number,
   ['no token', ['GET', '/v1/databases', undefined, { authorization: '' }], 401, 'not_authorized', /token/],
   ['a wrong token', ['GET', '/v1/x', undefined, { authorization: 'Bearer righ' }], 401, 'not_authorized', /token/],
   ['an unknown route', ['GET', '/v1/nothing?x=1'], 404, 'route_not_found', /^There is no GET \/v1\/nothing\.$/],
+  ['another method', ['PATCH', '/v1/databases?x=1'], 405, 'method_not_allowed', /^\/v1\/databases takes no PATCH\.$/],
   ['a broken path', ['GET', '/v1/databases/%zz'], 400, 'invalid_value', /%zz/],
   ['an unknown database', ['GET', '/v1/databases/a'], 404, 'database_not_found', /named a\./],
   ['half a document', ['POST', '/v1/databases', '{"name":'], 400, 'invalid_value', /^body: must be a JSON document$/],
@@ -83,6 +84,19 @@ const refusals: [what: string, request: Parameters<typeof call>, status: number,
   ['a bad query', ['GET', '/v1/events?limit=3x'], 400, 'invalid_value', /^limit: must be 1 to 1000, is "3x"$/],
   ['a defect', ['GET', '/v1/machines'], 500, 'internal', /^Unexpected: a defect$/],
 ];
+
+test('a method that a path does not take is answered with those that it takes', async () => {
+  for (const [path, allowed] of [
+    ['/v1/databases', 'GET, POST'],
+    ['/v1/databases/x', 'GET, DELETE'],
+    ['/v1/databases/x/spec', 'PATCH, PUT'],
+    ['/v1/shutdown', 'POST'],
+  ] as const) {
+    const { status, headers } = await call('OPTIONS', path);
+    assert.deepEqual([status, headers.get('allow')], [405, allowed], path);
+  }
+  assert.equal((await call('GET', '/v1/databases/x/y/z')).headers.get('allow'), null);
+});
 
 for (const [what, request, status, code, words] of refusals) {
   test(`refuses ${what}`, async () => {

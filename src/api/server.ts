@@ -6,7 +6,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import { carriesToken } from './bearer.ts';
 import { BODY_LIMIT_BYTES, PROBLEM_TYPE, toProblem, translate } from './problem.ts';
-import { addRoutes, type RouteOptions } from './routes.ts';
+import { addRoutes, methodsOf, type RouteOptions } from './routes.ts';
 
 export interface ApiOptions extends RouteOptions {
   /** Sent by clients as `Authorization: Bearer <token>`. */
@@ -43,8 +43,12 @@ export function createApi({ token, log, ...routes }: ApiOptions): Api {
     if (!carriesToken(headers.authorization, token)) throw new ValkeeperError('not_authorized');
   });
   app.setErrorHandler((error: Error, _request, reply) => sendError(error, reply, log));
-  app.setNotFoundHandler(({ method, url }) => {
-    throw new ValkeeperError('route_not_found', { method, path: url.split('?')[0]! });
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const path = url.split('?')[0]!;
+    const allowed = methodsOf(path).join(', ');
+    if (allowed === '') throw new ValkeeperError('route_not_found', { method, path });
+    reply.header('allow', allowed);
+    throw new ValkeeperError('method_not_allowed', { method, path, allowed });
   });
   addRoutes(app, routes);
 

@@ -61,6 +61,12 @@ export const ERRORS = {
     message: 'The agent knows no operation {operation}.',
     hint: 'Agent and control plane must be of the same version.',
   },
+  method_not_allowed: {
+    kind: 'invalid',
+    http: 405,
+    message: '{path} takes no {method}.',
+    hint: 'It takes {allowed}.',
+  },
   body_too_large: {
     kind: 'invalid',
     http: 413,

@@ -9,6 +9,7 @@ import { type DatabaseSpec, DEFAULT_SPEC } from '../../src/domain/spec.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 import { wantedSettings } from '../../src/plan/settings.ts';
 import { type Fleet, isSettled, nodesOf, withFleet } from '../support/fleet.ts';
+import { processesUnder } from '../support/leaks.ts';
 
 const MIB = 1024 ** 2;
 
@@ -112,5 +113,55 @@ it('brings a change to a node that was killed meanwhile, and refuses what cannot
     assert.deepEqual([tooMuch.code, tooMuch.json<{ error: { code: string } }>().error.code], [5, 'no_room_to_grow']);
     const nothing = await fleet.cli('db', 'update', 'main');
     assert.equal(nothing.code, 2, nothing.stderr);
+  });
+});
+
+it('goes on with a change after its own processes were killed in the middle of it, and follows a second wish', async () => {
+  await withFleet({}, async (fleet) => {
+    await fleet.until('main', isSettled);
+    const changed = await fleet.cli(
+      'db',
+      'update',
+      'main',
+      '--no-wait',
+      '--memory',
+      '400mb',
+      '--persistence',
+      'snapshot',
+    );
+    assert.equal(changed.code, 0, changed.stderr);
+    const own = processesUnder(fleet.dir).filter(({ command }) => !command.includes('valkey-server'));
+    assert.ok(own.length >= 4, 'the server and three agents');
+    for (const { pid } of own) process.kill(pid, 'SIGKILL');
+    await fleet.up();
+    const second = await fleet.cli('db', 'update', 'main', '--no-wait', '--memory', '600mb');
+    assert.equal(second.code, 0, second.stderr);
+    const third = await fleet.cli('db', 'update', 'main', '--persistence', 'aof-always');
+    assert.equal(third.code, 0, third.stderr);
+    assert.equal((await fleet.until('main', isSettled)).generation, 4);
+    await assertSettings(fleet, { memoryBytes: 600 * MIB, persistence: 'aof-always' });
+  });
+});
+
+it('refuses less memory than the data needs, and a change of what is being deleted', async () => {
+  await withFleet({ machines: 1 }, async (fleet) => {
+    const client = await fleet.client();
+    const value = 'x'.repeat(1024 ** 2);
+    for (let n = 0; n < 60; n += 1) await client.set(`large:${n}`, value);
+    client.disconnect();
+    const codeOf = async (...words: string[]): Promise<[number, string]> => {
+      const { code, json } = await fleet.cli(...words, '--json');
+      return [code, json<{ error: { code: string } }>().error.code];
+    };
+    assert.deepEqual(await codeOf('db', 'update', 'main', '--memory', '24mb'), [5, 'memory_in_use']);
+    assert.deepEqual(await codeOf('db', 'plan', 'main', '--memory', '24mb'), [5, 'memory_in_use']);
+    assert.deepEqual(await codeOf('db', 'plan', 'main', '--shards', '5'), [5, 'not_changeable']);
+    assert.deepEqual(await codeOf('db', 'update', 'main', '--memory', '6mb'), [2, 'invalid_value']);
+    assert.equal((await fleet.show()).generation, 1);
+    const agent = processesUnder(fleet.dir).find(({ command }) => /\bagent\b/.test(command))!;
+    process.kill(agent.pid, 'SIGSTOP'); // it cannot be gone too soon
+    assert.equal((await fleet.cli('db', 'delete', 'main', '--yes', '--no-wait')).code, 0);
+    assert.deepEqual(await codeOf('db', 'update', 'main', '--memory', '1gb'), [4, 'being_deleted']);
+    process.kill(agent.pid, 'SIGCONT');
   });
 });
