@@ -65,7 +65,7 @@ function attacks({ paths }: Document): Attack[] {
     const path = filled(template);
     const unknown = ['get', 'post', 'put', 'patch', 'delete'].filter((method) => !(method in operations));
     return [
-      ...unknown.map((method): Attack => [`${method} ${path}`, { method, path }, 404]),
+      ...unknown.map((method): Attack => [`${method} ${path}`, { method, path }, 405]),
       ...Object.entries(operations).flatMap(([method, operation]) => attacksOn(method, path, operation)),
     ];
   });
@@ -197,6 +197,7 @@ test('every route keeps what the document promises', async () => {
       const text = await response.text();
       assert.equal(response.status, status, `${what}: ${text}`);
       assert.match(response.headers.get('content-type') ?? '', /^application\/problem\+json/, what);
+      assert.equal(response.headers.has('allow'), status === 405, `${what}: Allow`);
       const { code } = ANSWERS.Problem.parse(JSON.parse(text));
       assert.ok(code in ERRORS, `${what}: ${code} is in no catalogue`);
     }
