@@ -2,30 +2,68 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { withFleet } from '../support/fleet.ts';
+import { type Fleet, withFleet } from '../support/fleet.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'valkeeper');
 
-test("bash completes commands, options, choices and the databases' names", async () => {
+/** A program that prints, a line each, what is offered when Tab is pressed after the words, of which the last may be begun. */
+const PROGRAMS: Record<string, (script: string, words: readonly string[]) => string[]> = {
+  bash: (script, words) => [
+    '-uc',
+    `${script}\nCOMP_WORDS=(${quoted(words)}); COMP_CWORD=${words.length - 1}; _valkeeper; printf '%s\n' "\${COMPREPLY[@]}"`,
+  ],
+  // Only a terminal's line editor may call zsh's own compadd: this one does what it does with -a.
+  zsh: (script, words) => [
+    '-fc',
+    `compdef() {}
+compadd() { local -a all=("\${(@P)2}"); print -rl -- \${(M)all:#\${words[CURRENT]}*} }
+${script}
+words=(${quoted(words)}); CURRENT=${words.length}; _valkeeper`,
+  ],
+  fish: (script, words) => ['-Nc', `${script}\ncomplete -C '${words.join(' ')}'`],
+};
+
+const quoted = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(' ');
+
+const isThere = (shell: string): boolean => {
+  try {
+    execFileSync(shell, ['-c', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+async function completes(fleet: Fleet, shell: string): Promise<void> {
+  const { stdout: script } = await fleet.cli('completion', shell);
+  const env = { ...fleet.env(), PATH: `${dirname(LAUNCHER)}:${process.env['PATH']}` };
+  const offered = (...words: string[]): string[] => {
+    const args = PROGRAMS[shell]!(script, ['valkeeper', ...words]);
+    const text = execFileSync(shell, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    return text
+      .split('\n')
+      .filter((word) => word !== '')
+      .sort();
+  };
+  assert.deepEqual(offered('d'), ['db', 'demo', 'down']);
+  assert.deepEqual(offered('db', 'cre'), ['create']);
+  assert.deepEqual(offered('db', 'create', 'x', '--pers'), ['--persistence']);
+  assert.deepEqual(offered('db', 'create', 'x', '--persistence', 'a'), ['aof', 'aof-always']);
+  assert.deepEqual(offered('db', 'create', 'x', '--shards', ''), []);
+  assert.deepEqual(offered('--json', 'db', 'show', 'm'), ['main']);
+  assert.deepEqual(offered('events', '--database', ''), ['main']);
+  assert.deepEqual(offered('completion', 'z'), ['zsh']);
+  assert.deepEqual(offered('completion', '--'), ['--data-dir', '--help', '--json', '--version']);
+  assert.deepEqual(offered('db', 'connect', 'main', '--', ''), []);
+  assert.ok(!offered('').includes('agent'), 'what the help hides is not offered');
+  if (shell !== 'zsh') assert.ok(offered('db', 'apply', '-f', LAUNCHER.slice(0, -3)).includes(LAUNCHER), 'a file');
+}
+
+test("bash, zsh and fish complete commands, options, choices and the databases' names", async (t) => {
   await withFleet({ machines: 1 }, async (fleet) => {
-    const { stdout: script } = await fleet.cli('completion', 'bash');
-    /** What bash offers when Tab is pressed after these words, of which the last may be begun. */
-    const offered = (...words: string[]): string[] => {
-      const line = ['valkeeper', ...words].map((word) => `'${word}'`).join(' ');
-      const run = `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _valkeeper; printf '%s\n' "\${COMPREPLY[@]}"`;
-      const env = { ...fleet.env(), PATH: `${dirname(LAUNCHER)}:${process.env['PATH']}` };
-      const text = execFileSync('bash', ['-uc', run], { env, encoding: 'utf8' });
-      return text.split('\n').filter((word) => word !== '');
-    };
-    assert.deepEqual(offered('d'), ['down', 'demo', 'db']);
-    assert.deepEqual(offered('db', 'cre'), ['create']);
-    assert.deepEqual(offered('db', 'create', 'x', '--pers'), ['--persistence']);
-    assert.deepEqual(offered('db', 'create', 'x', '--persistence', 'a'), ['aof', 'aof-always']);
-    assert.deepEqual(offered('db', 'create', 'x', '--shards', ''), []);
-    assert.deepEqual(offered('--json', 'db', 'show', 'm'), ['main']);
-    assert.deepEqual(offered('events', '--database', ''), ['main']);
-    assert.deepEqual(offered('completion', ''), ['bash', '--version', '--data-dir', '--json', '--help']);
-    assert.deepEqual(offered('db', 'connect', 'main', '--', ''), []);
-    assert.ok(!offered('').includes('agent'), 'what the help hides is not offered');
+    for (const shell of Object.keys(PROGRAMS)) {
+      const skip = shell === 'bash' || isThere(shell) ? false : `${shell} is not installed`;
+      await t.test(shell, { skip }, () => completes(fleet, shell));
+    }
   });
 });
