@@ -24,7 +24,7 @@ export function changedSpec({ name, spec, deleting }: Database, input: SpecInput
 export const isSameSpec = (one: DatabaseSpec, other: DatabaseSpec): boolean =>
   (Object.keys(one) as (keyof DatabaseSpec)[]).every((field) => one[field] === other[field]);
 
-/** @throws memory_in_use, not_enough_memory */
+/** @throws memory_in_use, no_room_to_grow */
 export function admitChange(database: Database, spec: DatabaseSpec, view: DatabaseView): void {
   const limitBytes = memoryBytesPerNode(spec);
   if (limitBytes < memoryBytesPerNode(database.spec)) refuseIfUsed(database, limitBytes, view);

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { databaseOn, emptyView, fleet, killed, outOfReach, readyWorld } from '../../test/support/worlds.ts';
-import { type Database, shardNames } from '../domain/database.ts';
+import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
 import { countSlots, SLOT_COUNT } from '../domain/slots.ts';
 import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES } from '../domain/spec.ts';
-import { answering, type DatabaseView } from '../domain/view.ts';
+import { answering, type DatabaseView, type Settings } from '../domain/view.ts';
 import { afterStep } from './effects.ts';
 import { forecast } from './forecast.ts';
 import { plan } from './plan.ts';
@@ -311,6 +311,44 @@ describe('plan', () => {
     const touching = stages.flatMap(({ steps }) => steps).filter(({ target }) => target === dead);
     assert.deepEqual(kinds(touching).slice(0, 3), ['start_node', 'configure', 'write_config']);
     assert.equal(stateOf(changed, end), 'ready');
+  });
+
+  it('starts a copy with a log written since before an owner that has only an older snapshot', () => {
+    const { database, view } = readyWorld(fleet(3), { shards: 1, replicas: 1, persistence: 'aof' });
+    const [owner, copy] = database.nodes as [NodeAssignment, NodeAssignment];
+    const down = killed(killed(view, owner.id), copy.id);
+    const start = (ownerAt: number, copyAt: number): string[] => {
+      const nodes = new Map(down.nodes);
+      const put = (id: string, dataAt: number, change: Settings): void => {
+        const node = nodes.get(id)!;
+        const settings = { ...node.disk!.settings, ...change };
+        nodes.set(id, { ...node, disk: { ...node.disk!, dataAt, settings } });
+      };
+      put(owner.id, ownerAt, { appendonly: 'no', save: '3600 1' });
+      put(copy.id, copyAt, {});
+      return plan(database, { ...down, nodes }).steps.map(({ kind, target }) => `${kind} ${target}`);
+    };
+    assert.deepEqual(start(1_000, 2_000), [`start_node ${copy.id}`]);
+    assert.deepEqual(start(2_000, 1_000), [`start_node ${owner.id}`, `start_node ${copy.id}`]);
+  });
+
+  it('takes over without a vote when those who answer have never met the dead primary', () => {
+    const { database, view } = readyWorld(fleet(3), { shards: 3, replicas: 1 });
+    const dead = database.nodes[0]!;
+    const hurt = killed(view, dead.id);
+    const nodes = new Map(
+      [...hurt.nodes].map(([id, node]) => {
+        const engine = answering(node);
+        if (engine?.role !== 'primary') return [id, node];
+        return [id, { ...node, engine: { ...engine, peers: engine.peers.filter((peer) => peer.id !== dead.id) } }];
+      }),
+    );
+    const modeIn = (world: DatabaseView): unknown => {
+      const step = plan(database, world).steps.find(({ kind }) => kind === 'promote');
+      return step?.kind === 'promote' ? step.args.mode : null;
+    };
+    assert.equal(modeIn(hurt), 'force');
+    assert.equal(modeIn({ ...hurt, nodes }), 'takeover');
   });
 
   it('lets no start rely on an append-only file, or on a snapshot, that is not complete', () => {

@@ -128,7 +128,8 @@ export const PROBLEMS = {
   settings_differ: {
     severity: 'info',
     message: '{node} of {shard} on {machine} does not have these settings as they are wanted: {settings}.',
-    advice: 'They are changed while it runs, then in its valkey.conf, so that a restart keeps them.',
+    advice:
+      'They are changed while it runs and in its valkey.conf, in the order in which a restart between the two loses nothing.',
   },
   majority_on_machine: {
     severity: 'warning',

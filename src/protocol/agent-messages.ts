@@ -10,7 +10,7 @@ import type { SlotRange } from '../domain/slots.ts';
 import type { DiskView, ProcessView } from '../domain/view.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 2;
+export const AGENT_PROTOCOL = 3;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
