@@ -77,6 +77,8 @@ export class Replication {
   #nextPing = 0;
   #attempt = 0;
   readonly storage: Storage;
+  /** A copy that has come whole and is being read into memory: no longer its primary's to lose. */
+  #loading: readonly number[] | null = null;
 
   constructor(engine: ReplicatingProcess, disk: Disk) {
     this.#engine = engine;
@@ -126,7 +128,7 @@ export class Replication {
   /** What it would not lose by itself: neither half a copy, nor what a crash would leave. */
   get held(): readonly number[][] {
     const memory = this.#link?.state === 'copying' && this.#link.straight ? [] : this.log;
-    return [memory, ...this.storage.held];
+    return [memory, ...(this.#loading ? [[...this.#loading]] : []), ...this.storage.held];
   }
 
   /** The replicas, as INFO lists them. */
@@ -320,6 +322,7 @@ export class Replication {
         return;
       }
       link.state = 'loading';
+      this.#loading = snapshot.log;
       this.#makeRoom(straight ? [] : this.log);
       if (!straight) this.storage.putSnapshot(snapshot);
       whileOpen(straight ? 0 : random.between(5, 80), () => this.#copied(link, snapshot));
@@ -329,6 +332,7 @@ export class Replication {
   #copied(link: Link, { log, replId, offset }: Copy): void {
     const { around } = this.#engine;
     this.log = [...log];
+    this.#loading = null;
     this.offset = offset;
     this.histlen = 0;
     this.#replId = replId;
@@ -407,6 +411,9 @@ export class Replication {
     link.state = 'closed';
     this.#link = null;
     link.primary.replication.replicas.delete(link);
+    const unread = this.#loading;
+    this.#loading = null;
+    if (unread) this.#engine.dropped(unread, 'what it was being read from was left');
     if (!wasUp) return;
     this.#cached = true;
     this.#downSince = this.#engine.now;
