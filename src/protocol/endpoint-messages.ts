@@ -1,0 +1,79 @@
+/**
+ * What an agent tells the endpoint process of its machine: a file that says what to serve, and lines over a Unix socket
+ * in the machine's folder, each answered by one line. Plain types, no schema library: both sides stay small.
+ */
+
+/** Raised with every change that an older peer would misread. */
+export const ENDPOINT_PROTOCOL = 1;
+
+/** In the machine's folder; both sides run with it as their working directory, so that the path stays short. */
+export const ENDPOINT_CONFIG_FILE = 'endpoint.json';
+export const ENDPOINT_SOCKET = 'endpoint.sock';
+
+/** Who may be asked to answer commands that only read. */
+export const READ_POLICIES = ['primary', 'replica', 'nearest-zone'] as const;
+export type ReadPolicy = (typeof READ_POLICIES)[number];
+
+/** What one endpoint process serves. Written whole and atomically by the agent; read at start and at `reload`. */
+export interface EndpointConfig {
+  protocol: number;
+  machine: string;
+  /** Where it listens. */
+  address: string;
+  zone: string;
+  /** Processes that share the work, the endpoint's own included. */
+  workers: number;
+  /** Where it tells its metrics (HTTP), at the machine's address; null: nowhere. */
+  metricsPort: number | null;
+  databases: EndpointDatabase[];
+}
+
+export interface EndpointDatabase {
+  name: string;
+  uid: string;
+  port: number;
+  users: EndpointUser[];
+  /** Of the user `valkeeper`, with which the endpoint asks nodes for the slot map. */
+  adminPassword: string;
+  read: ReadPolicy;
+  nodes: EndpointNode[];
+}
+
+export interface EndpointUser {
+  name: string;
+  /** Hexadecimal; null: enters without a password. */
+  passwordSha256: string | null;
+}
+
+export interface EndpointNode {
+  id: string;
+  host: string;
+  port: number;
+  zone: string;
+}
+
+/** One line of JSON each, answered in order. */
+export type ToEndpoint =
+  /** Read the file again and serve what it says now. */
+  | { do: 'reload' }
+  /** Something changed in this database (by uid): ask the nodes for the slot map at once. */
+  | { do: 'look'; database: string }
+  /** Start a successor, hand it the sockets, and end when the clients have gone or `drainMs` has passed. */
+  | { do: 'hand-over'; drainMs: number }
+  | { do: 'status' };
+
+export type FromEndpoint = { ok: true; status?: EndpointStatus } | { ok: false; error: string };
+
+export interface EndpointStatus {
+  pid: number;
+  startedAt: number;
+  /** On its way out: a successor has taken over. */
+  draining: boolean;
+  databases: {
+    name: string;
+    uid: string;
+    port: number;
+    clients: number /** Why it does not listen. */;
+    problem: string | null;
+  }[];
+}
