@@ -1,0 +1,87 @@
+/**
+ * A command on its way: the one object that stands for it in its client's queue, which keeps the order of replies, and
+ * in a node's queue, which keeps the order of answers. Entries are used again.
+ */
+import type { Block } from './block.ts';
+
+/** Who is told what came of a command. */
+export interface ReplyTaker {
+  /**
+   * Bytes of the reply: a whole one, or a part with more to follow (`isLast` false); used up before this returns.
+   * The entry belongs to the taker again after the last part.
+   */
+  takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void;
+  /** There will be no answer: it is repeated elsewhere if it may, or its client is told. */
+  takeLoss(entry: Entry, loss: Loss): void;
+  /** Whether parts of a reply may be given before the whole is there. */
+  takesParts(entry: Entry): boolean;
+}
+
+/** `unsent`: no byte of it was handed to the network. `unanswered`: the node may have carried it out. */
+export type Loss = 'unsent' | 'unanswered';
+
+/** What the engine makes of a command, as far as it matters here. */
+export const READS_ONLY = 1;
+export const MAY_BLOCK = 2;
+export const WRITES = 4;
+
+export class Entry {
+  taker: ReplyTaker = NOBODY;
+  /** The command's bytes: kept until the answer is there, to send them again. */
+  block: Block | null = null;
+  start = 0;
+  end = 0;
+  /** -1 for a command without a key. */
+  slot = -1;
+  flags = 0;
+  /** Times it was sent. */
+  tries = 0;
+  /** Milliseconds of `performance.now()` after which it is not sent again; 0 before the first trouble. */
+  deadline = 0;
+  /** When it was sent, of those that are timed; else 0. */
+  sentAt = 0;
+  /** The next command of the same client. */
+  next: Entry | null = null;
+  /** The reply that came before its turn; null while there is none. */
+  reply: Buffer | null = null;
+  isDone = false;
+  /** Parts of its reply have gone to the client. */
+  isStreaming = false;
+  /** Of the command table: what it counts as in the metrics. */
+  family = 0;
+  /** Whatever its taker needs to know about it. */
+  note: unknown = null;
+}
+
+/** Takes what nobody waits for. */
+export const NOBODY: ReplyTaker = {
+  takeReply: () => {},
+  takeLoss: () => {},
+  takesParts: () => true,
+};
+
+const free: Entry[] = [];
+const KEPT_ENTRIES = 16_384;
+
+/** An entry in its first state. */
+export function takeEntry(): Entry {
+  return free.pop() ?? new Entry();
+}
+
+/** Gives it back; its block must have been released. */
+export function freeEntry(entry: Entry): void {
+  entry.taker = NOBODY;
+  entry.block = null;
+  entry.slot = -1;
+  entry.flags = 0;
+  entry.tries = 0;
+  entry.deadline = 0;
+  entry.sentAt = 0;
+  entry.next = null;
+  entry.reply = null;
+  entry.isDone = false;
+  entry.isStreaming = false;
+  entry.family = 0;
+  entry.note = null;
+  if (free.length < KEPT_ENTRIES) free.push(entry);
+}

@@ -1,0 +1,276 @@
+/**
+ * One connection of the endpoint to one node. Commands of many clients are written in the order they are given and
+ * answered in that order:
+ *
+ *     send()  ->  [ block | block ]  --flush, once a turn-->  node
+ *     queue:      e1 e2 e3 | e4 e5        <-- replies, to the first
+ *                 sent       unsent
+ *
+ * connecting -> setting up (HELLO, SELECT, ... answered before anything else is sent) -> ready -> closed. It never comes
+ * back; its owner makes another.
+ */
+import type { Socket } from 'node:net';
+import { ByteBuffer } from '../resp/byte-buffer.ts';
+import { Decoder } from '../resp/decode.ts';
+import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
+import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
+import { ReplyScanner } from '../resp/reply-scanner.ts';
+import { type Block, BLOCK_BYTES, releaseBlock, takeBlock } from './block.ts';
+import type { Entry } from './entry.ts';
+import { connectSocket } from './read-socket.ts';
+import { Ring } from './ring.ts';
+import { flushAtEndOfTurn } from './turn.ts';
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const REPLY_LIMIT_BYTES = 1024 ** 3;
+const MINUS = 0x2d;
+const PUSH = 0x3e;
+
+/** What an upstream is for. */
+export interface UpstreamPlace {
+  host: string;
+  port: number;
+  /** Sent before anything else, each answered without an error. */
+  setup: readonly (readonly CommandArgument[])[];
+}
+
+export interface UpstreamOwner {
+  upstreamReady(upstream: Upstream): void;
+  /** Said once; its entries were told before. `refusal` is the engine's error, when it did not let us in. */
+  upstreamClosed(upstream: Upstream, refusal: string | null): void;
+  /** RESP3's out of band data, whole; used up before this returns. */
+  upstreamPush(upstream: Upstream, bytes: Buffer, from: number, to: number): void;
+}
+
+export class Upstream {
+  isDirty = false;
+  /** The engine's id of this connection, once it is ready; 0 when it was not told. */
+  clientId = 0;
+  /** Bytes read and written. */
+  bytesIn = 0;
+  bytesOut = 0;
+  readonly place: UpstreamPlace;
+  readonly #owner: UpstreamOwner;
+  readonly #socket: Socket;
+  readonly #scanner = new ReplyScanner();
+  readonly #carry = new ByteBuffer();
+  readonly #queue = new Ring<Entry>();
+  /** Entries at the end of the queue of which nothing was handed to the network. */
+  #unsent = 0;
+  #block: Block | null = null;
+  /** Of the present block: how much was handed to the socket. */
+  #flushed = 0;
+  /** Full blocks, and where to begin, that were not handed to the socket yet. */
+  #waiting: { block: Block; from: number }[] = [];
+  #setup: Decoder | null = new Decoder();
+  #setupMissing: number;
+  #state: 'connecting' | 'ready' | 'closed' = 'connecting';
+  readonly #connectTimer: NodeJS.Timeout;
+
+  constructor(place: UpstreamPlace, owner: UpstreamOwner) {
+    this.place = place;
+    this.#owner = owner;
+    this.#setupMissing = place.setup.length;
+    this.#socket = connectSocket(place.host, place.port, (length, bytes) => this.#received(bytes, length));
+    this.#connectTimer = setTimeout(() => this.close(), CONNECT_TIMEOUT_MS);
+    this.#socket.on('connect', () => this.#connected());
+    this.#socket.on('error', () => this.close());
+    this.#socket.on('end', () => this.close());
+    this.#socket.on('close', () => this.close());
+  }
+
+  get isReady(): boolean {
+    return this.#state === 'ready';
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Commands without an answer yet. */
+  get inFlight(): number {
+    return this.#queue.length;
+  }
+
+  /** Bytes that the node has not taken yet. */
+  get buffered(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Copies the command and sends it with the others of this turn. The upstream must not be closed. */
+  send(entry: Entry, bytes: Buffer, from: number, to: number): void {
+    const length = to - from;
+    let block = this.#block;
+    if (block === null || block.room < length) block = this.#nextBlock(length);
+    const start = block.used;
+    bytes.copy(block.bytes, start, from, to);
+    block.used = start + length;
+    this.#enqueue(entry, block, start, start + length);
+  }
+
+  /** Sends a block that holds one command and nothing else, without copying it; the block's hold passes to the entry. */
+  sendBlock(entry: Entry, block: Block): void {
+    this.#sealBlock();
+    this.#waiting.push({ block, from: 0 });
+    this.#enqueue(entry, block, 0, block.used);
+    block.holders -= 1; // `#enqueue` added the entry's own
+  }
+
+  #enqueue(entry: Entry, block: Block, start: number, end: number): void {
+    block.holders += 1;
+    entry.block = block;
+    entry.start = start;
+    entry.end = end;
+    entry.tries += 1;
+    this.#queue.push(entry);
+    this.#unsent += 1;
+    if (!this.isDirty && this.#state === 'ready') flushAtEndOfTurn(this);
+  }
+
+  #nextBlock(length: number): Block {
+    this.#sealBlock();
+    this.#block = takeBlock(Math.max(length, BLOCK_BYTES));
+    return this.#block;
+  }
+
+  /** The present block takes no more. */
+  #sealBlock(): void {
+    const block = this.#block;
+    if (block === null) return;
+    if (block.used > this.#flushed) this.#waiting.push({ block, from: this.#flushed });
+    this.#block = null;
+    this.#flushed = 0;
+    block.holders -= 1; // its entries hold it; with none left it was flushed and answered: the collector may have it
+  }
+
+  flush(): void {
+    if (this.#state !== 'ready') return;
+    this.#unsent = 0;
+    const several = this.#waiting.length > 0;
+    if (several) {
+      this.#socket.cork();
+      for (const { block, from } of this.#waiting) this.#write(block.bytes, from, block.used);
+      this.#waiting = [];
+    }
+    const block = this.#block;
+    if (block !== null && block.used > this.#flushed) {
+      this.#write(block.bytes, this.#flushed, block.used);
+      this.#flushed = block.used;
+    }
+    if (several) this.#socket.uncork();
+  }
+
+  #write(bytes: Buffer, from: number, to: number): void {
+    this.bytesOut += to - from;
+    this.#socket.write(bytes.subarray(from, to));
+  }
+
+  #connected(): void {
+    if (this.#state !== 'connecting') return;
+    if (this.#setupMissing === 0) this.#ready();
+    else for (const command of this.place.setup) this.#socket.write(encodeCommand(command));
+  }
+
+  #ready(): void {
+    clearTimeout(this.#connectTimer);
+    this.#setup = null;
+    this.#state = 'ready';
+    if (this.#unsent > 0 && !this.isDirty) flushAtEndOfTurn(this);
+    this.#owner.upstreamReady(this);
+  }
+
+  #received(bytes: Buffer, length: number): boolean {
+    this.bytesIn += length;
+    try {
+      if (this.#setup !== null) this.#receivedSetup(this.#setup, bytes.subarray(0, length));
+      else this.#receivedReplies(bytes, length);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close();
+    }
+    return true;
+  }
+
+  #receivedSetup(decoder: Decoder, bytes: Buffer): void {
+    decoder.push(bytes);
+    for (let reply = decoder.next(); reply !== undefined && this.#setup !== null; reply = decoder.next()) {
+      if (reply instanceof ReplyError) return this.close(reply.message);
+      this.clientId ||= clientIdIn(reply);
+      this.#setupMissing -= 1;
+      if (this.#setupMissing === 0) this.#ready();
+    }
+  }
+
+  #receivedReplies(bytes: Buffer, length: number): void {
+    const scanner = this.#scanner;
+    let at = 0;
+    while (at < length && this.#state !== 'closed') {
+      const end = scanner.scan(bytes, at, length);
+      if (end < 0) return this.#takePart(bytes, at, length);
+      if (this.#carry.length > 0) {
+        this.#carry.append(bytes, at, end, REPLY_LIMIT_BYTES);
+        const whole = this.#carry.bytes();
+        this.#deliver(whole, 0, whole.length);
+        this.#carry.clear();
+      } else {
+        this.#deliver(bytes, at, end);
+      }
+      at = end;
+    }
+  }
+
+  #takePart(bytes: Buffer, from: number, to: number): void {
+    const { type } = this.#scanner;
+    const head = this.#queue.peek();
+    const taker = head?.taker;
+    if (head && taker && type !== MINUS && type !== PUSH && this.#carry.length === 0 && taker.takesParts(head)) {
+      head.isStreaming = true;
+      taker.takeReply(head, bytes, from, to, false);
+    } else {
+      this.#carry.append(bytes, from, to, REPLY_LIMIT_BYTES);
+    }
+  }
+
+  #deliver(bytes: Buffer, from: number, to: number): void {
+    if (this.#scanner.type === PUSH) {
+      this.#owner.upstreamPush(this, bytes, from, to);
+      return;
+    }
+    const entry = this.#queue.shift();
+    if (entry === undefined) throw new ProtocolError('an answer that nobody asked for');
+    entry.taker.takeReply(entry, bytes, from, to, true);
+    const block = this.#block;
+    if (block !== null && block.holders === 1 && this.#queue.length === 0 && block.used === this.#flushed) {
+      block.used = 0; // all of it is answered: written anew from its beginning, while it is still in the cache
+      this.#flushed = 0;
+    }
+  }
+
+  /** Ends it; what it has not answered is told so, in order. */
+  close(refusal: string | null = null): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    clearTimeout(this.#connectTimer);
+    this.#socket.destroy();
+    const sent = this.#queue.length - this.#unsent;
+    const entries: Entry[] = [];
+    for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) entries.push(entry);
+    this.#owner.upstreamClosed(this, refusal);
+    for (const [index, entry] of entries.entries()) entry.taker.takeLoss(entry, index < sent ? 'unanswered' : 'unsent');
+  }
+}
+
+/** Gives a command's bytes back. */
+export function releaseEntryBlock(entry: Entry): void {
+  if (entry.block === null) return;
+  releaseBlock(entry.block);
+  entry.block = null;
+}
+
+/** `id` of the answer to HELLO. */
+function clientIdIn(reply: Reply): number {
+  if (reply instanceof Map) return Number(reply.get('id') ?? 0);
+  if (!Array.isArray(reply)) return 0;
+  const at = reply.indexOf('id');
+  return at < 0 ? 0 : Number(reply[at + 1]);
+}

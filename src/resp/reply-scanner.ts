@@ -1,0 +1,134 @@
+/**
+ * Finds where one reply ends, without building a value, in whatever pieces its bytes come (RESP2 and RESP3). No byte is
+ * looked at twice, and none needs to be kept: what is under way is a few numbers.
+ *
+ *     scan() -> [ line | bulk bytes | line ... ]   `missing` counts the values that are still to come
+ */
+import { ProtocolError } from './reply.ts';
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+const AT_TYPE = 0;
+const IN_LINE = 1;
+const IN_BULK = 2;
+
+export class ReplyScanner {
+  /** The first byte of the reply under way or last found: its type. */
+  type = 0;
+  #state = AT_TYPE;
+  /** Values that are still to come in the reply under way; 0 between replies. */
+  #missing = 0;
+  /** Of the line under way. */
+  #lineType = 0;
+  #number = 0;
+  #negative = false;
+  /** Bytes of a bulk string that are still to come, with its line end. */
+  #skip = 0;
+
+  /** Nothing of a reply has come yet. */
+  get isBetween(): boolean {
+    return this.#missing === 0 && this.#state === AT_TYPE;
+  }
+
+  /**
+   * Reads on from `from`.
+   * @returns where the reply ends, or -1 when all bytes up to `end` belong to it and more must come
+   * @throws ProtocolError for what is no RESP
+   */
+  scan(bytes: Buffer, from: number, end: number): number {
+    let at = from;
+    if (this.#missing === 0 && this.#state === AT_TYPE) {
+      if (at >= end) return -1;
+      this.type = bytes[at]!;
+      this.#missing = 1;
+    }
+    while (at < end) {
+      if (this.#state === AT_TYPE) {
+        this.#lineType = bytes[at]!;
+        this.#number = 0;
+        this.#negative = false;
+        this.#state = IN_LINE;
+        at += 1;
+      }
+      if (this.#state === IN_LINE) {
+        at = this.#line(bytes, at, end);
+        if (at < 0) return -1;
+      }
+      if (this.#state === IN_BULK) {
+        const left = end - at;
+        if (left < this.#skip) {
+          this.#skip -= left;
+          return -1;
+        }
+        at += this.#skip;
+        this.#state = AT_TYPE;
+        this.#missing -= 1;
+      }
+      if (this.#missing === 0) return at;
+    }
+    return -1;
+  }
+
+  /** @returns where the line ends, -1 when it does not end here */
+  #line(bytes: Buffer, from: number, end: number): number {
+    let at = from;
+    switch (this.#lineType) {
+      case 0x24: // $
+      case 0x2a: // *
+      case 0x25: // %
+      case 0x7e: // ~
+      case 0x3e: // >
+      case 0x7c: // |
+      case 0x3d: // =
+      case 0x21: { // !
+        let number = this.#number;
+        for (; at < end; at += 1) {
+          const byte = bytes[at]!;
+          if (byte >= 48 && byte <= 57) number = number * 10 + byte - 48;
+          else if (byte === LF) {
+            this.#number = number;
+            this.#lengthKnown();
+            return at + 1;
+          } else if (byte === 0x2d) this.#negative = true;
+          else if (byte !== CR) throw new ProtocolError('a length is not a number');
+        }
+        this.#number = number;
+        return -1;
+      }
+      case 0x2b: // +
+      case 0x2d: // -
+      case 0x3a: // :
+      case 0x5f: // _
+      case 0x23: // #
+      case 0x2c: // ,
+      case 0x28: { // (
+        for (; at < end; at += 1) {
+          if (bytes[at] === LF) {
+            this.#state = AT_TYPE;
+            this.#missing -= 1;
+            return at + 1;
+          }
+        }
+        return -1;
+      }
+      default:
+        throw new ProtocolError(`not a type of RESP: ${JSON.stringify(String.fromCharCode(this.#lineType))}`);
+    }
+  }
+
+  #lengthKnown(): void {
+    const type = this.#lineType;
+    this.#state = AT_TYPE;
+    if (this.#negative) {
+      this.#missing -= 1; // the nulls of RESP2
+    } else if (type === 0x24 || type === 0x3d || type === 0x21) {
+      this.#state = IN_BULK;
+      this.#skip = this.#number + 2;
+    } else if (type === 0x7c) {
+      this.#missing += 2 * this.#number; // attributes come before a value, and are none
+    } else {
+      this.#missing += (type === 0x25 ? 2 : 1) * this.#number - 1;
+    }
+  }
+}
