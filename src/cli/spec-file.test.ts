@@ -42,6 +42,10 @@ memory: 64mb # enough
     assert.deepEqual(readSpecs('name: a\nshards: &n 2\nreplicas: *n', 'f')[0]?.spec, { shards: 2, replicas: 2 });
   });
 
+  it('is told of an alias that stands for nothing', () => {
+    assert.deepEqual(mistakesIn('name: a\nshards: *n\nreplicas: &n 1'), ['f:2:9: *n: no value before it is marked &n']);
+  });
+
   it('is told all that is wrong with it at once, each with line and column', () => {
     const text = [
       'name: Orders',

@@ -86,6 +86,7 @@ class DocumentReader {
       const value = this.#resolved(pair.value);
       const offset = value ? offsetOf(value) : offsetOf(pair.key);
       places.set(key, offset);
+      if (value === undefined) continue;
       const found = specFields().find(([, field]) => field.key === key);
       if (key === 'name') name = this.#nameOf(value, offset, names);
       else if (found) Object.assign(spec, this.#field(...found, value, offset));
@@ -100,8 +101,12 @@ class DocumentReader {
     this.#mistakes.push({ offset, text });
   }
 
-  #resolved(node: Node | null): Node | null {
-    return isAlias(node) ? ((node.resolve(this.#document) as Node | undefined) ?? null) : node;
+  /** What an alias stands for; undefined when that is nothing, which is told. */
+  #resolved(node: Node | null): Node | null | undefined {
+    if (!isAlias(node)) return node;
+    const found = node.resolve(this.#document) as Node | undefined;
+    if (!found) this.#wrong(offsetOf(node), `*${node.source}: no value before it is marked &${node.source}`);
+    return found;
   }
 
   #nameOf(node: Node | null, offset: number, names: Set<string>): string | null {

@@ -10,27 +10,28 @@ export type SpecOptions = Readonly<Record<string, unknown>>;
 
 /** Adds an option for every field; what is not said has no value. */
 export function addSpecOptions(command: Command): Command {
-  for (const [name, field] of specFields()) command.addOption(optionOf(name, field));
+  for (const [name, field] of specFields()) {
+    command.addOption(optionOf(field, ` (default ${showField(field, DEFAULT_SPEC[name])})`));
+  }
   return command;
 }
 
-/** Adds those that can change while a database runs. */
+/** Adds those that can change while a database runs; what is left out stays as it is. */
 export function addChangeOptions(command: Command): Command {
-  for (const [name, field] of specFields()) if (field.live) command.addOption(optionOf(name, field));
+  for (const [, field] of specFields()) if (field.live) command.addOption(optionOf(field, ''));
   return command;
 }
 
-function optionOf(name: keyof DatabaseSpec, field: SpecField): Option {
+function optionOf(field: SpecField, byDefault: string): Option {
   const { key, kind, about } = field;
   const flag = `--${key}`;
-  const byDefault = `(default ${showField(field, DEFAULT_SPEC[name])})`;
   switch (kind) {
     case 'integer':
-      return new Option(`${flag} <n>`, `${about} ${byDefault}`).argParser(integer(flag, field));
+      return new Option(`${flag} <n>`, `${about}${byDefault}`).argParser(integer(flag, field));
     case 'size':
-      return new Option(`${flag} <size>`, `${about}, such as 512mb or 2gb ${byDefault}`).argParser(size(flag));
+      return new Option(`${flag} <size>`, `${about}, such as 512mb or 2gb${byDefault}`).argParser(size(flag));
     case 'choice':
-      return new Option(`${flag} <choice>`, `${about}: ${field.choices.join(', ')} ${byDefault}`).argParser(
+      return new Option(`${flag} <choice>`, `${about}: ${field.choices.join(', ')}${byDefault}`).argParser(
         choice(flag, field.choices),
       );
     case 'switch':

@@ -7,7 +7,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
-import type { NodeId } from '../domain/ids.ts';
+import { byName, type NodeId } from '../domain/ids.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
 import {
   AGENT_PATH,
@@ -72,7 +72,7 @@ export class Agents extends EventEmitter<AgentEvents> {
   }
 
   machines(): Machine[] {
-    return [...this.#machines.values()].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+    return [...this.#machines.values()].sort((a, b) => byName(a.name, b.name));
   }
 
   /** What the node's agent says of it: a report, `absent` when the agent has no such node, `unknown` when it is away. */

@@ -13,8 +13,21 @@ export const isNodeId = (value: string): boolean => /^[0-9a-f]{40}$/.test(value)
  * The id of the placeholder that a newborn primary names as its primary in its first nodes.conf (see
  * docs/adr/0003-born-as-replica.md): the node's own id with every digit complemented, so it needs no record.
  */
-export const placeholderOf = (nodeId: NodeId): NodeId =>
-  [...nodeId].map((digit) => (15 - Number.parseInt(digit, 16)).toString(16)).join('');
+export function placeholderOf(nodeId: NodeId): NodeId {
+  let placeholder = '';
+  for (const digit of nodeId) placeholder += COMPLEMENTS[digit];
+  return placeholder;
+}
+
+/** Looked up, not computed: every look asks it of every node. */
+const COMPLEMENTS = Object.fromEntries(
+  [...'0123456789abcdef'].map((digit, value) => [digit, (15 - value).toString(16)]),
+);
+
+const NATURAL = new Intl.Collator('en', { numeric: true });
+
+/** The order of names in which people count: machine-2 before machine-10. */
+export const byName = (a: string, b: string): number => NATURAL.compare(a, b);
 
 /** The first eight digits: enough for people to tell nodes apart. */
 export const shortId = (nodeId: NodeId): string => nodeId.slice(0, 8);

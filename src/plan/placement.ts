@@ -3,6 +3,7 @@
  * over-committed. Preferred: another zone, no machine with a majority of the primaries, even load.
  */
 import type { Birth } from '../domain/database.ts';
+import { byName } from '../domain/ids.ts';
 import { splitEvenly } from '../domain/slots.ts';
 import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
 import type { MachineView } from '../domain/view.ts';
@@ -40,9 +41,7 @@ export const maxReplicas = (machines: number): number => Math.max(1, machines - 
 
 /** The places of a new database's nodes on the connected machines. Deterministic. */
 export function place(spec: DatabaseSpec, machines: readonly MachineView[]): Placement {
-  const connected = machines
-    .filter((machine) => machine.connected)
-    .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  const connected = machines.filter((machine) => machine.connected).sort((a, b) => byName(a.name, b.name));
   const nodeBytes = reservedBytesPerNode(spec);
   const fleet = connected.map((machine) => new Load(machine));
   const figures = (): Figures => ({

@@ -2,7 +2,7 @@
  * The catalogue of problems: everything that can be wrong with a database. A problem that holds is published as a
  * condition, its coming and going are events, and a step names the problem it mends. The order is the order of urgency.
  */
-import type { NodeId } from '../domain/ids.ts';
+import { byName, type NodeId } from '../domain/ids.ts';
 import type { Severity } from '../domain/status.ts';
 import { fillTemplate } from '../domain/template.ts';
 
@@ -173,5 +173,5 @@ const URGENCY = Object.keys(PROBLEMS) as ProblemCode[];
 /** Most urgent first; the same problems always in the same order. */
 export const byUrgency = (a: Problem, b: Problem): number =>
   URGENCY.indexOf(a.code) - URGENCY.indexOf(b.code) ||
-  (a.shard ?? '').localeCompare(b.shard ?? '', 'en', { numeric: true }) ||
+  byName(a.shard ?? '', b.shard ?? '') ||
   (a.node ?? '').localeCompare(b.node ?? '');

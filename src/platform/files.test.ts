@@ -85,6 +85,8 @@ test('a full disk is called one', () => {
 test('JSON that is not there is undefined, what cannot be read or parsed an error', async (t) => {
   const dir = tempDir(t);
   assert.equal(await readJson(join(dir, 'none.json')), undefined);
+  const missing = Object.assign(new Error('none'), { code: 'ENOENT' });
+  assert.match(fileError('read', '/none.yaml', missing).message, /there is no such file/);
   await assert.rejects(readJson(dir), valkeeperError('file_unusable', /Cannot read .*it is a folder/));
   const torn = join(dir, 'torn.json');
   for (const text of ['', '{"n":', 'null x']) {

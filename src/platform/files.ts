@@ -21,7 +21,9 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 /** The error of a failed file operation, with the cause in words. */
 export function fileError(verb: 'read' | 'write' | 'open', path: string, cause: unknown): ValkeeperError {
   const code = (cause as NodeJS.ErrnoException).code ?? '';
-  const problem = PROBLEMS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+  const isMissing = verb === 'read' && code === 'ENOENT'; // what is written is made, unless its folder is missing
+  const known = isMissing ? 'there is no such file' : PROBLEMS[code];
+  const problem = known ?? (cause instanceof Error ? cause.message : String(cause));
   return new ValkeeperError('file_unusable', { verb, path, problem }, { cause });
 }
 

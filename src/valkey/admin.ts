@@ -182,12 +182,14 @@ const isLogComplete = (info: InfoFields): boolean =>
   textField(info, 'aof_last_bgrewrite_status') === 'ok';
 
 function settingsOf(reply: Reply): Record<string, string> {
-  const pairs = reply instanceof Map ? [...reply] : Array.isArray(reply) ? inPairs(reply) : [];
-  return Object.fromEntries(pairs.map(([name, value]) => [String(name), ofReplicas(String(name), String(value))]));
+  const list = reply instanceof Map ? [...reply].flat() : Array.isArray(reply) ? reply : [];
+  const settings: Record<string, string> = {};
+  for (let at = 0; at < list.length; at += 2) {
+    const name = String(list[at]);
+    settings[name] = ofReplicas(name, String(list[at + 1]));
+  }
+  return settings;
 }
-
-const inPairs = (list: readonly Reply[]): [Reply, Reply][] =>
-  list.flatMap((name, index) => (index % 2 === 0 ? [[name, list[index + 1]!] as [Reply, Reply]] : []));
 
 /** Of the three classes of buffer limits only the replicas' is set; CONFIG GET shows all, and calls it by its old name. */
 const ofReplicas = (name: string, value: string): string =>

@@ -85,8 +85,8 @@ function config(engine: Engine, [subcommand, ...args]: string[]): Reply {
     return args.flatMap((name) => {
       const value = storage.settings[name];
       if (value === undefined) return [];
-      const limits = `normal 0 0 0 ${value.replace(/^replica/, 'slave')} pubsub 33554432 8388608 60`;
-      return [name, name === 'client-output-buffer-limit' ? limits : value];
+      if (name !== 'client-output-buffer-limit') return [name, value];
+      return [name, `normal 0 0 0 ${value.replace(/^replica/, 'slave')} pubsub 33554432 8388608 60`];
     });
   }
   if (engine.loading) return new ReplyError('LOADING Valkey is loading the dataset in memory');
