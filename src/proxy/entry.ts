@@ -3,6 +3,7 @@
  * in a node's queue, which keeps the order of answers. Entries are used again.
  */
 import type { Block } from './block.ts';
+import type { Lane } from './lane.ts';
 
 /** Who is told what came of a command. */
 export interface ReplyTaker {
@@ -22,8 +23,14 @@ export type Loss = 'unsent' | 'unanswered';
 
 /** What the engine makes of a command, as far as it matters here. */
 export const READS_ONLY = 1;
-export const MAY_BLOCK = 2;
-export const WRITES = 4;
+/** Its client does not want to hear of it (CLIENT REPLY). */
+export const MUTED = 2;
+
+/** Whoever must not send its next command before one that is being repeated is answered. */
+export interface Holder {
+  hold(): void;
+  release(): void;
+}
 
 export class Entry {
   taker: ReplyTaker = NOBODY;
@@ -34,12 +41,15 @@ export class Entry {
   /** -1 for a command without a key. */
   slot = -1;
   flags = 0;
+  /** Where it is sent again; null: it belongs to one connection and is not repeated anywhere else. */
+  lane: Lane | null = null;
+  /** Whose next commands wait while this one is being repeated. */
+  holder: Holder | null = null;
+  isRepeated = false;
   /** Times it was sent. */
   tries = 0;
   /** Milliseconds of `performance.now()` after which it is not sent again; 0 before the first trouble. */
   deadline = 0;
-  /** When it was sent, of those that are timed; else 0. */
-  sentAt = 0;
   /** The next command of the same client. */
   next: Entry | null = null;
   /** The reply that came before its turn; null while there is none. */
@@ -47,10 +57,8 @@ export class Entry {
   isDone = false;
   /** Parts of its reply have gone to the client. */
   isStreaming = false;
-  /** Of the command table: what it counts as in the metrics. */
-  family = 0;
-  /** Whatever its taker needs to know about it. */
-  note: unknown = null;
+  /** Whatever its taker wants to know about it: which part of a whole it is. */
+  part = 0;
 }
 
 /** Takes what nobody waits for. */
@@ -74,14 +82,15 @@ export function freeEntry(entry: Entry): void {
   entry.block = null;
   entry.slot = -1;
   entry.flags = 0;
+  entry.lane = null;
+  entry.holder = null;
+  entry.isRepeated = false;
   entry.tries = 0;
   entry.deadline = 0;
-  entry.sentAt = 0;
   entry.next = null;
   entry.reply = null;
   entry.isDone = false;
   entry.isStreaming = false;
-  entry.family = 0;
-  entry.note = null;
+  entry.part = 0;
   if (free.length < KEPT_ENTRIES) free.push(entry);
 }

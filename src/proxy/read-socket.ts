@@ -30,7 +30,7 @@ export function connectSocket(host: string, port: number, onBytes: OnBytes): Soc
 
 /** A server whose connections come as handles, to be opened with `openAccepted`. */
 export function acceptingServer(onConnection: (accepted: Socket) => void): Server {
-  return createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: false }, onConnection);
+  return createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, onConnection);
 }
 
 /** The accepted connection as a socket whose bytes go to `onBytes`; the one the server made is used up. */
@@ -38,7 +38,7 @@ export function openAccepted(accepted: Socket, onBytes: OnBytes): Socket {
   const from = accepted as unknown as WithHandle;
   const handle = from._handle;
   from._handle = null;
-  const options = { handle, onread: onread(onBytes), allowHalfOpen: false } as SocketConstructorOpts;
+  const options = { handle, onread: onread(onBytes), allowHalfOpen: true } as unknown as SocketConstructorOpts;
   const socket = new Socket(options);
   socket.read(0); // begins to read
   return socket;

@@ -16,7 +16,7 @@ import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
 import { ReplyScanner } from '../resp/reply-scanner.ts';
 import { type Block, BLOCK_BYTES, releaseBlock, takeBlock } from './block.ts';
-import type { Entry } from './entry.ts';
+import { type Entry, freeEntry, type ReplyTaker, takeEntry } from './entry.ts';
 import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';
 import { flushAtEndOfTurn } from './turn.ts';
@@ -116,6 +116,18 @@ export class Upstream {
     block.holders -= 1; // `#enqueue` added the entry's own
   }
 
+  /** The next command may use a slot that is on its way to this node. */
+  ask(): void {
+    const entry = takeEntry();
+    entry.taker = SWALLOW;
+    this.send(entry, ASKING, 0, ASKING.length);
+  }
+
+  /** Writes bytes that are answered by pushes only (SUBSCRIBE in RESP3); lost with the connection. */
+  post(bytes: Buffer): void {
+    if (this.#state === 'ready') this.#socket.write(bytes);
+  }
+
   #enqueue(entry: Entry, block: Block, start: number, end: number): void {
     block.holders += 1;
     entry.block = block;
@@ -140,7 +152,7 @@ export class Upstream {
     if (block.used > this.#flushed) this.#waiting.push({ block, from: this.#flushed });
     this.#block = null;
     this.#flushed = 0;
-    block.holders -= 1; // its entries hold it; with none left it was flushed and answered: the collector may have it
+    releaseBlock(block); // its entries hold it on
   }
 
   flush(): void {
@@ -266,6 +278,21 @@ export function releaseEntryBlock(entry: Entry): void {
   releaseBlock(entry.block);
   entry.block = null;
 }
+
+const ASKING = encodeCommand(['ASKING']);
+
+/** For commands of ours whose answers say nothing. */
+export const SWALLOW: ReplyTaker = {
+  takesParts: () => false,
+  takeReply: (entry) => {
+    releaseEntryBlock(entry);
+    freeEntry(entry);
+  },
+  takeLoss: (entry) => {
+    releaseEntryBlock(entry);
+    freeEntry(entry);
+  },
+};
 
 /** `id` of the answer to HELLO. */
 function clientIdIn(reply: Reply): number {

@@ -1,0 +1,171 @@
+/** One command made of several: its parts go to several nodes, and one reply is made of theirs. */
+import { Decoder } from '../resp/decode.ts';
+import { encodeReply } from '../resp/encode-reply.ts';
+import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
+import { type Reply, ReplyError } from '../resp/reply.ts';
+import type { Client } from './client.ts';
+import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
+import type { Lane } from './lane.ts';
+import { finish, FROM_REPLICA, OUTCOME_UNKNOWN } from './sender.ts';
+
+const MINUS = 0x2d;
+
+/** Makes one reply of the replies of all parts, whose bytes are in the order of the parts. */
+export type Combine = (replies: Buffer[]) => Buffer;
+
+export class Gather implements ReplyTaker {
+  readonly #client: Client;
+  readonly #parent: Entry;
+  readonly #combine: Combine;
+  readonly #replies: Buffer[] = [];
+  #missing = 0;
+  #isSealed = false;
+
+  /** Takes its place in the order of the client's replies. */
+  constructor(client: Client, combine: Combine) {
+    this.#client = client;
+    this.#parent = client.enqueue();
+    this.#combine = combine;
+  }
+
+  /** Sends a part to the owner of the slot. */
+  send(slot: number, readsOnly: boolean, bytes: Buffer, from: number, to: number, lane: Lane = this.#client.lane): void {
+    const entry = takeEntry();
+    entry.taker = this;
+    entry.holder = this.#client;
+    entry.slot = slot;
+    entry.part = this.#replies.length;
+    if (readsOnly) entry.flags = this.#client.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
+    this.#replies.push(EMPTY);
+    this.#missing += 1;
+    this.#client.home.sender.send(entry, lane, bytes, from, to);
+  }
+
+  /** All parts were sent. */
+  seal(): void {
+    this.#isSealed = true;
+    this.#finishIfWhole();
+  }
+
+  takesParts(): boolean {
+    return false;
+  }
+
+  takeReply(entry: Entry, bytes: Buffer, from: number, to: number): void {
+    if (bytes[from] === MINUS && this.#client.home.sender.again(entry, bytes, from, to)) return;
+    this.#answered(entry, Buffer.from(bytes.subarray(from, to)));
+  }
+
+  takeLoss(entry: Entry, loss: Loss): void {
+    if (!this.#client.home.sender.lost(entry, loss)) this.#answered(entry, OUTCOME_UNKNOWN);
+  }
+
+  #answered(entry: Entry, reply: Buffer): void {
+    this.#replies[entry.part] = reply;
+    this.#missing -= 1;
+    finish(entry);
+    this.#finishIfWhole();
+  }
+
+  #finishIfWhole(): void {
+    if (this.#missing > 0 || !this.#isSealed) return;
+    this.#isSealed = false;
+    this.#client.complete(this.#parent, this.#combine(this.#replies));
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** The first error among replies; undefined without one. */
+export const firstError = (replies: readonly Buffer[]): Buffer | undefined => replies.find((reply) => reply[0] === MINUS);
+
+/** An error of any part, or what the replies make together. */
+export const unlessError =
+  (combine: Combine): Combine =>
+  (replies) =>
+    firstError(replies) ?? combine(replies);
+
+/** A whole reply as a value; its strings as bytes. */
+export function decodeReply(bytes: Buffer): Reply {
+  const decoder = new Decoder({ binary: true, elements: 64 * 1024 * 1024 });
+  decoder.push(bytes);
+  return decoder.next()!;
+}
+
+/** The integer of `:n`. */
+export const integerIn = (reply: Buffer): number => Number(reply.toString('latin1', 1, reply.length - 2));
+
+/** `:n` for the sum of the integers of all parts. */
+export const sumOf: Combine = unlessError((replies) =>
+  Buffer.from(`:${replies.reduce((sum, reply) => sum + integerIn(reply), 0)}\r\n`),
+);
+
+/** The first reply for all. */
+export const anyOf: Combine = unlessError((replies) => replies[0]!);
+
+/** The elements of all arrays (or sets), in one. */
+export const listOf: Combine = unlessError((replies) => {
+  const type = String.fromCharCode(replies[0]![0]!);
+  let count = 0;
+  const bodies = replies.map((reply) => {
+    const line = reply.indexOf('\r\n');
+    count += Number(reply.toString('latin1', 1, line));
+    return reply.subarray(line + 2);
+  });
+  return Buffer.concat([Buffer.from(`${type}${count}\r\n`), ...bodies]);
+});
+
+/** Sends the same command to every primary. */
+export function toAllPrimaries(client: Client, readsOnly: boolean, frame: Buffer, combine: Combine, lane?: Lane): void {
+  const gather = new Gather(client, combine);
+  for (const slot of slotsOfPrimaries(client)) gather.send(slot, readsOnly, frame, 0, frame.length, lane);
+  gather.seal();
+}
+
+/** A slot of each primary: a way to name the primary that stays true when it is replaced. Slot 0 alone while none is known. */
+export function slotsOfPrimaries(client: Client): number[] {
+  const { map } = client.home;
+  const slots = map.primaries().map((node) => map.owners.indexOf(node));
+  return slots.length > 0 ? slots : [0];
+}
+
+/** Asks the owner of a slot on behalf of the client, and waits; the client is not held. Error replies are values. */
+export function ask(client: Client, slot: number, args: readonly CommandArgument[], lane: Lane = client.lane): Promise<Reply> {
+  return new Promise((resolve) => {
+    const { sender } = client.home;
+    const entry = takeEntry();
+    entry.slot = slot;
+    entry.flags = READS_ONLY;
+    entry.taker = {
+      takesParts: () => false,
+      takeReply: (one, bytes, from, to) => {
+        if (bytes[from] === MINUS && sender.again(one, bytes, from, to)) return;
+        const reply = decodeReply(Buffer.from(bytes.subarray(from, to)));
+        finish(one);
+        resolve(reply);
+      },
+      takeLoss: (one, loss) => {
+        if (sender.lost(one, loss)) return;
+        finish(one);
+        resolve(new ReplyError(OUTCOME_UNKNOWN.toString('latin1', 1, OUTCOME_UNKNOWN.length - 2)));
+      },
+    };
+    const frame = encodeCommand(args);
+    sender.send(entry, lane, frame, 0, frame.length);
+  });
+}
+
+/**
+ * Work of several rounds for one command: its place in the order of replies is kept, and the client takes no other
+ * command until it is over.
+ */
+export function work(client: Client, task: () => Promise<Buffer>): void {
+  const entry = client.enqueue();
+  client.hold();
+  task()
+    .catch((error: unknown) => encodeReply(new ReplyError(`ERR ${(error as Error).message}`), 2))
+    .then((reply) => {
+      client.complete(entry, reply);
+      client.release();
+    });
+}

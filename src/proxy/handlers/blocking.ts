@@ -1,0 +1,134 @@
+/** Commands that may block: each on a connection that the client has for itself as long as it waits. */
+import type { Call, Handler } from '../call.ts';
+import type { Client } from '../client.ts';
+import { type Entry, type Loss, READS_ONLY, type ReplyTaker } from '../entry.ts';
+import type { Lane } from '../lane.ts';
+import { routeByKeys, slotOfKeys } from '../routing.ts';
+import { OUTCOME_UNKNOWN } from '../sender.ts';
+import type { Upstream } from '../upstream.ts';
+
+const MINUS = 0x2d;
+const TRY_PAUSE_MS = 20;
+
+const blocking: Handler = (call) => {
+  const found = slotOfKeys(call);
+  if ('error' in found) return call.error(found.error);
+  if (found.slot < 0) return call.forward(-1); // malformed: the engine says how
+  new Wait(call, found.slot).begin();
+};
+
+/** One command that waits at a node, wherever its slot goes meanwhile. */
+export class Wait implements ReplyTaker {
+  readonly #client: Client;
+  readonly #entry: Entry;
+  readonly #lane: Lane;
+  readonly #frame: Buffer;
+  readonly #slot: number;
+  readonly #readsOnly: boolean;
+  readonly #since = performance.now();
+  #node = -1;
+  #upstream: Upstream | null = null;
+  #isOver = false;
+
+  constructor(call: Call, slot: number) {
+    this.#client = call.client;
+    this.#frame = call.frame();
+    this.#slot = slot;
+    this.#readsOnly = call.command.readsOnly;
+    this.#lane = call.client.lane;
+    this.#entry = call.client.enqueue();
+    this.#entry.taker = this;
+    this.#client.hold();
+    this.#client.blockedOn = this;
+  }
+
+  begin(): void {
+    if (this.#isOver) return;
+    this.#node = this.#client.home.map.owners[this.#slot]!;
+    const upstream = this.#node < 0 ? null : this.#lane.borrow(this.#node);
+    this.#upstream = upstream;
+    if (upstream === null) return this.#later();
+    upstream.send(this.#entry, this.#frame, 0, this.#frame.length);
+  }
+
+  /** The engine's id of the connection it waits on; 0 when it does not wait at a node now. */
+  get engineClientId(): number {
+    return this.#upstream?.clientId ?? 0;
+  }
+
+  get node(): number {
+    return this.#node;
+  }
+
+  takesParts(): boolean {
+    return false;
+  }
+
+  takeReply(_: Entry, bytes: Buffer, from: number, to: number): void {
+    if (this.#isOver) return;
+    if (bytes[from] === MINUS && mayPass(bytes.toString('latin1', from + 1, Math.min(to, from + 64)))) return this.#later();
+    const reply = Buffer.from(bytes.subarray(from, to));
+    if (this.#upstream) this.#lane.giveBack(this.#node, this.#upstream);
+    this.#end(reply);
+  }
+
+  takeLoss(_: Entry, loss: Loss): void {
+    if (this.#isOver) return;
+    if (loss === 'unsent' || this.#readsOnly) this.#later();
+    else this.#end(OUTCOME_UNKNOWN);
+  }
+
+  /** Its client is gone. */
+  abandon(): void {
+    this.#isOver = true;
+    this.#upstream?.close();
+  }
+
+  #later(): void {
+    this.#upstream = null;
+    const { home, isClosed } = this.#client;
+    home.suspect();
+    if (isClosed) return;
+    if (performance.now() - this.#since > home.limits.waitMs && home.map.owners[this.#slot]! < 0) return this.#end(NOBODY_SERVES);
+    setTimeout(() => this.begin(), TRY_PAUSE_MS);
+  }
+
+  #end(reply: Buffer): void {
+    this.#isOver = true;
+    const client = this.#client;
+    client.blockedOn = null;
+    this.#entry.taker = client;
+    this.#entry.lane = null;
+    client.complete(this.#entry, reply);
+    client.release();
+  }
+}
+
+const NOBODY_SERVES = Buffer.from('-CLUSTERDOWN the slot has no primary; nothing was done. Try again later\r\n');
+
+/** Errors that say: not here, or not yet. */
+const mayPass = (text: string): boolean =>
+  /^(MOVED|CLUSTERDOWN|LOADING|READONLY|MASTERDOWN|TRYAGAIN|UNBLOCKED force) /.test(text);
+
+/** XREAD and XREADGROUP block only when asked to. */
+const perhaps: Handler = (call) => {
+  for (let index = 1; index < call.argc; index += 1) {
+    const word = call.lengthOf(index) === 5 || call.lengthOf(index) === 7 ? call.upper(index) : '';
+    if (word === 'STREAMS') break;
+    if (word === 'BLOCK') return blocking(call);
+  }
+  routeByKeys(call);
+};
+
+export const BLOCKING_HANDLERS: Readonly<Record<string, Handler>> = {
+  blpop: blocking,
+  brpop: blocking,
+  blmove: blocking,
+  blmpop: blocking,
+  brpoplpush: blocking,
+  bzpopmin: blocking,
+  bzpopmax: blocking,
+  bzmpop: blocking,
+  xread: perhaps,
+  xreadgroup: perhaps,
+};

@@ -1,0 +1,284 @@
+/**
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH. A transaction is kept here and sent with EXEC as one run of commands on the
+ * connection that all share: between MULTI and EXEC nothing is carried out, so nothing needs to be undone, and one that
+ * meets an owner that has just lost the slot is sent again. With WATCH it goes over the connection that watches.
+ */
+import { encodeCommand } from '../../resp/encode.ts';
+import { encodeReply, NULL_ARRAY } from '../../resp/encode-reply.ts';
+import type { Call, Handler } from '../call.ts';
+import type { Client } from '../client.ts';
+import { FLAGS } from '../commands/facts.ts';
+import { type Entry, type Loss, type ReplyTaker, takeEntry } from '../entry.ts';
+import { slotsOfPrimaries } from '../gather.ts';
+import type { Lane } from '../lane.ts';
+import { crossSlot, slotOfKeys } from '../routing.ts';
+import { finish, OUTCOME_UNKNOWN } from '../sender.ts';
+import type { Transaction, Watch } from '../session.ts';
+import { SWALLOW, type Upstream } from '../upstream.ts';
+
+const MULTI = encodeCommand(['MULTI']);
+const EXEC = encodeCommand(['EXEC']);
+const UNWATCH = encodeCommand(['UNWATCH']);
+const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
+const MINUS = 0x2d;
+/** Times a transaction is sent again because the slot was on its way. */
+const MAX_TRIES = 200;
+const TRY_PAUSE_MS = 20;
+
+/** Of the commands the endpoint answers itself, those that a node can answer as well within a transaction. */
+const ANSWERED_BY_NODES = new Set([
+  ...['ping', 'echo', 'time', 'publish', 'eval', 'eval_ro', 'evalsha', 'evalsha_ro', 'randomkey', 'lastsave', 'lolwut'],
+  ...['command', 'unwatch'],
+]);
+
+const multi: Handler = (call) => {
+  const { session, client } = call;
+  if (session.transaction) {
+    session.transaction.isSpoilt = true;
+    return call.error('ERR MULTI calls can not be nested');
+  }
+  session.transaction = { frames: [], bytes: 0, slot: -1, key: null, isSpoilt: false, db: null };
+  client.isPlain = false;
+  call.ok();
+};
+
+/** Takes a command into the transaction, or refuses it in the engine's words; EXEC is refused then. */
+export function queueCommand(call: Call): void {
+  const transaction = call.session.transaction!;
+  const refusal = whyNotQueued(call, transaction);
+  if (refusal !== null) {
+    transaction.isSpoilt = true;
+    return call.error(refusal);
+  }
+  transaction.frames.push(call.frame());
+  transaction.bytes += call.to - call.from;
+  call.client.reply('+QUEUED\r\n');
+}
+
+function whyNotQueued(call: Call, transaction: Transaction): string | null {
+  const { command, home } = call;
+  if ((command.facts.flags & FLAGS.no_multi) !== 0) return 'ERR Command not allowed inside a transaction';
+  const { kind } = command.policy;
+  if (kind === 'refuse') return `ERR '${command.name}' is not possible through the endpoint: ${command.policy.remedy}`;
+  if (transaction.bytes + call.to - call.from > home.limits.transactionBytes) {
+    return `ERR the transaction is larger than the limit of ${home.limits.transactionBytes} bytes`;
+  }
+  if (command.name === 'select') {
+    transaction.db = Number(call.text(1));
+    return null;
+  }
+  if (kind === 'own' && !ANSWERED_BY_NODES.has(command.name) && !command.name.startsWith('pubsub|')) {
+    return `ERR '${command.name.replace('|', ' ')}' is answered by the endpoint and cannot be in a transaction: send it before MULTI`;
+  }
+  if (kind === 'all' && slotsOfPrimaries(call.client).length > 1) {
+    return `ERR '${command.name.replace('|', ' ')}' works on every shard and cannot be in a transaction: send it before or after`;
+  }
+  const found = slotOfKeys(call);
+  if ('error' in found) return found.error;
+  if (found.slot < 0) return null;
+  const key = call.arg(found.key);
+  if (transaction.slot >= 0 && transaction.slot !== found.slot) return crossSlot(transaction.key!, key);
+  if (transaction.slot < 0) {
+    transaction.slot = found.slot;
+    transaction.key = Buffer.from(key);
+  }
+  return null;
+}
+
+const discard: Handler = (call) => {
+  if (!call.session.transaction) return call.error('ERR DISCARD without MULTI');
+  endTransaction(call.client);
+  endWatch(call.client);
+  call.ok();
+};
+
+function endTransaction(client: Client): void {
+  client.session.transaction = null;
+  client.updatePlain();
+}
+
+const exec: Handler = (call) => {
+  const { session, client } = call;
+  const { transaction, watch } = session;
+  if (!transaction) return call.error('ERR EXEC without MULTI');
+  endTransaction(client);
+  if (transaction.isSpoilt) {
+    endWatch(client);
+    return call.error(ABORTED);
+  }
+  if (watch && (watch.isLost || watch.upstream.isClosed)) {
+    session.watch = null;
+    return call.answer(NULL_ARRAY);
+  }
+  new Run(client, transaction, watch).begin();
+};
+
+/** Sends a transaction, as often as it takes. */
+class Run implements ReplyTaker {
+  readonly #client: Client;
+  readonly #transaction: Transaction;
+  readonly #watch: Watch | null;
+  readonly #parent: Entry;
+  #lane: Lane;
+  #tries = 0;
+  /** The first error that a command met while it was queued at the node. */
+  #queueError: Buffer | null = null;
+  #missing = 0;
+  #lost: Loss | null = null;
+  #own: { upstream: Upstream; node: number } | null = null;
+
+  constructor(client: Client, transaction: Transaction, watch: Watch | null) {
+    this.#client = client;
+    this.#transaction = transaction;
+    this.#watch = watch;
+    this.#parent = client.enqueue();
+    this.#lane = client.lane;
+    client.hold();
+  }
+
+  begin(): void {
+    const upstream = this.#way();
+    if (upstream === null) return this.#later();
+    const { frames } = this.#transaction;
+    this.#queueError = null;
+    this.#lost = null;
+    this.#missing = frames.length + 2;
+    if (this.#watch && this.#watch.db !== this.#client.session.db) {
+      this.#watch.db = this.#client.session.db;
+      sendSwallowed(upstream, encodeCommand(['SELECT', this.#watch.db]));
+    }
+    this.#send(upstream, MULTI, 0);
+    for (const frame of frames) this.#send(upstream, frame, 1);
+    this.#send(upstream, EXEC, 2);
+  }
+
+  /** The connection that watches; one of its own when the transaction changes its database; else the shared one. */
+  #way(): Upstream | null {
+    if (this.#watch) return this.#watch.upstream;
+    const { map, sender } = this.#client.home;
+    const node = this.#transaction.slot < 0 ? sender.home : map.owners[this.#transaction.slot]!;
+    if (node < 0) return null;
+    if (this.#transaction.db === null) return this.#lane.toPrimary(node);
+    const upstream = this.#lane.borrow(node);
+    this.#own = upstream && { upstream, node };
+    return upstream;
+  }
+
+  #send(upstream: Upstream, bytes: Buffer, part: number): void {
+    const entry = takeEntry();
+    entry.taker = this;
+    entry.part = part;
+    upstream.send(entry, bytes, 0, bytes.length);
+  }
+
+  takesParts(): boolean {
+    return false;
+  }
+
+  takeReply(entry: Entry, bytes: Buffer, from: number, to: number): void {
+    const { part } = entry;
+    finish(entry);
+    this.#missing -= 1;
+    if (part < 2) {
+      if (bytes[from] === MINUS) this.#queueError ??= Buffer.from(bytes.subarray(from, to));
+      return;
+    }
+    if (this.#queueError !== null && mayPass(this.#queueError)) return this.#later();
+    // Another error of a command stands for itself in a transaction of one; of several, EXEC's own says it.
+    this.#end(Buffer.from(bytes.subarray(from, to)));
+  }
+
+  takeLoss(entry: Entry, loss: Loss): void {
+    finish(entry);
+    this.#missing -= 1;
+    this.#lost = loss === 'unanswered' ? loss : (this.#lost ?? loss);
+    if (this.#missing > 0) return;
+    // Nothing was carried out as long as the end of it was not sent.
+    if (this.#watch) this.#end(loss === 'unsent' ? encodeReply(NULL_ARRAY, this.#client.session.resp) : OUTCOME_UNKNOWN);
+    else if (loss === 'unsent') this.#later();
+    else this.#end(OUTCOME_UNKNOWN);
+  }
+
+  #later(): void {
+    this.#giveBack();
+    this.#client.home.suspect();
+    this.#tries += 1;
+    if (this.#watch || this.#client.isClosed) return this.#end(encodeReply(NULL_ARRAY, this.#client.session.resp));
+    if (this.#tries > MAX_TRIES) return this.#end(this.#queueError ?? NOBODY_SERVES);
+    setTimeout(() => this.begin(), TRY_PAUSE_MS);
+  }
+
+  #giveBack(): void {
+    this.#own?.upstream.close(); // its database is another one now
+    this.#own = null;
+  }
+
+  #end(reply: Buffer): void {
+    this.#giveBack();
+    const client = this.#client;
+    if (this.#watch) endWatch(client, false);
+    const { db } = this.#transaction;
+    if (db !== null && reply[0] !== MINUS) client.changeIdentity({ db });
+    client.complete(this.#parent, reply);
+    client.release();
+  }
+}
+
+const NOBODY_SERVES = Buffer.from('-CLUSTERDOWN the slot of the transaction has no primary; nothing was done. Try again later\r\n');
+
+const PASSING = ['-MOVED ', '-CLUSTERDOWN ', '-LOADING ', '-TRYAGAIN ', '-READONLY ', '-ASK ', '-MASTERDOWN '];
+const mayPass = (error: Buffer): boolean => PASSING.some((code) => error.toString('latin1', 0, 16).startsWith(code));
+
+function sendSwallowed(upstream: Upstream, bytes: Buffer): void {
+  const entry = takeEntry();
+  entry.taker = SWALLOW;
+  upstream.send(entry, bytes, 0, bytes.length);
+}
+
+const watch: Handler = (call) => {
+  const { session, client, home } = call;
+  if (session.transaction) {
+    session.transaction.isSpoilt = true;
+    return call.error('ERR WATCH inside MULTI is not allowed');
+  }
+  const found = slotOfKeys(call);
+  if ('error' in found) return call.error(found.error);
+  const node = home.map.owners[found.slot]!;
+  const known = session.watch;
+  if (known && known.node !== node && !known.isLost) return call.error(crossSlot(known.key, call.arg(found.key)));
+  const upstream = known?.upstream ?? (node < 0 ? null : client.lane.borrow(node));
+  if (upstream === null) return call.error('CLUSTERDOWN the primary of these keys cannot be reached; nothing was done. Try again later');
+  session.watch ??= {
+    ...{ upstream, lane: client.lane, node, db: session.db, key: Buffer.from(call.arg(found.key)) },
+    ...{ slot: found.slot, isLost: false },
+  };
+  const entry = client.enqueue();
+  entry.taker = {
+    takesParts: () => false,
+    takeReply: (one, bytes, from, to) => client.takeReply(one, bytes, from, to, true),
+    // EXEC will say that keys may have been changed.
+    takeLoss: (one) => {
+      if (session.watch) session.watch.isLost = true;
+      client.complete(one, Buffer.from('+OK\r\n'));
+    },
+  };
+  if (upstream.isClosed) entry.taker.takeLoss(entry, 'unsent');
+  else upstream.send(entry, call.bytes, call.from, call.to);
+};
+
+/** Nothing is watched any more; the connection goes back unless something of it is still under way. */
+export function endWatch(client: Client, needsUnwatch = true): void {
+  const { watch: ended } = client.session;
+  client.session.watch = null;
+  if (!ended || ended.upstream.isClosed) return;
+  if (client.isClosed || ended.db !== ended.lane.identity.db) return ended.upstream.close();
+  if (needsUnwatch) sendSwallowed(ended.upstream, UNWATCH);
+  ended.lane.giveBack(ended.node, ended.upstream);
+}
+
+const unwatch: Handler = (call) => {
+  endWatch(call.client);
+  call.ok();
+};
+
+export const TRANSACTION_HANDLERS: Readonly<Record<string, Handler>> = { multi, exec, discard, watch, unwatch };

@@ -1,0 +1,86 @@
+/** What clients of one database share, and what they need of each other. */
+import type { CommandScanner } from '../resp/command-scanner.ts';
+import type { CommandArgument } from '../resp/encode.ts';
+import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
+import type { Command } from './commands/command-index.ts';
+import type { Lane, LaneIdentity } from './lane.ts';
+import type { Limits } from './limits.ts';
+import type { ScriptCache } from './script-cache.ts';
+import type { Sender } from './sender.ts';
+import type { Session } from './session.ts';
+import type { SlotMap } from './slot-map.ts';
+
+/** A client as others see it. */
+export interface Peer {
+  readonly session: Session;
+  readonly isClosed: boolean;
+  readonly inFlight: number;
+  readonly unread: number;
+  close(): void;
+  closeAfterReplies(): void;
+}
+
+export interface Counts {
+  accepted: number;
+  rejected: number;
+  bytesIn: number;
+  bytesOut: number;
+  errorReplies: number;
+  protocolErrors: number;
+  slowClients: number;
+}
+
+/** Takes the commands that are not plain. */
+export interface Dispatcher<C> {
+  dispatch(client: C, command: Command, scanner: CommandScanner, bytes: Buffer, from: number, to: number): void;
+  unknown(client: C, scanner: CommandScanner, bytes: Buffer, from: number): void;
+}
+
+/** Asks the other workers of the endpoint the same question. */
+export type AskOthers = (question: WorkerQuestion) => Promise<string[]>;
+
+/** What one worker can be asked about its clients of a database. */
+export type WorkerQuestion =
+  | { ask: 'list'; database: string; args: string[] }
+  | { ask: 'kill'; database: string; args: string[] }
+  | { ask: 'unblock'; database: string; args: string[] }
+  | { ask: 'counts'; database: string };
+
+export interface Home {
+  /** Milliseconds since the epoch, a tenth of a second exact. */
+  readonly now: number;
+  readonly startedAt: number;
+  readonly engineVersion: string;
+  /** The user `default` needs no password. */
+  readonly entersFreely: boolean;
+  /** The database's own policy sends reads to replicas. */
+  readonly readsReplicasByDefault: boolean;
+  readonly database: EndpointDatabase;
+  readonly map: SlotMap;
+  readonly sender: Sender;
+  readonly limits: Limits;
+  readonly counts: Counts;
+  /** Commands taken, by the command's number. */
+  readonly operations: Float64Array;
+  readonly scripts: ScriptCache;
+  // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other
+  readonly dispatcher: Dispatcher<any>;
+  readonly peers: ReadonlyMap<number, Peer>;
+  /** Of clients that have not said who they are: leads nowhere. */
+  readonly strangersLane: Lane;
+  /** Of Valkeeper's own user: for what the endpoint itself asks nodes. */
+  readonly adminLane: Lane;
+  readonly askOthers: AskOthers;
+  /** The shared lane; whoever takes it leaves it. */
+  joinLane(identity: LaneIdentity): Lane;
+  /** A lane of the client's own; pushes on it go to `push`. */
+  openOwnLane(
+    identity: LaneIdentity,
+    setup: readonly (readonly CommandArgument[])[],
+    events: { push(bytes: Buffer, from: number, to: number): void; lost(): void },
+  ): Lane;
+  leaveLane(lane: Lane): void;
+  /** The slot map may be wrong. */
+  suspect(): void;
+  forget(client: Peer): void;
+}

@@ -1,0 +1,186 @@
+/**
+ * What clients with the same user, database number and protocol version share: one connection to each node, opened when
+ * first needed. A private lane (`isShared` false) belongs to one client whose connections differ from everybody else's.
+ */
+import type { CommandArgument } from '../resp/encode.ts';
+import type { NodePlace, SlotMap } from './slot-map.ts';
+import { Upstream } from './upstream.ts';
+
+/** After a connection that could not be made: how long until the next try. */
+const RETRY_MS = 20;
+const LONGEST_RETRY_MS = 500;
+
+export interface LaneIdentity {
+  user: string;
+  /** Null: the user enters without. */
+  password: string | null;
+  db: number;
+  resp: 2 | 3;
+}
+
+export interface LaneEvents {
+  /** A node's connection is ready: what waits for it may be sent. */
+  nodeReady(): void;
+  /** A node's connection ended. */
+  nodeLost(node: NodePlace): void;
+  /** Out of band data for the lane's client. */
+  push(bytes: Buffer, from: number, to: number): void;
+}
+
+interface Way {
+  upstream: Upstream | null;
+  failures: number;
+  retryAt: number;
+}
+
+export class Lane {
+  readonly identity: LaneIdentity;
+  readonly isShared: boolean;
+  /** Clients that use it; kept by the owner. */
+  clients = 0;
+  /** Why the engine did not let us in, if it did not: the user's password was changed. */
+  refusal: string | null = null;
+  readonly #map: SlotMap;
+  readonly #events: LaneEvents;
+  readonly #extraSetup: readonly (readonly CommandArgument[])[];
+  readonly #primaries: (Way | undefined)[] = [];
+  readonly #replicas: (Way | undefined)[] = [];
+  readonly #idle = new Map<number, Upstream[]>();
+  readonly #borrowed = new Set<Upstream>();
+  #closed = false;
+
+  constructor(
+    identity: LaneIdentity,
+    map: SlotMap,
+    events: LaneEvents,
+    { isShared = true, extraSetup = [] as readonly (readonly CommandArgument[])[] } = {},
+  ) {
+    this.identity = identity;
+    this.isShared = isShared;
+    this.#map = map;
+    this.#events = events;
+    this.#extraSetup = extraSetup;
+  }
+
+  /** The shared connection to a primary; null while it cannot be made. */
+  toPrimary(index: number): Upstream | null {
+    const way = this.#primaries[index];
+    if (way !== undefined && way.upstream !== null) return way.upstream;
+    return this.#open(this.#primaries, index, []);
+  }
+
+  /** The shared connection to a node that may answer reads though it is a replica. */
+  toReplica(index: number): Upstream | null {
+    const way = this.#replicas[index];
+    if (way !== undefined && way.upstream !== null) return way.upstream;
+    return this.#open(this.#replicas, index, [['READONLY']]);
+  }
+
+  /** A connection that nobody else uses until it is given back; null when the node cannot be reached now. */
+  borrow(index: number): Upstream | null {
+    for (const idle = this.#idle.get(index) ?? []; idle.length > 0; ) {
+      const upstream = idle.pop()!;
+      if (upstream.isClosed) continue;
+      this.#borrowed.add(upstream);
+      return upstream;
+    }
+    const way = this.#primaries[index];
+    if (way && way.failures > 0 && way.retryAt > performance.now()) return null;
+    const upstream = this.#connect(index, [], (refusal) => {
+      this.#borrowed.delete(upstream);
+      if (refusal !== null) this.refusal = refusal;
+      this.#events.nodeLost(this.#map.nodes[index]!);
+    });
+    this.#borrowed.add(upstream);
+    return upstream;
+  }
+
+  /** Takes a borrowed connection back: nothing is under way on it, and it is as it was. */
+  giveBack(index: number, upstream: Upstream): void {
+    this.#borrowed.delete(upstream);
+    if (upstream.isClosed) return;
+    const idle = this.#idle.get(index) ?? [];
+    this.#idle.set(index, idle);
+    if (idle.length < IDLE_KEPT && !this.#closed) idle.push(upstream);
+    else upstream.close();
+  }
+
+  /** Every open shared connection, with the index of its node. */
+  *open(): Generator<[number, Upstream]> {
+    for (const ways of [this.#primaries, this.#replicas]) {
+      for (const [index, way] of ways.entries()) if (way?.upstream) yield [index, way.upstream];
+    }
+  }
+
+  get openCount(): number {
+    return [...this.open()].length + this.#borrowed.size + [...this.#idle.values()].flat().length;
+  }
+
+  /** Ends the connection to a node that is no longer what it was. */
+  drop(index: number): void {
+    for (const ways of [this.#primaries, this.#replicas]) ways[index]?.upstream?.close();
+    for (const upstream of this.#idle.get(index) ?? []) upstream.close();
+    this.#idle.delete(index);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const [, upstream] of [...this.open()]) upstream.close();
+    for (const upstream of [...this.#idle.values()].flat()) upstream.close();
+    for (const upstream of [...this.#borrowed]) upstream.close();
+  }
+
+  #open(ways: (Way | undefined)[], index: number, extra: readonly (readonly CommandArgument[])[]): Upstream | null {
+    const way = ways[index] ?? { upstream: null, failures: 0, retryAt: 0 };
+    ways[index] = way;
+    if (this.#closed || way.retryAt > performance.now()) return null;
+    let wasReady = false;
+    way.upstream = this.#connect(
+      index,
+      extra,
+      (refusal) => {
+        way.upstream = null;
+        way.failures = wasReady ? 0 : way.failures + 1;
+        way.retryAt = wasReady ? 0 : performance.now() + Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** (way.failures - 1));
+        if (refusal !== null) this.refusal = refusal;
+        this.#events.nodeLost(this.#map.nodes[index]!);
+      },
+      () => {
+        wasReady = true;
+        way.failures = 0;
+        this.refusal = null;
+      },
+    );
+    return way.upstream;
+  }
+
+  #connect(
+    index: number,
+    extra: readonly (readonly CommandArgument[])[],
+    closed: (refusal: string | null) => void,
+    ready: () => void = () => {},
+  ): Upstream {
+    const { host, port } = this.#map.nodes[index]!;
+    const setup = [...setupOf(this.identity), ...this.#extraSetup, ...extra];
+    return new Upstream(
+      { host, port, setup },
+      {
+        upstreamReady: () => {
+          ready();
+          this.#events.nodeReady();
+        },
+        upstreamClosed: (_, refusal) => closed(refusal),
+        upstreamPush: (_, bytes, from, to) => this.#events.push(bytes, from, to),
+      },
+    );
+  }
+}
+
+/** Borrowed connections that are kept for the next borrower, a node. */
+const IDLE_KEPT = 16;
+
+function setupOf({ user, password, db, resp }: LaneIdentity): CommandArgument[][] {
+  const auth = password === null ? [] : ['AUTH', user, password];
+  const hello: CommandArgument[] = ['HELLO', resp, ...auth, 'SETNAME', 'valkeeper-endpoint'];
+  return db === 0 ? [hello] : [hello, ['SELECT', db]];
+}

@@ -1,0 +1,43 @@
+/** Every limit of an endpoint, for one database in one worker. What happens at each is said beside it. */
+export interface Limits {
+  /** Clients at once; the next is told so and closed. */
+  clients: number;
+  /** Bytes of one command: the client is told so and closed. */
+  commandBytes: number;
+  /** Commands of one client that wait for replies: it is read no further until some are answered. */
+  inFlightPerClient: number;
+  /** Bytes of replies that a client has not taken: it is read no further ... */
+  replyBytesPause: number;
+  /** ... and closed. */
+  replyBytesClose: number;
+  /** Commands that cannot be sent now, and their bytes: what is more is answered with an error. */
+  waitingCommands: number;
+  waitingBytes: number;
+  /** How long they wait at the most. */
+  waitMs: number;
+  /** Bytes of a transaction: it is refused. */
+  transactionBytes: number;
+  /** Bytes of scripts kept for EVALSHA: the oldest go. */
+  scriptBytes: number;
+  /** All memory of commands and replies that are under way: the client that adds to it is closed. */
+  totalBytes: number;
+  /** A client that says nothing for so long is closed; 0: never. */
+  idleMs: number;
+}
+
+const MIB = 1024 ** 2;
+
+export const DEFAULT_LIMITS: Limits = {
+  clients: 20_000,
+  commandBytes: 512 * MIB,
+  inFlightPerClient: 4_096,
+  replyBytesPause: MIB,
+  replyBytesClose: 256 * MIB,
+  waitingCommands: 100_000,
+  waitingBytes: 64 * MIB,
+  waitMs: 10_000,
+  transactionBytes: 64 * MIB,
+  scriptBytes: 16 * MIB,
+  totalBytes: 2048 * MIB,
+  idleMs: 0,
+};

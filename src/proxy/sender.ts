@@ -1,0 +1,245 @@
+/**
+ * Brings a command to the node that owns its slot, however often the owner changes on the way:
+ *
+ *     send -> owner's connection -> answer
+ *       |         MOVED, ASK -> the other node
+ *       |         CLUSTERDOWN, LOADING, READONLY ... -> waits, again
+ *       |         connection lost -> unsent or only reading: waits, again; else its client is told
+ *       '-> no owner, or not reachable: waits for the slot map or the connection, bounded in time, number and bytes
+ */
+import { SLOT_COUNT } from '../domain/slots.ts';
+import { releaseBlock, takeBlock } from './block.ts';
+import { type Entry, freeEntry, type Loss, READS_ONLY } from './entry.ts';
+import type { Lane } from './lane.ts';
+import type { Limits } from './limits.ts';
+import type { NodePlace, SlotMap } from './slot-map.ts';
+import { releaseEntryBlock, type Upstream } from './upstream.ts';
+
+/** Between two looks at what waits, when nothing else wakes it. */
+const WAIT_STEP_MS = 20;
+/** Redirections of one command, one after the other without a pause. */
+const MAX_REDIRECTIONS = 8;
+
+/** First words of errors that pass by themselves. */
+const PASSING = new Set(['CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY', 'TRYAGAIN']);
+
+export interface SenderCounts {
+  redirections: number;
+  waited: number;
+  unknownOutcomes: number;
+  refusedWaits: number;
+}
+
+/** Which copy answers a read; null: the primary. */
+export type ChooseReplica = (slot: number, primary: number) => number | null;
+
+export class Sender {
+  readonly counts: SenderCounts = { redirections: 0, waited: 0, unknownOutcomes: 0, refusedWaits: 0 };
+  readonly #map: SlotMap;
+  readonly #limits: Limits;
+  /** The slot map may be wrong: it is to be asked for. */
+  readonly #suspect: () => void;
+  readonly #chooseReplica: ChooseReplica;
+  #waiting: Entry[] = [];
+  #waitingBytes = 0;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(map: SlotMap, limits: Limits, suspect: () => void, chooseReplica: ChooseReplica) {
+    this.#map = map;
+    this.#limits = limits;
+    this.#suspect = suspect;
+    this.#chooseReplica = chooseReplica;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Where commands without a key go, and where publishers and subscribers meet: the owner of the first slot. */
+  get home(): number {
+    return this.#map.owners[0]!;
+  }
+
+  /** Sends the command that lies in these bytes. `entry` has slot, flags, taker and holder; `lane` is where it goes. */
+  send(entry: Entry, lane: Lane, bytes: Buffer, from: number, to: number): void {
+    entry.lane = lane;
+    const upstream = this.#wayOf(entry, lane);
+    if (upstream !== null) upstream.send(entry, bytes, from, to);
+    else {
+      const block = takeBlock(to - from);
+      bytes.copy(block.bytes, 0, from, to);
+      block.used = to - from;
+      entry.block = block;
+      entry.start = 0;
+      entry.end = to - from;
+      this.#wait(entry);
+    }
+  }
+
+  #wayOf(entry: Entry, lane: Lane): Upstream | null {
+    const owner = this.#map.owners[entry.slot < 0 ? 0 : entry.slot]!;
+    if (owner < 0) return null;
+    if ((entry.flags & (READS_ONLY | FROM_REPLICA)) === (READS_ONLY | FROM_REPLICA)) {
+      const replica = this.#chooseReplica(entry.slot, owner);
+      const upstream = replica === null ? null : lane.toReplica(replica);
+      if (upstream !== null) return upstream;
+    }
+    return lane.toPrimary(owner);
+  }
+
+  /**
+   * What to do with an error reply.
+   * @returns whether the command was sent again; else the error is the reply
+   */
+  again(entry: Entry, bytes: Buffer, from: number, to: number): boolean {
+    const { lane } = entry;
+    if (lane === null || entry.isStreaming) return false;
+    const second = bytes[from + 1];
+    // Errors of everyday life begin with E, W or N: nothing to look at more closely.
+    if (second === 0x45 || second === 0x57 || second === 0x4e) return false;
+    const text = bytes.toString('latin1', from + 1, to - 2);
+    const [code, slot, address] = text.split(' ');
+    if (code === 'MOVED' || code === 'ASK') return this.#redirect(entry, lane, code, Number(slot), address ?? '');
+    // A blocked client is let go when its node is no primary any more; CLIENT UNBLOCK says it in other words.
+    if (!PASSING.has(code!) && !text.startsWith('UNBLOCKED force')) return false;
+    this.#suspect();
+    if (this.#isLate(entry)) return false;
+    this.#wait(entry);
+    return true;
+  }
+
+  #redirect(entry: Entry, lane: Lane, code: string, slot: number, address: string): boolean {
+    this.counts.redirections += 1;
+    this.#suspect();
+    const colon = address.lastIndexOf(':');
+    const node = this.#map.at(address.slice(0, colon), Number(address.slice(colon + 1)));
+    if (this.#isLate(entry)) return false;
+    if (!node || entry.tries > MAX_REDIRECTIONS || !(slot >= 0 && slot < SLOT_COUNT)) {
+      entry.tries = 0;
+      this.#wait(entry);
+      return true;
+    }
+    if (code === 'MOVED') this.#map.moved(slot, node);
+    const upstream = lane.toPrimary(node.index);
+    if (upstream === null) {
+      this.#wait(entry);
+      return true;
+    }
+    this.#hold(entry);
+    if (code === 'ASK') upstream.ask();
+    this.#resend(entry, upstream);
+    return true;
+  }
+
+  /**
+   * There will be no answer to the command.
+   * @returns whether it is sent again; else its client must be told that nobody knows what came of it
+   */
+  lost(entry: Entry, loss: Loss): boolean {
+    const mayRepeat = entry.lane !== null && (loss === 'unsent' || (entry.flags & READS_ONLY) !== 0);
+    if (!mayRepeat || entry.isStreaming || this.#isLate(entry)) {
+      if (loss === 'unanswered') this.counts.unknownOutcomes += 1;
+      return false;
+    }
+    this.#wait(entry);
+    return true;
+  }
+
+  /** What waits is looked at now: a connection or another slot map has come. */
+  wake(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    const now = performance.now();
+    for (const entry of waiting) {
+      const upstream = this.#wayOf(entry, entry.lane!);
+      if (upstream !== null) this.#resend(entry, upstream);
+      else if (now > entry.deadline || entry.lane!.refusal !== null) this.#giveUp(entry);
+      else this.#keep(entry);
+    }
+  }
+
+  /** Nothing waits any more: everybody is told. */
+  close(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (this.#timer) clearTimeout(this.#timer);
+    for (const entry of waiting) this.#giveUp(entry);
+  }
+
+  #isLate(entry: Entry): boolean {
+    const now = performance.now();
+    if (entry.deadline === 0) entry.deadline = now + this.#limits.waitMs;
+    return now > entry.deadline;
+  }
+
+  #resend(entry: Entry, upstream: Upstream): void {
+    const { block, start, end } = entry;
+    upstream.send(entry, block!.bytes, start, end); // the entry holds another block afterwards
+    releaseBlock(block!);
+  }
+
+  #hold(entry: Entry): void {
+    if (entry.isRepeated) return;
+    entry.isRepeated = true;
+    entry.holder?.hold();
+  }
+
+  #wait(entry: Entry): void {
+    this.#isLate(entry); // begins its time
+    this.#hold(entry);
+    this.counts.waited += 1;
+    const size = entry.end - entry.start;
+    const { waitingCommands, waitingBytes } = this.#limits;
+    if (this.#waiting.length >= waitingCommands || this.#waitingBytes + size > waitingBytes) {
+      this.counts.refusedWaits += 1;
+      this.#giveUp(entry);
+      return;
+    }
+    this.#keep(entry);
+  }
+
+  #keep(entry: Entry): void {
+    this.#waiting.push(entry);
+    this.#waitingBytes += entry.end - entry.start;
+    this.#suspect();
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.wake();
+    }, WAIT_STEP_MS);
+  }
+
+  #giveUp(entry: Entry): void {
+    const { refusal } = entry.lane!;
+    const text = refusal ?? `CLUSTERDOWN ${this.#reasonOf(entry)}; nothing was done. Try again later`;
+    const reply = Buffer.from(`-${text}\r\n`);
+    entry.lane = null; // final
+    entry.taker.takeReply(entry, reply, 0, reply.length, true);
+  }
+
+  #reasonOf({ slot }: Entry): string {
+    const owner = this.#map.owners[slot < 0 ? 0 : slot]!;
+    const seconds = this.#limits.waitMs / 1000;
+    if (this.#waiting.length >= this.#limits.waitingCommands) return 'too many commands wait for a node';
+    if (owner < 0) return `nobody serves slot ${slot}`;
+    const { host, port } = this.#map.nodes[owner] as NodePlace;
+    return `the primary ${host}:${port} could not be reached for ${seconds} s`;
+  }
+}
+
+/** Reads of this command may go to a replica. */
+export const FROM_REPLICA = 4;
+
+/** The error for a command that a node may or may not have carried out before it vanished. */
+export const OUTCOME_UNKNOWN = Buffer.from(
+  '-UNKNOWNOUTCOME the server was lost before it answered; the command may or may not have been carried out\r\n',
+);
+
+/** The command is over: its bytes go back, whoever waited for it goes on. The entry must not be used afterwards. */
+export function finish(entry: Entry): void {
+  releaseEntryBlock(entry);
+  const holder = entry.isRepeated ? entry.holder : null;
+  freeEntry(entry);
+  holder?.release();
+}

@@ -1,0 +1,272 @@
+/** One database at the endpoint: its listening socket, its clients, and what they share. */
+import type { Server, Socket } from 'node:net';
+import { ADMIN_USER } from '../domain/database.ts';
+import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
+import type { CommandArgument } from '../resp/encode.ts';
+import { Client } from './client.ts';
+import { COMMAND_COUNT } from './commands/command-index.ts';
+import { dispatch, unknown } from './dispatch.ts';
+import { answerQuestion } from './handlers/clients.ts';
+import type { AskOthers, Counts, Home, Peer, WorkerQuestion } from './home.ts';
+import { Lane, type LaneIdentity } from './lane.ts';
+import type { Limits } from './limits.ts';
+import { acceptingServer } from './read-socket.ts';
+import { ScriptCache } from './script-cache.ts';
+import { Sender } from './sender.ts';
+import { SlotMap } from './slot-map.ts';
+import { MAX_LAG_SECONDS, Topology } from './topology.ts';
+
+/** A lane that nobody uses any more is kept so long, in case somebody comes. */
+const LANE_KEPT_MS = 30_000;
+const CLOCK_MS = 100;
+/** A connection to a node that no longer owns anything is given so long to answer what it has. */
+const DEMOTED_GRACE_MS = 500;
+
+export interface ServiceOptions {
+  database: EndpointDatabase;
+  limits: Limits;
+  zone: string;
+  engineVersion: string;
+  /** The next id of a client, unique in the endpoint. */
+  nextClientId: () => number;
+  askOthers: AskOthers;
+}
+
+export class Service implements Home {
+  readonly startedAt = Date.now();
+  readonly limits: Limits;
+  readonly map = new SlotMap();
+  readonly sender: Sender;
+  readonly scripts: ScriptCache;
+  readonly operations = new Float64Array(COMMAND_COUNT);
+  readonly counts: Counts = {
+    ...{ accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0 },
+    ...{ errorReplies: 0, protocolErrors: 0, slowClients: 0 },
+  };
+  readonly dispatcher = { dispatch, unknown };
+  readonly peers = new Map<number, Client>();
+  readonly engineVersion: string;
+  readonly askOthers: AskOthers;
+  readonly strangersLane: Lane;
+  readonly adminLane: Lane;
+  readonly topology: Topology;
+  now = Date.now();
+  database: EndpointDatabase;
+  readonly #options: ServiceOptions;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #ownLanes = new Set<Lane>();
+  readonly #clock: NodeJS.Timeout;
+  #server: Server | null = null;
+  #turn = 0;
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    this.database = options.database;
+    this.limits = options.limits;
+    this.engineVersion = options.engineVersion;
+    this.askOthers = options.askOthers;
+    this.scripts = new ScriptCache(options.limits.scriptBytes);
+    this.sender = new Sender(
+      this.map,
+      options.limits,
+      () => this.suspect(),
+      (slot, primary) => this.#chooseReplica(slot, primary),
+    );
+    this.strangersLane = this.#newLane({ user: '', password: null, db: 0, resp: 2 });
+    this.adminLane = this.#newLane({ user: ADMIN_USER, password: options.database.adminPassword, db: 0, resp: 3 });
+    this.topology = new Topology(options.database, this.map, {
+      changed: () => this.#mapChanged(),
+      isUsed: () => this.peers.size > 0,
+      readsReplicas: () => this.readsReplicasByDefault || [...this.peers.values()].some(({ session }) => session.readsReplicas),
+    });
+    this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
+    this.#clock.unref();
+  }
+
+  get entersFreely(): boolean {
+    return this.database.users.some(({ name, passwordSha256 }) => name === 'default' && passwordSha256 === null);
+  }
+
+  get readsReplicasByDefault(): boolean {
+    return this.database.read !== 'primary';
+  }
+
+  /** Serves connections of a listening socket; `open` makes the server listen. */
+  listen(open: (server: Server) => void): Server {
+    const server = acceptingServer((accepted) => this.#accept(accepted));
+    this.#server = server;
+    open(server);
+    return server;
+  }
+
+  get server(): Server | null {
+    return this.#server;
+  }
+
+  #accept(accepted: Socket): void {
+    if (this.peers.size >= this.limits.clients) {
+      this.counts.rejected += 1;
+      accepted.end('-ERR max number of clients reached\r\n');
+      return;
+    }
+    this.counts.accepted += 1;
+    const id = this.#options.nextClientId();
+    const client = new Client(accepted, this, id);
+    this.peers.set(id, client);
+    client.session.readsReplicas = this.readsReplicasByDefault;
+    if (!this.entersFreely) return;
+    client.session.isAuthenticated = true;
+    client.changeIdentity({});
+  }
+
+  /** What the database is now. */
+  update(database: EndpointDatabase): void {
+    const before = this.database;
+    this.database = database;
+    this.topology.update(database);
+    for (const client of [...this.peers.values()]) {
+      if (!isSameUser(before, database, client.session.user)) client.closeAfterReplies();
+    }
+  }
+
+  joinLane(identity: LaneIdentity): Lane {
+    const key = `${identity.user} ${identity.password} ${identity.db} ${identity.resp}`;
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = this.#newLane(identity);
+      this.#lanes.set(key, lane);
+    }
+    lane.clients += 1;
+    return lane;
+  }
+
+  openOwnLane(
+    identity: LaneIdentity,
+    setup: readonly (readonly CommandArgument[])[],
+    events: { push(bytes: Buffer, from: number, to: number): void; lost(): void },
+  ): Lane {
+    const lane = new Lane(
+      identity,
+      this.map,
+      {
+        nodeReady: () => this.sender.wake(),
+        nodeLost: () => {
+          this.suspect();
+          events.lost();
+        },
+        push: events.push,
+      },
+      { isShared: false, extraSetup: setup },
+    );
+    this.#ownLanes.add(lane);
+    lane.clients = 1;
+    return lane;
+  }
+
+  leaveLane(lane: Lane): void {
+    if (lane === this.strangersLane) return;
+    lane.clients -= 1;
+    if (lane.clients > 0) return;
+    if (!lane.isShared) {
+      lane.close();
+      this.#ownLanes.delete(lane);
+      return;
+    }
+    setTimeout(() => {
+      if (lane.clients > 0) return;
+      for (const [key, one] of this.#lanes) if (one === lane) this.#lanes.delete(key);
+      lane.close();
+    }, LANE_KEPT_MS).unref();
+  }
+
+  #newLane(identity: LaneIdentity): Lane {
+    return new Lane(identity, this.map, {
+      nodeReady: () => this.sender.wake(),
+      nodeLost: () => this.suspect(),
+      push: () => {},
+    });
+  }
+
+  /** All lanes, to count their connections. */
+  *lanes(): Generator<Lane> {
+    yield this.adminLane;
+    yield* this.#lanes.values();
+    yield* this.#ownLanes;
+  }
+
+  suspect(): void {
+    this.topology.suspect();
+  }
+
+  #mapChanged(): void {
+    this.sender.wake();
+    // Commands on their way to a node that was replaced and does not answer would wait for ever.
+    const owners = new Set(this.map.primaries());
+    setTimeout(() => {
+      const present = new Set(this.map.primaries());
+      for (const lane of this.lanes()) {
+        for (const [index, upstream] of [...lane.open()]) {
+          const isDemoted = !present.has(index) && !owners.has(index) && upstream.inFlight > 0;
+          if (isDemoted && this.map.nodes[index]!.primary < 0) upstream.close();
+        }
+      }
+    }, DEMOTED_GRACE_MS).unref();
+  }
+
+  /** A replica that is near and not behind; null: the primary answers. */
+  #chooseReplica(_: number, primary: number): number | null {
+    const fit = this.map.replicasOf(primary).filter(({ lagSeconds }) => lagSeconds <= MAX_LAG_SECONDS);
+    if (this.database.read !== 'nearest-zone') {
+      this.#turn += 1;
+      return fit.length === 0 ? null : fit[this.#turn % fit.length]!.index;
+    }
+    const { zone } = this.#options;
+    if (this.map.nodes[primary]!.zone === zone) return null;
+    return fit.find((node) => node.zone === zone)?.index ?? null;
+  }
+
+  #tick(): void {
+    this.now = Date.now();
+    const { idleMs } = this.limits;
+    if (idleMs === 0) return;
+    for (const client of this.peers.values()) {
+      if (this.now - client.session.lastCommandAt > idleMs && client.isIdle) client.close();
+    }
+  }
+
+  forget(client: Peer): void {
+    this.peers.delete(client.session.id);
+  }
+
+  /** What this worker says of its clients. */
+  answerOthers(question: WorkerQuestion): string {
+    return answerQuestion(this, question);
+  }
+
+  /** Takes no new client. */
+  stopListening(): void {
+    this.#server?.close();
+    this.#server = null;
+  }
+
+  /** Ends clients between two commands. @returns how many are left */
+  drain(): number {
+    for (const client of [...this.peers.values()]) if (client.isIdle) client.closeAfterReplies();
+    return this.peers.size;
+  }
+
+  close(): void {
+    clearInterval(this.#clock);
+    this.stopListening();
+    for (const client of [...this.peers.values()]) client.close();
+    this.sender.close();
+    this.topology.close();
+    for (const lane of [...this.lanes()]) lane.close();
+  }
+}
+
+/** A user who is still there with the same password. */
+function isSameUser(before: EndpointDatabase, after: EndpointDatabase, user: string): boolean {
+  const find = ({ users }: EndpointDatabase) => users.find(({ name }) => name === user);
+  return find(before)?.passwordSha256 === find(after)?.passwordSha256;
+}

@@ -1,0 +1,89 @@
+/** What the endpoint knows of a client beside its bytes: who it is, and what it has set. */
+import type { Lane } from './lane.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Commands between MULTI and EXEC. */
+export interface Transaction {
+  /** Whole frames, in order. */
+  frames: Buffer[];
+  bytes: number;
+  /** Of its first key, -1 without one; and that key, for errors. */
+  slot: number;
+  key: Buffer | null;
+  /** A command was refused: EXEC will be, too. */
+  isSpoilt: boolean;
+  /** The database after its SELECTs; null without one. */
+  db: number | null;
+}
+
+/** Keys under WATCH: on a connection of the client's own. */
+export interface Watch {
+  upstream: Upstream;
+  lane: Lane;
+  node: number;
+  /** The database its connection is in. */
+  db: number;
+  key: Buffer;
+  slot: number;
+  /** Its connection was lost: nobody knows whether the keys were changed. */
+  isLost: boolean;
+}
+
+/** What a session needs to know of a client's subscriptions. */
+export interface SubscriptionCount {
+  /** Channels, patterns and sharded channels. */
+  readonly count: number;
+  readonly channels: number;
+  readonly patterns: number;
+  readonly shardChannels: number;
+  close(): void;
+}
+
+export class Session {
+  readonly id: number;
+  /** Address and port it comes from, and it came to. */
+  readonly address: string;
+  readonly localAddress: string;
+  readonly connectedAt: number;
+  user = 'default';
+  /** As it was given; null for a user who enters without. */
+  password: string | null = null;
+  isAuthenticated = false;
+  db = 0;
+  resp: 2 | 3 = 2;
+  name = '';
+  libName = '';
+  libVersion = '';
+  capabilities: string[] = [];
+  noEvict = false;
+  noTouch = false;
+  /** Reads may go to replicas: READONLY, or the database's own policy. */
+  readsReplicas = false;
+  /** CLIENT REPLY. */
+  replies: 'on' | 'off' | 'skip-next' | 'skip' = 'on';
+  /** Options of CLIENT TRACKING as given; null: off. */
+  tracking: readonly string[] | null = null;
+  /** CLIENT CACHING for the next command. */
+  caching: 'yes' | 'no' | null = null;
+  transaction: Transaction | null = null;
+  watch: Watch | null = null;
+  subscriptions: SubscriptionCount | null = null;
+  /** The lane that is its own, when its connections differ from others'. */
+  ownLane: Lane | null = null;
+  lastCommand = '';
+  lastCommandAt: number;
+  commands = 0;
+
+  constructor(id: number, address: string, localAddress: string, now: number) {
+    this.id = id;
+    this.address = address;
+    this.localAddress = localAddress;
+    this.connectedAt = now;
+    this.lastCommandAt = now;
+  }
+
+  /** RESP2 clients with a subscription may do nothing else. */
+  get isSubscriberOnly(): boolean {
+    return this.resp === 2 && this.subscriptions !== null && this.subscriptions.count > 0;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Keeps the slot map true: asks nodes for what they know, now and then while all is well, at once and often when
+ * something suggests that it has changed. Every answer is taken as it comes; the map knows which of two is newer.
+ */
+import { ADMIN_USER } from '../domain/database.ts';
+import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
+import { parseClusterNodes } from '../valkey/cluster-nodes.ts';
+import { NodeConnection } from '../valkey/connection.ts';
+import type { SlotMap } from './slot-map.ts';
+
+const QUIET_MS = 10_000;
+const FIRST_STEP_MS = 10;
+const LONGEST_STEP_MS = 250;
+/** How long it goes on asking after the last suspicion, when nothing has changed. */
+const SUSPECT_FOR_MS = 3_000;
+const ANSWER_MS = 1_000;
+/** Replicas further behind than this do not answer reads. */
+export const MAX_LAG_SECONDS = 1;
+
+export interface TopologyEvents {
+  /** Slots have other owners. */
+  changed(): void;
+  /** Whether anybody uses the database now. */
+  isUsed(): boolean;
+  /** Whether replicas answer reads, and so their lag matters. */
+  readsReplicas(): boolean;
+}
+
+export class Topology {
+  readonly #map: SlotMap;
+  readonly #events: TopologyEvents;
+  readonly #connections = new Map<string, NodeConnection>();
+  #database: EndpointDatabase;
+  #timer: NodeJS.Timeout | null = null;
+  #stepMs = FIRST_STEP_MS;
+  #suspectUntil = 0;
+  #turn = 0;
+  #closed = false;
+  refreshes = 0;
+
+  constructor(database: EndpointDatabase, map: SlotMap, events: TopologyEvents) {
+    this.#database = database;
+    this.#map = map;
+    this.#events = events;
+    this.#learnPlaces();
+    this.suspect();
+  }
+
+  update(database: EndpointDatabase): void {
+    this.#database = database;
+    this.#learnPlaces();
+    for (const key of [...this.#connections.keys()]) this.#disconnect(key);
+    this.suspect();
+  }
+
+  #learnPlaces(): void {
+    for (const { id, host, port, zone } of this.#database.nodes) this.#map.place(id, host, port, zone);
+  }
+
+  /** The map may be wrong: nodes are asked at once, and for a while. */
+  suspect(): void {
+    const now = performance.now();
+    const isNew = now > this.#suspectUntil;
+    this.#suspectUntil = now + SUSPECT_FOR_MS;
+    if (!isNew || this.#closed) return;
+    this.#stepMs = FIRST_STEP_MS;
+    this.#schedule(0);
+  }
+
+  /** Something is known to have changed: asked at once, even if it was asked a moment ago. */
+  look(): void {
+    this.#suspectUntil = 0;
+    this.suspect();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    for (const key of [...this.#connections.keys()]) this.#disconnect(key);
+  }
+
+  #schedule(ms: number): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#step(), ms);
+  }
+
+  #step(): void {
+    if (this.#closed) return;
+    if (performance.now() < this.#suspectUntil || !this.#map.isComplete) {
+      for (const node of this.#map.nodes) void this.#ask(node.host, node.port);
+      this.#schedule(this.#stepMs);
+      this.#stepMs = Math.min(LONGEST_STEP_MS, this.#stepMs * 1.5);
+      return;
+    }
+    if (this.#events.isUsed()) {
+      this.#turn += 1;
+      const node = this.#map.nodes[this.#turn % Math.max(1, this.#map.nodes.length)];
+      if (node) void this.#ask(node.host, node.port);
+    }
+    if (this.#events.readsReplicas()) void this.#askForLag();
+    this.#schedule(this.#events.readsReplicas() ? 1_000 : QUIET_MS);
+  }
+
+  async #ask(host: string, port: number): Promise<void> {
+    const connection = this.#connection(host, port);
+    try {
+      const text = await connection.command('CLUSTER', 'NODES');
+      this.refreshes += 1;
+      if (this.#closed || !this.#map.learn(parseClusterNodes(String(text)), { host, port })) return;
+      this.#events.changed();
+    } catch {
+      // The others know; and it is asked again.
+      this.#disconnect(`${host}:${port}`);
+    }
+  }
+
+  /** What primaries say of how far their replicas are. */
+  async #askForLag(): Promise<void> {
+    const primaries = this.#map.primaries().map((index) => this.#map.nodes[index]!);
+    await Promise.all(
+      primaries.map(async ({ host, port }) => {
+        const text = await this.#connection(host, port).command('INFO', 'replication').catch(() => '');
+        for (const [, address, replicaPort, state, lag] of String(text).matchAll(
+          /^slave\d+:ip=([^,]+),port=(\d+),state=(\w+),offset=\d+,lag=(-?\d+)/gm,
+        )) {
+          const node = this.#map.at(address!, Number(replicaPort));
+          if (node) node.lagSeconds = state === 'online' && Number(lag) >= 0 ? Number(lag) : Number.POSITIVE_INFINITY;
+        }
+      }),
+    );
+  }
+
+  #connection(host: string, port: number): NodeConnection {
+    const key = `${host}:${port}`;
+    let connection = this.#connections.get(key);
+    if (!connection) {
+      connection = new NodeConnection({
+        ...{ host, port, username: ADMIN_USER, password: this.#database.adminPassword },
+        ...{ connectTimeoutMs: ANSWER_MS, commandTimeoutMs: ANSWER_MS, maxQueued: 64 },
+      });
+      this.#connections.set(key, connection);
+    }
+    return connection;
+  }
+
+  #disconnect(key: string): void {
+    this.#connections.get(key)?.close();
+    this.#connections.delete(key);
+  }
+}
