@@ -1,4 +1,5 @@
 /** The generated pages. */
+import { renderCommands } from './render-commands.ts';
 import { renderConditions } from './render-conditions.ts';
 import { renderErrors } from './render-errors.ts';
 import { renderOpenApi } from './render-openapi.ts';
@@ -7,6 +8,7 @@ const page = (name: string, render: () => string) => ({ name, path: new URL(`../
 
 export const PAGES = [
   page('docs/errors.md', renderErrors),
+  page('docs/commands.md', renderCommands),
   page('docs/conditions.md', renderConditions),
   page('docs/openapi.json', renderOpenApi),
 ];

@@ -43,7 +43,7 @@ export async function freePort(): Promise<number> {
  * @throws Error with its log when it ends instead
  */
 export async function startEngine(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   { args = [], port }: { args?: readonly string[]; port?: number } = {},
 ): Promise<RunningEngine> {
   const { serverPath } = await testEngine();
