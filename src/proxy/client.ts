@@ -11,14 +11,14 @@
 import type { Socket } from 'node:net';
 import { CommandScanner, ENGINE_LIMITS, STRANGER_LIMITS } from '../resp/command-scanner.ts';
 import { ProtocolError } from '../resp/reply.ts';
-import { type Block, BLOCK_BYTES, releaseBlock, takeBlock } from './block.ts';
+import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 import { type Command, findCommand } from './commands/command-index.ts';
 import { type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
+import type { Home, Peer } from './home.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import { openAccepted } from './read-socket.ts';
-import { finish, FROM_REPLICA, OUTCOME_UNKNOWN } from './sender.ts';
-import type { Home, Peer } from './home.ts';
+import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 import { Session } from './session.ts';
 import { flushAtEndOfTurn } from './turn.ts';
 
@@ -160,7 +160,8 @@ export class Client implements ReplyTaker, Holder, Peer {
     const has = this.#carryTo - this.#carryFrom;
     if (this.#carryTo + length > this.#carry.length) {
       const needed = Math.max(has + length, this.#scanner?.neededBytes ?? 0);
-      const room = needed <= this.#carry.length ? this.#carry : Buffer.allocUnsafeSlow(Math.max(needed, 2 * (has + length), 1024));
+      const room =
+        needed <= this.#carry.length ? this.#carry : Buffer.allocUnsafeSlow(Math.max(needed, 2 * (has + length), 1024));
       this.#carry.copy(room, 0, this.#carryFrom, this.#carryTo);
       this.#carry = room;
       this.#carryFrom = 0;
@@ -209,7 +210,11 @@ export class Client implements ReplyTaker, Holder, Peer {
       this.#mapVersion = map.version;
       return true;
     }
-    if (this.#mapVersion !== map.version || this.inFlight >= limits.inFlightPerClient || this.unread > limits.replyBytesPause) {
+    if (
+      this.#mapVersion !== map.version ||
+      this.inFlight >= limits.inFlightPerClient ||
+      this.unread > limits.replyBytesPause
+    ) {
       this.#waitsForMap = true;
       return false;
     }
@@ -398,7 +403,8 @@ export class Client implements ReplyTaker, Holder, Peer {
   #resume(): void {
     const { limits, map } = this.home;
     if (this.#waitsForMap) {
-      const drained = this.#head === null || (this.#mapVersion === map.version && this.inFlight < limits.inFlightPerClient / 2);
+      const drained =
+        this.#head === null || (this.#mapVersion === map.version && this.inFlight < limits.inFlightPerClient / 2);
       if (!drained || this.unread > limits.replyBytesPause) return;
       this.#waitsForMap = false;
     }

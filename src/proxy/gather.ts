@@ -1,12 +1,12 @@
 /** One command made of several: its parts go to several nodes, and one reply is made of theirs. */
 import { Decoder } from '../resp/decode.ts';
-import { encodeReply } from '../resp/encode-reply.ts';
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
+import { encodeReply } from '../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import type { Client } from './client.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import type { Lane } from './lane.ts';
-import { finish, FROM_REPLICA, OUTCOME_UNKNOWN } from './sender.ts';
+import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 
 const MINUS = 0x2d;
 
@@ -29,7 +29,14 @@ export class Gather implements ReplyTaker {
   }
 
   /** Sends a part to the owner of the slot. */
-  send(slot: number, readsOnly: boolean, bytes: Buffer, from: number, to: number, lane: Lane = this.#client.lane): void {
+  send(
+    slot: number,
+    readsOnly: boolean,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    lane: Lane = this.#client.lane,
+  ): void {
     const entry = takeEntry();
     entry.taker = this;
     entry.holder = this.#client;
@@ -77,7 +84,8 @@ export class Gather implements ReplyTaker {
 const EMPTY = Buffer.alloc(0);
 
 /** The first error among replies; undefined without one. */
-export const firstError = (replies: readonly Buffer[]): Buffer | undefined => replies.find((reply) => reply[0] === MINUS);
+export const firstError = (replies: readonly Buffer[]): Buffer | undefined =>
+  replies.find((reply) => reply[0] === MINUS);
 
 /** An error of any part, or what the replies make together. */
 export const unlessError =
@@ -130,7 +138,12 @@ export function slotsOfPrimaries(client: Client): number[] {
 }
 
 /** Asks the owner of a slot on behalf of the client, and waits; the client is not held. Error replies are values. */
-export function ask(client: Client, slot: number, args: readonly CommandArgument[], lane: Lane = client.lane): Promise<Reply> {
+export function ask(
+  client: Client,
+  slot: number,
+  args: readonly CommandArgument[],
+  lane: Lane = client.lane,
+): Promise<Reply> {
   return new Promise((resolve) => {
     const { sender } = client.home;
     const entry = takeEntry();

@@ -1,7 +1,8 @@
 /** What clients of one database share, and what they need of each other. */
+
+import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import type { CommandScanner } from '../resp/command-scanner.ts';
 import type { CommandArgument } from '../resp/encode.ts';
-import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import type { Command } from './commands/command-index.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';

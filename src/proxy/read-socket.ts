@@ -5,7 +5,7 @@
  * Node offers this (`onread`) for sockets that connect, not for those that a server accepts: those are opened again
  * around their handle. That handle is not part of Node's documented interface; this file is the only one to touch it.
  */
-import { createServer, connect, type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { connect, createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 
 /** Bytes of one read at the most. */
 const READ_BYTES = 256 * 1024;
@@ -25,12 +25,22 @@ const onread = (onBytes: OnBytes) => ({
 
 /** Connects; bytes go to `onBytes`. */
 export function connectSocket(host: string, port: number, onBytes: OnBytes): Socket {
-  return connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 15_000, onread: onread(onBytes) });
+  return connect({
+    host,
+    port,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 15_000,
+    onread: onread(onBytes),
+  });
 }
 
 /** A server whose connections come as handles, to be opened with `openAccepted`. */
 export function acceptingServer(onConnection: (accepted: Socket) => void): Server {
-  return createServer({ pauseOnConnect: true, noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, onConnection);
+  return createServer(
+    { pauseOnConnect: true, noDelay: true, allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+    onConnection,
+  );
 }
 
 /** The accepted connection as a socket whose bytes go to `onBytes`; the one the server made is used up. */

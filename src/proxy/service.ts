@@ -77,7 +77,8 @@ export class Service implements Home {
     this.topology = new Topology(options.database, this.map, {
       changed: () => this.#mapChanged(),
       isUsed: () => this.peers.size > 0,
-      readsReplicas: () => this.readsReplicasByDefault || [...this.peers.values()].some(({ session }) => session.readsReplicas),
+      readsReplicas: () =>
+        this.readsReplicasByDefault || [...this.peers.values()].some(({ session }) => session.readsReplicas),
     });
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
     this.#clock.unref();

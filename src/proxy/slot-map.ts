@@ -31,7 +31,15 @@ export class SlotMap {
   place(id: string, host: string, port: number, zone: string | null): NodePlace {
     let node = this.#byId.get(id);
     if (node === undefined) {
-      node = { index: this.nodes.length, id, host, port, zone: zone ?? '', primary: -1, lagSeconds: Number.POSITIVE_INFINITY };
+      node = {
+        index: this.nodes.length,
+        id,
+        host,
+        port,
+        zone: zone ?? '',
+        primary: -1,
+        lagSeconds: Number.POSITIVE_INFINITY,
+      };
       this.nodes.push(node);
       this.#byId.set(id, node);
     }

@@ -119,7 +119,9 @@ export class Topology {
     const primaries = this.#map.primaries().map((index) => this.#map.nodes[index]!);
     await Promise.all(
       primaries.map(async ({ host, port }) => {
-        const text = await this.#connection(host, port).command('INFO', 'replication').catch(() => '');
+        const text = await this.#connection(host, port)
+          .command('INFO', 'replication')
+          .catch(() => '');
         for (const [, address, replicaPort, state, lag] of String(text).matchAll(
           /^slave\d+:ip=([^,]+),port=(\d+),state=(\w+),offset=\d+,lag=(-?\d+)/gm,
         )) {

@@ -15,7 +15,7 @@ import { Decoder } from '../resp/decode.ts';
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
 import { ReplyScanner } from '../resp/reply-scanner.ts';
-import { type Block, BLOCK_BYTES, releaseBlock, takeBlock } from './block.ts';
+import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 import { type Entry, freeEntry, type ReplyTaker, takeEntry } from './entry.ts';
 import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';

@@ -7,9 +7,10 @@
  *
  * Limits and error texts are the engine's (networking.c of Valkey 9.1).
  */
+
+import { encodeCommand } from './encode.ts';
 import { splitInline } from './inline.ts';
 import { ProtocolError } from './reply.ts';
-import { encodeCommand } from './encode.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;

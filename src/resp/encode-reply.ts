@@ -39,7 +39,8 @@ function add(parts: Buffer[], answer: Answer, resp: 2 | 3): void {
   else if (typeof answer === 'string') addBulk(parts, Buffer.from(answer));
   else if (Buffer.isBuffer(answer)) addBulk(parts, answer);
   else if (typeof answer === 'number' || typeof answer === 'bigint') addNumber(parts, answer, resp);
-  else if (typeof answer === 'boolean') parts.push(Buffer.from(resp === 3 ? `#${answer ? 't' : 'f'}\r\n` : `:${answer ? 1 : 0}\r\n`));
+  else if (typeof answer === 'boolean')
+    parts.push(Buffer.from(resp === 3 ? `#${answer ? 't' : 'f'}\r\n` : `:${answer ? 1 : 0}\r\n`));
   else if (answer instanceof Status) parts.push(Buffer.from(`+${answer.text}\r\n`));
   else if (answer instanceof Double) addDouble(parts, answer.text, resp);
   else if (answer instanceof ReplyError) parts.push(Buffer.from(`-${answer.message}\r\n`));

@@ -33,10 +33,9 @@ function readWord(line: Buffer, start: number, word: number[]): number {
       at += 1;
       continue;
     }
+    // Quotes may begin and end within a word: "a"b is ab.
     at = byte === QUOTE ? readQuoted(line, at + 1, word) : readApostrophes(line, at + 1, word);
-    // A closing quote ends the word: a space or nothing follows.
-    if (at < 0 || (at < line.length && !isSpace(line[at]!))) return -1;
-    return at;
+    if (at < 0) return -1;
   }
   return at;
 }

@@ -81,7 +81,8 @@ export class ReplyScanner {
       case 0x3e: // >
       case 0x7c: // |
       case 0x3d: // =
-      case 0x21: { // !
+      case 0x21: {
+        // !
         let number = this.#number;
         for (; at < end; at += 1) {
           const byte = bytes[at]!;
@@ -102,7 +103,8 @@ export class ReplyScanner {
       case 0x5f: // _
       case 0x23: // #
       case 0x2c: // ,
-      case 0x28: { // (
+      case 0x28: {
+        // (
         for (; at < end; at += 1) {
           if (bytes[at] === LF) {
             this.#state = AT_TYPE;

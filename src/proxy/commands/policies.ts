@@ -40,7 +40,9 @@ const dedicated = (about: string, atomicity = ONE_SLOT): Policy => ({ kind: 'ded
 const refuse = (about: string, remedy: string): Policy => ({ kind: 'refuse', about, atomicity: NONE, remedy });
 
 const ANY = own('To one primary, always the same.', 'as in the engine');
-const BLOCKS = dedicated('To the owner of the slot, on a connection of its own while it may block; only its client waits.');
+const BLOCKS = dedicated(
+  'To the owner of the slot, on a connection of its own while it may block; only its client waits.',
+);
 const ADMIN = 'It would change a node behind the back of Valkeeper, which changes nodes from the spec.';
 const USERS = refuse(
   'Users are part of the spec and the same on every node.',
@@ -54,7 +56,10 @@ const EVENTS_TOO = own(
   'As SUBSCRIBE; channels of keyspace events are heard from every primary. Renewed when a node is lost.',
 );
 const SLOT_CHANNEL = own('On connections of the client to the owners of the channels; renewed when slots move.');
-const TRANSACTION = own('Kept by the endpoint and sent as a whole with EXEC, to the owner of the slot.', 'atomic, in one slot');
+const TRANSACTION = own(
+  'Kept by the endpoint and sent as a whole with EXEC, to the owner of the slot.',
+  'atomic, in one slot',
+);
 const CONNECTION = own('About the connection to the endpoint.');
 const NODE_REPORT = all('From every primary, one after the other; each item says from where, or they are one list.');
 
@@ -93,10 +98,15 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'memory|purge': all('On all primaries.'),
   wait: own('On every primary: behind the writes of all clients until now. The smallest number of replicas.'),
   waitaof: own('On every primary: behind the writes of all clients until now. The smallest numbers.'),
-  scan: own('Slot by slot over all primaries; a cursor stays good when slots move or a primary is replaced.', 'as in the engine'),
+  scan: own(
+    'Slot by slot over all primaries; a cursor stays good when slots move or a primary is replaced.',
+    'as in the engine',
+  ),
   clusterscan: own('To the owner of the slot that the cursor names.', 'as in the engine'),
   randomkey: own('From a primary chosen by chance, by how many keys each has.'),
-  info: own('The endpoint tells of itself in the sections server and clients; the figures of all primaries are added up.'),
+  info: own(
+    'The endpoint tells of itself in the sections server and clients; the figures of all primaries are added up.',
+  ),
   // One primary is as good as another.
   'config|get': ANY,
   'function|list': ANY,
@@ -181,8 +191,14 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   bzmpop: BLOCKS,
   xread: BLOCKS,
   xreadgroup: BLOCKS,
-  evalsha: own('To the owner of the slot of its keys; a script that is missing there is loaded and called again.', ONE_SLOT),
-  evalsha_ro: own('To the owner of the slot of its keys; a script that is missing there is loaded and called again.', ONE_SLOT),
+  evalsha: own(
+    'To the owner of the slot of its keys; a script that is missing there is loaded and called again.',
+    ONE_SLOT,
+  ),
+  evalsha_ro: own(
+    'To the owner of the slot of its keys; a script that is missing there is loaded and called again.',
+    ONE_SLOT,
+  ),
   eval: own('To the owner of the slot of its keys, and kept by the endpoint for EVALSHA.', ONE_SLOT),
   eval_ro: own('To the owner of the slot of its keys, and kept by the endpoint for EVALSHA.', ONE_SLOT),
   'script|debug': refuse('The debugger holds a node.', 'Debug scripts against a server of your own.'),
@@ -203,7 +219,10 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'cluster|keyslot': own('Computed by the endpoint.'),
   'cluster|countkeysinslot': own('From the owner of the slot.'),
   'cluster|getkeysinslot': own('From the owner of the slot.'),
-  'cluster|slot-stats': refuse('It is about the slots of one node.', 'Connect to the node itself: valkeeper db show NAME.'),
+  'cluster|slot-stats': refuse(
+    'It is about the slots of one node.',
+    'Connect to the node itself: valkeeper db show NAME.',
+  ),
   'cluster|links': refuse('It is about one node.', 'Connect to the node itself: valkeeper db show NAME lists them.'),
   'cluster|replicas': refuse('It is about one node.', 'valkeeper db show NAME lists the replicas.'),
   'cluster|slaves': refuse('It is about one node.', 'valkeeper db show NAME lists the replicas.'),
@@ -211,7 +230,10 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'cluster|getslotmigrations': refuse('It is about one node.', 'Connect to the node itself: valkeeper db show NAME.'),
   asking: refuse('Redirections are followed by the endpoint.', 'Send the command itself.'),
   // Not through the endpoint.
-  monitor: refuse('Not possible yet.', 'Use COMMANDLOG or SLOWLOG, or MONITOR on a node: valkeeper db show NAME lists them.'),
+  monitor: refuse(
+    'Not possible yet.',
+    'Use COMMANDLOG or SLOWLOG, or MONITOR on a node: valkeeper db show NAME lists them.',
+  ),
   move: ROUTE,
   swapdb: refuse('A cluster does not have it.', 'Use FLUSHDB and write anew, or two names for keys.'),
   migrate: refuse('It would take keys out of the database.', 'DUMP and RESTORE, or COPY.'),

@@ -66,7 +66,8 @@ export class Wait implements ReplyTaker {
 
   takeReply(_: Entry, bytes: Buffer, from: number, to: number): void {
     if (this.#isOver) return;
-    if (bytes[from] === MINUS && mayPass(bytes.toString('latin1', from + 1, Math.min(to, from + 64)))) return this.#later();
+    if (bytes[from] === MINUS && mayPass(bytes.toString('latin1', from + 1, Math.min(to, from + 64))))
+      return this.#later();
     const reply = Buffer.from(bytes.subarray(from, to));
     if (this.#upstream) this.#lane.giveBack(this.#node, this.#upstream);
     this.#end(reply);
@@ -89,7 +90,8 @@ export class Wait implements ReplyTaker {
     const { home, isClosed } = this.#client;
     home.suspect();
     if (isClosed) return;
-    if (performance.now() - this.#since > home.limits.waitMs && home.map.owners[this.#slot]! < 0) return this.#end(NOBODY_SERVES);
+    if (performance.now() - this.#since > home.limits.waitMs && home.map.owners[this.#slot]! < 0)
+      return this.#end(NOBODY_SERVES);
     setTimeout(() => this.begin(), TRY_PAUSE_MS);
   }
 

@@ -1,7 +1,7 @@
 /** MGET, MSET, DEL, UNLINK, EXISTS, TOUCH over several slots: a part for each slot, and one reply. */
 import { ReplyScanner } from '../../resp/reply-scanner.ts';
 import type { Call, Handler } from '../call.ts';
-import { firstError, Gather, sumOf, anyOf } from '../gather.ts';
+import { anyOf, firstError, Gather, sumOf } from '../gather.ts';
 import { slotOf } from '../hash-slot.ts';
 
 /** Parts are put together here before they are copied into the block of their node. */
@@ -64,7 +64,8 @@ const mget: Handler = (call) => {
     values[0] = Buffer.from(`*${count}\r\n`, 'latin1');
     for (const [index, { keys }] of parts.entries()) {
       const reply = replies[index]!;
-      if (keys.length === 1) values[keys[0]! + 1] = reply.subarray(4); // behind `*1\r\n`
+      if (keys.length === 1)
+        values[keys[0]! + 1] = reply.subarray(4); // behind `*1\r\n`
       else placeValues(reply, keys, values);
     }
     return Buffer.concat(values);

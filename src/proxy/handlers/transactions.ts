@@ -194,7 +194,8 @@ class Run implements ReplyTaker {
     this.#lost = loss === 'unanswered' ? loss : (this.#lost ?? loss);
     if (this.#missing > 0) return;
     // Nothing was carried out as long as the end of it was not sent.
-    if (this.#watch) this.#end(loss === 'unsent' ? encodeReply(NULL_ARRAY, this.#client.session.resp) : OUTCOME_UNKNOWN);
+    if (this.#watch)
+      this.#end(loss === 'unsent' ? encodeReply(NULL_ARRAY, this.#client.session.resp) : OUTCOME_UNKNOWN);
     else if (loss === 'unsent') this.#later();
     else this.#end(OUTCOME_UNKNOWN);
   }
@@ -224,7 +225,9 @@ class Run implements ReplyTaker {
   }
 }
 
-const NOBODY_SERVES = Buffer.from('-CLUSTERDOWN the slot of the transaction has no primary; nothing was done. Try again later\r\n');
+const NOBODY_SERVES = Buffer.from(
+  '-CLUSTERDOWN the slot of the transaction has no primary; nothing was done. Try again later\r\n',
+);
 
 const PASSING = ['-MOVED ', '-CLUSTERDOWN ', '-LOADING ', '-TRYAGAIN ', '-READONLY ', '-ASK ', '-MASTERDOWN '];
 const mayPass = (error: Buffer): boolean => PASSING.some((code) => error.toString('latin1', 0, 16).startsWith(code));
@@ -247,7 +250,8 @@ const watch: Handler = (call) => {
   const known = session.watch;
   if (known && known.node !== node && !known.isLost) return call.error(crossSlot(known.key, call.arg(found.key)));
   const upstream = known?.upstream ?? (node < 0 ? null : client.lane.borrow(node));
-  if (upstream === null) return call.error('CLUSTERDOWN the primary of these keys cannot be reached; nothing was done. Try again later');
+  if (upstream === null)
+    return call.error('CLUSTERDOWN the primary of these keys cannot be reached; nothing was done. Try again later');
   session.watch ??= {
     ...{ upstream, lane: client.lane, node, db: session.db, key: Buffer.from(call.arg(found.key)) },
     ...{ slot: found.slot, isLost: false },

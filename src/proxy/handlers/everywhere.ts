@@ -1,0 +1,4 @@
+/** Handlers of everywhere commands. */
+import type { Handler } from '../call.ts';
+
+export const EVERYWHERE_HANDLERS: Readonly<Record<string, Handler>> = {};
