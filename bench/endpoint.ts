@@ -15,9 +15,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { stopChildren } from './support/children.ts';
 import { CLOSED_LOADS, type ClosedLoad } from './support/endpoint-loads.ts';
-import { atRate, Bench, type Cost, connectIdle, memoryOf, type RateCost } from './support/endpoint-measure.ts';
-import type { Target } from './support/endpoint-targets.ts';
-import * as targetsOf from './support/endpoint-targets.ts';
+import {
+  atRate,
+  Bench,
+  CONNECTIONS,
+  type Cost,
+  connectIdle,
+  memoryOf,
+  type RateCost,
+} from './support/endpoint-measure.ts';
+import {
+  fleetEndpoint,
+  MBUF_BYTES,
+  runningEndpoint,
+  startEngine,
+  startProxy,
+  startShards,
+  startTwemproxy,
+  type Target,
+  workersEnv,
+} from './support/endpoint-targets.ts';
 import { Fleet } from './support/fleet.ts';
 import { loadProgram } from './support/load-program.ts';
 import { describeMachine } from './support/machine.ts';
@@ -52,8 +69,8 @@ const ADDRESS_BASES = ['127.0.64.11', '127.0.65.11'] as const;
 
 const wanted = (id: string): boolean => options.only === undefined || options.only.split(',').includes(id);
 
-await using fleet = new Fleet(ADDRESS_BASES[0], targetsOf.workersEnv(1));
-await using fleet2 = new Fleet(ADDRESS_BASES[1], targetsOf.workersEnv(2));
+await using fleet = new Fleet(ADDRESS_BASES[0], workersEnv(1));
+await using fleet2 = new Fleet(ADDRESS_BASES[1], workersEnv(2));
 await using _children = { [Symbol.asyncDispose]: stopChildren };
 const engine = await fleet.engine();
 const machine = describeMachine(engine.version);
@@ -87,25 +104,25 @@ async function startTargets(): Promise<Target[]> {
   progress('starting servers and proxies');
   const { serverPath } = engine;
   const { scratch } = fleet;
-  const twemproxy = await targetsOf.startTwemproxy(await targetsOf.startShards(serverPath, scratch), scratch);
-  return [twemproxy, ...(await endpoints()), await targetsOf.startEngine(serverPath, scratch)];
+  const twemproxy = await startTwemproxy(await startShards(serverPath, scratch), scratch);
+  return [twemproxy, ...(await endpoints()), await startEngine(serverPath, scratch)];
 }
 
 async function endpoints(): Promise<Target[]> {
   if (options.proxy !== undefined) {
-    const shards = await targetsOf.startShards(engine.serverPath, fleet.scratch);
-    return [await targetsOf.startProxy(options.proxy, shards, fleet.scratch)];
+    const shards = await startShards(engine.serverPath, fleet.scratch);
+    return [await startProxy(options.proxy, shards, fleet.scratch)];
   }
   if (options.endpoint !== undefined) {
     const second = options['endpoint-2'];
     return [
-      targetsOf.runningEndpoint('endpoint', options.endpoint, options.pid ?? ''),
-      ...(second === undefined ? [] : [targetsOf.runningEndpoint('endpoint-2', second, options['pid-2'] ?? '')]),
+      runningEndpoint('endpoint', options.endpoint, options.pid ?? ''),
+      ...(second === undefined ? [] : [runningEndpoint('endpoint-2', second, options['pid-2'] ?? '')]),
     ];
   }
-  const one = await targetsOf.fleetEndpoint(fleet, 1);
+  const one = await fleetEndpoint(fleet, 1);
   if (one === null) throw new Error('the endpoint does not run with one worker');
-  const two = await targetsOf.fleetEndpoint(fleet2, 2);
+  const two = await fleetEndpoint(fleet2, 2);
   if (two === null) progress('no figures for 2 workers: the endpoint does not run with two');
   return two === null ? [one] : [one, two];
 }
@@ -167,7 +184,7 @@ function others<T>(found: Map<string, T[]>, value: (one: T) => number, unit: str
 function cpuTable(): Table {
   const cpu = ({ cpuUs }: Cost): number => cpuUs;
   return {
-    title: `Processor time an operation, 50 connections (median of ${REPETITIONS}, min to max)`,
+    title: `Processor time an operation, ${CONNECTIONS} connections (median of ${REPETITIONS}, min to max; twemproxy with -m ${MBUF_BYTES})`,
     head: ['', 'twemproxy', target('endpoint')!.name, 'ratio', 'demand', 'holds', ...names()],
     rows: CLOSED_LOADS.flatMap(({ id, title, demand }) => {
       const costs = closed.get(id);
