@@ -128,7 +128,7 @@ async function endpoints(): Promise<Target[]> {
 }
 
 /** Each target in turn, again and again. */
-async function inTurn<T>(
+async function inTurn<T extends { cpuUs: number }>(
   what: string,
   of: readonly Target[],
   once: (one: Target) => Promise<T>,
@@ -136,7 +136,8 @@ async function inTurn<T>(
   const found = new Map<string, T[]>(of.map(({ id }) => [id, []]));
   for (let run = 1; run <= REPETITIONS; run += 1) {
     for (const one of of) found.get(one.id)!.push(await once(one));
-    progress(`${what}: ${run} of ${REPETITIONS}`);
+    const costs = of.map(({ id }) => `${id} ${digits(found.get(id)!.at(-1)!.cpuUs)}`);
+    progress(`${what}: ${run} of ${REPETITIONS}: µs an operation: ${costs.join(', ')}`);
   }
   return found;
 }
@@ -243,6 +244,7 @@ async function measureRates(): Promise<void> {
       row('p50', ({ p50 }) => p50, null),
       row('**p99**', ({ p99 }) => p99, DEMANDS.p99),
       row('processor time an operation', ({ cpuUs }) => cpuUs, null),
+      row('(commands late by the load program itself, p99)', ({ lateP99 }) => lateP99, null),
     );
   }
   tables.push({

@@ -1,5 +1,5 @@
 /** What is compared: twemproxy, the endpoint, and the engine without anything before it. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathsIn } from '../../src/main/data-dir.ts';
 import { freePort, startChild } from './children.ts';
@@ -101,6 +101,7 @@ export async function fleetEndpoint(fleet: Fleet, workers: 1 | 2): Promise<Targe
   await fleet.run('db', 'create', 'bench', ...spec);
   const { endpoint } = JSON.parse((await fleet.run('db', 'show', 'bench', '--json')).stdout) as { endpoint?: unknown };
   const file = join(pathsIn(fleet.dataDir).machine('machine-1'), 'endpoint-process.json');
+  if (endpoint === undefined || !existsSync(file)) throw new Error('the fleet has no endpoint');
   const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number };
   const address = parseAddress(endpoint);
   await accepts(address);
