@@ -4,7 +4,7 @@
  * compiler for TypeScript in every process until the next one: some 65 MB more in all.
  */
 import { spawnSync } from 'node:child_process';
-import { LEAN } from '../src/main/processes.ts';
+import { LEAN } from '../src/platform/spawn-detached.ts';
 
 const NOWHERE = ['--data-dir', '/dev/null/none'];
 

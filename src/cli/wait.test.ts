@@ -22,6 +22,7 @@ const creating: DatabaseStatus = {
   observedGeneration: 0,
   conditions: [],
   endpoint: null,
+  endpoints: [],
   clusterEndpoints: [],
   shards: [
     { id: 'shard-1', slots: [[0, 8191]], primary: node, replicas: [{ ...node, lagBytes: 0, inSync: true }] },

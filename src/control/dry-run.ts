@@ -5,6 +5,7 @@ import type { DatabaseView } from '../domain/view.ts';
 import { explainBecause } from '../plan/explain.ts';
 import { forecast } from '../plan/forecast.ts';
 import type { PlanDocument } from '../protocol/api.ts';
+import { isSameValue } from './update.ts';
 
 /**
  * The steps that lead from the view to what is wanted, and what would be in their way.
@@ -32,5 +33,5 @@ export function dryRun(wanted: Database, present: Database | undefined, view: Da
 
 const changesOf = (wanted: DatabaseSpec, present: DatabaseSpec | undefined): PlanDocument['changes'] =>
   (Object.keys(wanted) as (keyof DatabaseSpec)[])
-    .filter((field) => wanted[field] !== present?.[field])
+    .filter((field) => !isSameValue(wanted[field], present?.[field]))
     .map((field) => ({ field, from: present?.[field] ?? null, to: wanted[field] }));
