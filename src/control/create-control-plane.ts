@@ -2,7 +2,6 @@
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
-import { formatSize } from '../domain/size.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
@@ -27,7 +26,7 @@ import type { Store } from '../store/store.ts';
 import type { Agents } from './agents.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
-import { dryRun } from './dry-run.ts';
+import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
 import { Engines } from './engines.ts';
 import { fleetView, machineEndpoint } from './fleet-view.ts';
@@ -201,7 +200,8 @@ class Plane implements RunningControlPlane {
       return withSpec(record, spec);
     });
     this.#endpoints.changed();
-    const message = `${name} was asked to change: ${formatSize(spec.memoryBytes)}, ${spec.persistence}, ${spec.eviction}.`;
+    const changes = changesOf(spec, present.spec).map(describeChange).join(', ');
+    const message = `${name} was asked to change: ${changes}.`;
     this.#record({ kind: 'database_changed', severity: 'info', database: name, message });
     this.#loops.get(name)?.wake();
     return this.#statusOf(database);
