@@ -1,5 +1,6 @@
 /** The generated pages. */
 import { renderConditions } from './render-conditions.ts';
+import { renderConformance } from './render-conformance.ts';
 import { renderErrors } from './render-errors.ts';
 import { renderOpenApi } from './render-openapi.ts';
 
@@ -8,5 +9,6 @@ const page = (name: string, render: () => string) => ({ name, path: new URL(`../
 export const PAGES = [
   page('docs/errors.md', renderErrors),
   page('docs/conditions.md', renderConditions),
+  page('docs/conformance.md', renderConformance),
   page('docs/openapi.json', renderOpenApi),
 ];
