@@ -59,8 +59,8 @@ export class Session {
   noTouch = false;
   /** Reads may go to replicas: READONLY, or the database's own policy. */
   readsReplicas = false;
-  /** CLIENT REPLY. */
-  replies: 'on' | 'off' | 'skip-next' | 'skip' = 'on';
+  /** CLIENT REPLY; `skip`: only the next command is not answered. */
+  replies: 'on' | 'off' | 'skip' = 'on';
   /** Options of CLIENT TRACKING as given; null: off. */
   tracking: readonly string[] | null = null;
   /** CLIENT CACHING for the next command. */
