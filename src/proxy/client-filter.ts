@@ -1,6 +1,7 @@
 /** The filters of CLIENT LIST and CLIENT KILL, and the errors of those that are wrong, as the engine has them. */
 import { ageSeconds, capabilitiesOf, flagsOf, idleSeconds } from './client-line.ts';
 import type { Home, Peer } from './home.ts';
+import { partsOfAddress } from './session.ts';
 
 type Test = (peer: Peer, home: Home) => boolean;
 
@@ -15,9 +16,6 @@ const TYPES = new Set(['normal', 'slave', 'replica', 'pubsub', 'master', 'primar
 const FLAGS = /^[OSMPxbtRBdcuAUreTIiEN]*$/;
 
 const hasAll = (letters: string, wanted: string): boolean => [...wanted].every((letter) => letters.includes(letter));
-
-/** The address without its port and brackets. */
-const ipOf = (address: string): string => address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 
 class Wrong {
   readonly text: string;
@@ -65,7 +63,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   name: given(({ session }) => session.name),
   'lib-name': given(({ session }) => session.libName),
   'lib-ver': given(({ session }) => session.libVersion),
-  ip: equal(({ session }) => ipOf(session.address)),
+  ip: equal(({ session }) => partsOfAddress(session.address)[0]),
   type: (value) => {
     const type = value.toLowerCase();
     if (!TYPES.has(type)) return new Wrong(`ERR Unknown client type '${value}'`);

@@ -15,11 +15,12 @@ import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 import { type Command, findCommand } from './commands/command-index.ts';
 import { type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
+import { SAMPLE_EVERY } from './histogram.ts';
 import type { Blocked, Home, Peer, Traffic } from './home.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import { openAccepted } from './read-socket.ts';
 import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
-import { Session } from './session.ts';
+import { addressOf, Session } from './session.ts';
 import { flushAtEndOfTurn } from './turn.ts';
 
 const MINUS = 0x2d;
@@ -61,7 +62,8 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.home = home;
     this.#socket = openAccepted(accepted, (length, bytes) => this.#received(bytes, length));
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
-    this.session = new Session(id, `${remoteAddress}:${remotePort}`, `${localAddress}:${localPort}`, home.now);
+    const [from, to] = [addressOf(remoteAddress, remotePort), addressOf(localAddress, localPort)];
+    this.session = new Session(id, from, to, home.now);
     this.lane = home.strangersLane;
     this.#mapVersion = home.map.version;
     this.#socket.on('error', () => this.close());
@@ -217,6 +219,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     const entry = this.enqueue();
     entry.slot = slot;
     if (command.readsOnly) entry.flags |= this.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
+    if (this.session.commands % SAMPLE_EVERY === 0) entry.takenAt = performance.now();
     this.home.sender.send(entry, this.lane, bytes, from, to);
   }
 
@@ -296,7 +299,8 @@ export class Client implements ReplyTaker, Holder, Peer {
   #pop(): void {
     let entry = this.#head;
     do {
-      const { next } = entry!;
+      const { next, takenAt } = entry!;
+      if (takenAt > 0) this.home.latency.endpoint.record(performance.now() - takenAt);
       this.inFlight -= 1;
       finish(entry!);
       entry = next;

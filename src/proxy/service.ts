@@ -7,6 +7,7 @@ import { Client } from './client.ts';
 import { COMMAND_COUNT } from './commands/command-index.ts';
 import { dispatch, unknown } from './dispatch.ts';
 import { answerQuestion } from './handlers/clients.ts';
+import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
@@ -43,6 +44,7 @@ export class Service implements Home {
     ...{ accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0 },
     ...{ errorReplies: 0, protocolErrors: 0, slowClients: 0 },
   };
+  readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
   readonly engineVersion: string;
@@ -185,6 +187,7 @@ export class Service implements Home {
       nodeReady: () => this.sender.wake(),
       nodeLost: () => this.suspect(),
       push: () => {},
+      answered: (ms) => this.latency.engine.record(ms),
     });
   }
 

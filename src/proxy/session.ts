@@ -39,6 +39,15 @@ export interface SubscriptionCount {
   close(): void;
 }
 
+/** `127.0.0.1:6379`, `[::1]:6379`; a socket that is closed already has neither. */
+export const addressOf = (host = '', port = 0): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+
+/** Host and port of an address, the host without brackets. */
+export function partsOfAddress(address: string): [host: string, port: number] {
+  const colon = address.lastIndexOf(':');
+  return [address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), Number(address.slice(colon + 1))];
+}
+
 export class Session {
   readonly id: number;
   /** Address and port it comes from, and it came to. */

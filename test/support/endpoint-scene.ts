@@ -128,7 +128,7 @@ async function form(primaries: readonly SceneNode[], replicas: readonly SceneNod
   await Promise.all(replicas.map(({ admin, shard }) => admin.command('CLUSTER', 'REPLICATE', primaries[shard]!.id)));
   await until('the cluster is whole', async () => {
     const infos = await Promise.all(all.map(({ admin }) => admin.command('CLUSTER', 'INFO')));
-    if (!infos.every((info) => /cluster_state:ok[^]*cluster_slots_ok:16384/.test(String(info)))) return false;
+    if (!infos.every((info) => /cluster_state:ok[\s\S]*cluster_slots_ok:16384/.test(String(info)))) return false;
     const links = await Promise.all(replicas.map(({ admin }) => admin.command('INFO', 'replication')));
     return links.every((link) => String(link).includes('master_link_status:up'));
   });

@@ -8,6 +8,7 @@ import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
 import { ask, askNode, decodeReply, Gather, unlessError, work } from '../gather.ts';
 import { refusalFor } from '../permission.ts';
+import { partsOfAddress } from '../session.ts';
 import { DATABASES } from './connection.ts';
 
 /** Beginnings of the parameters that may be set: what concerns how data is kept and what is told of it. */
@@ -47,7 +48,7 @@ const get: Handler = (call) => {
 function ownParameters({ home, session }: Call): Map<string, string> {
   return new Map([
     ['port', String(home.database.port)],
-    ['bind', session.localAddress.slice(0, session.localAddress.lastIndexOf(':'))],
+    ['bind', partsOfAddress(session.localAddress)[0]],
     ['cluster-enabled', 'no'],
     ['maxclients', String(home.limits.clients)],
     ['databases', String(DATABASES)],
