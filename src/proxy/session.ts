@@ -40,7 +40,8 @@ export interface SubscriptionCount {
 }
 
 /** `127.0.0.1:6379`, `[::1]:6379`; a socket that is closed already has neither. */
-export const addressOf = (host = '', port = 0): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+export const addressOf = (host = '', port = 0): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
 /** Host and port of an address, the host without brackets. */
 export function partsOfAddress(address: string): [host: string, port: number] {
