@@ -59,6 +59,8 @@ export class Entry {
   isDone = false;
   /** Parts of its reply have gone to the client. */
   isStreaming = false;
+  /** Answers that are still to come: more than one for several commands that travel as one. */
+  expects = 1;
   /** Whatever its taker wants to know about it: which part of a whole it is. */
   part = 0;
 }
@@ -94,6 +96,7 @@ export function freeEntry(entry: Entry): void {
   entry.reply = null;
   entry.isDone = false;
   entry.isStreaming = false;
+  entry.expects = 1;
   entry.part = 0;
   if (free.length < KEPT_ENTRIES) free.push(entry);
 }
