@@ -3,9 +3,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
+import type { NodeId } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
 import { type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
+import { counted } from '../domain/template.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
 import { plan } from '../plan/plan.ts';
 import { statusOf } from '../plan/status.ts';
@@ -33,6 +35,7 @@ import { Engines } from './engines.ts';
 import { fleetView } from './fleet-view.ts';
 import { LookTimer } from './look-times.ts';
 import { Observer } from './observer.ts';
+import { PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { admitChange, changedSpec, isSameSpec } from './update.ts';
 
@@ -75,6 +78,7 @@ class Plane implements RunningControlPlane {
   readonly #observer: Observer;
   readonly #loops = new Map<string, Reconciler>();
   readonly #looks = new LookTimer();
+  readonly #plannedIds = new PlannedIds();
   readonly #startedAt: string;
   #stopping = false;
   /** Requests that reserve room or names run one after the other. */
@@ -135,9 +139,10 @@ class Plane implements RunningControlPlane {
   }
 
   async #create(request: CreateDatabase): Promise<DatabaseStatus> {
-    const database = await this.#newDatabase(request);
+    const database = await this.#newDatabase(request, (count) => this.#plannedIds.take(request.name, count));
     await this.#databases.add(database);
-    const message = `${database.name} was asked for: ${database.spec.shards} shards, ${database.spec.replicas} replicas each.`;
+    const { shards, replicas } = database.spec;
+    const message = `${database.name} was asked for: ${counted(shards, 'shard')}, ${counted(replicas, 'replica')} each.`;
     this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
     this.#lookAfter(database.name);
     return this.#statusOf(database);
@@ -192,7 +197,8 @@ class Plane implements RunningControlPlane {
   async plan({ name, spec, whole = false }: PlanRequest): Promise<PlanDocument> {
     const present = this.#databases.find(name);
     if (!present) {
-      const database = spec ? await this.#newDatabase({ name, spec }) : this.#databases.get(name);
+      if (!spec) throw new ValkeeperError('database_not_found', { name });
+      const database = await this.#newDatabase({ name, spec }, (count) => this.#plannedIds.show(name, count));
       return dryRun(database, undefined, await this.#observer.observe(database));
     }
     const view = await this.#observer.observe(present);
@@ -295,13 +301,13 @@ class Plane implements RunningControlPlane {
     return statusOf(database, { at: this.#options.clock.now(), machines: [], nodes }, [], new Map(), new Map());
   }
 
-  async #newDatabase({ name, spec: input }: CreateDatabase): Promise<Database> {
+  async #newDatabase({ name, spec: input }: CreateDatabase, idsFor: (count: number) => NodeId[]): Promise<Database> {
     checkName(name);
     if (this.#databases.find(name)) throw new ValkeeperError('database_exists', { name });
     const spec = completeSpec(input);
     const machines = fleetView(this.#options.agents.machines(), this.#databases.all());
     const places = findPlaces(spec, machines);
-    const ids = places.map(() => randomBytes(20).toString('hex'));
+    const ids = idsFor(places.length);
     const ports = await this.#freePorts(places);
     const nodes: NodeAssignment[] = assignNodes(places, machines, ids, ports);
     return {
