@@ -239,12 +239,15 @@ function introduce(situation: Situation, problem: Problem): Step[] {
   return [{ kind: 'meet', target: member.assignment.id, args: { peers }, expects: {}, because: problem.code }];
 }
 
-/** It can follow only a primary it has met, and only with nothing of its own. */
+/**
+ * It can follow only a primary it has met, and is to follow only one whose slots it knows: elected in the place of
+ * another it would own nothing, and delete the keys of slots that it believes somebody else to own.
+ */
 function attachReplica(situation: Situation, problem: Problem): Step[] {
   const { owner } = shardOf(situation, problem);
   const { assignment, engine } = target(situation, problem);
   const primary = owner!.assignment.id;
-  if (!engine?.peers.some((peer) => peer.id === primary && peer.met)) return [];
+  if (!engine?.peers.some((peer) => peer.id === primary && peer.met && peer.slots.length > 0)) return [];
   return [
     {
       kind: 'replicate',
