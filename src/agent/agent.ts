@@ -164,6 +164,7 @@ class MachineAgent implements Agent {
       create_node: (config) => this.#create(config),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
+      stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
       read_log: (wish) => this.#readLog(wish),

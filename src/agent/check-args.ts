@@ -17,6 +17,7 @@ const TEXT: Check = ['a text', isText];
 const PORT: Check = ['a port from 1 to 55535', (value) => isWhole(value, 1, 55_535)];
 const LONGEST_GRACE_MS = 600_000;
 const GRACE: Check = [`0 to ${LONGEST_GRACE_MS} ms`, (value) => isWhole(value, 0, LONGEST_GRACE_MS)];
+const PROCESS: Check = ['a process id', (value) => Number.isInteger(value)];
 const MOST_PORTS = 1_000;
 const MOST_LINES = 10_000;
 
@@ -54,8 +55,9 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     adminPassword: TEXT,
     nodesConf: TEXT,
   },
-  configure_node: { id: NODE, pid: ['a process id', (value) => Number.isInteger(value)], directives: DIRECTIVES },
+  configure_node: { id: NODE, pid: PROCESS, directives: DIRECTIVES },
   start_node: { id: NODE, as: ['how to start', isStartAs] },
+  stop_node: { id: NODE, pid: PROCESS, graceMs: GRACE },
   remove_node: { id: NODE, databaseUid: TEXT },
   free_ports: {
     count: [`1 to ${MOST_PORTS}`, (value) => isWhole(value, 1, MOST_PORTS)],

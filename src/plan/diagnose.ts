@@ -2,6 +2,7 @@
 import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
 import { placeholderOf, shortId } from '../domain/ids.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
+import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
 import { differingNames, settingsDifference } from './settings.ts';
@@ -86,6 +87,9 @@ function copyProblems(shard: ShardTopology, owner: Member, member: Member): Prob
     return [about('slots_claimed_twice', assignment, { other, slots })];
   }
   if (owner.engine?.role !== 'primary') return [];
+  if (engine.role === 'primary' && engine.keys > 0) {
+    return [about('primary_orphaned', assignment, { other, keys: counted(engine.keys, 'key') })];
+  }
   if (engine.primaryId !== owner.assignment.id) return [about('replica_unattached', assignment, { other })];
   return isInSync(member, owner) ? [] : [about('replica_syncing', assignment)];
 }
@@ -112,7 +116,8 @@ function membershipProblems(database: Database, view: DatabaseView): Problem[] {
       problems.push(about('stranger_known', member.assignment, { others }));
     }
     const unmet = unmetPeers(member, present);
-    if (unmet.length > 0) problems.push(about('nodes_unacquainted', member.assignment, { count: unmet.length }));
+    if (unmet.length > 0)
+      problems.push(about('nodes_unacquainted', member.assignment, { others: counted(unmet.length, 'other node') }));
   }
   const complete = present.length === members.length && problems.length === 0;
   const behind = present.filter((member) => isBehind(member, present)).length;

@@ -5,6 +5,7 @@
  */
 import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
+import { SLOT_COUNT } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
@@ -52,6 +53,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   replica_down: startReplica,
   stranger_known: forgetStrangers,
   nodes_unacquainted: introduce,
+  primary_orphaned: stopOrphan,
   replica_unattached: attachReplica,
   replica_syncing: proveSync,
   settings_differ: changeSettings,
@@ -257,6 +259,35 @@ function attachReplica(situation: Situation, problem: Problem): Step[] {
       because: problem.code,
     },
   ];
+}
+
+/**
+ * A primary with keys and no slots becomes a replica only by a fenced restart, and what it holds is lost with it: not
+ * before the owner serves everything, by a later claim, with a history that is no shorter. Once it has ended it is a copy
+ * that does not run, and `startReplica` does the rest.
+ */
+function stopOrphan(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const shard = shardOf(situation, problem);
+  const { assignment, engine, view } = target(situation, problem);
+  const owner = shard.owner!.engine!;
+  const [id, other] = [assignment.id, shard.owner!.assignment.id];
+  const disputed = situation.problems.some(
+    ({ code, shard: name }) => code === 'slots_claimed_twice' && name === shard.name,
+  );
+  if (disputed || owner.loading || !owner.clusterOk || owner.slotsOk < SLOT_COUNT) {
+    return [{ blocked: `${id} is not stopped before ${other} serves its slots in a cluster that is whole` }];
+  }
+  if (owner.configEpoch <= engine!.configEpoch) {
+    return [{ blocked: `${id} is not stopped: the claim of ${other} is not later than its own` }];
+  }
+  if (owner.keys === 0 || owner.offset < engine!.offset) {
+    return [{ blocked: `${id} is not stopped: it may hold the last copy of writes that ${other} lacks` }];
+  }
+  if (view.process.state !== 'running') {
+    return [{ blocked: `the agent of ${assignment.machine} must answer before ${id} is stopped` }];
+  }
+  const expects = { process: 'running', role: 'primary', ownsSlots: false } as const;
+  return [{ kind: 'stop_node', target: id, args: {}, expects, because: problem.code }];
 }
 
 /** Linked and online, but nothing came yet: a database that nobody writes to streams nothing. */
