@@ -12,7 +12,7 @@ export function flagsOf({ session, blockedOn }: Peer, home: Home): string {
     transaction ? 'x' : '',
     blockedOn ? 'b' : '',
     tracking ? 't' : '',
-    tracking?.some((option) => option.toLowerCase() === 'bcast') ? 'B' : '',
+    tracking?.mode === 'bcast' ? 'B' : '',
     watch?.isLost ? 'd' : '',
     session.readsReplicas && !home.readsReplicasByDefault ? 'r' : '',
     session.noEvict ? 'e' : '',
