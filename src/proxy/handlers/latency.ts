@@ -5,6 +5,8 @@ import type { Handler } from '../call.ts';
 import { policyOf } from '../commands/policies.ts';
 import { decodeReply, pairsOf, sumOf, toAllPrimaries, unlessError } from '../gather.ts';
 
+const MINUS = 0x2d;
+
 /** Makes one answer of what all primaries answer. */
 const merging =
   (merge: (replies: Reply[]) => Reply): Handler =>
@@ -77,11 +79,21 @@ const history = merging((replies) =>
   replies.flatMap((reply) => reply as [number, number][]).sort(([one], [other]) => one - other),
 );
 
+/** Drawn from the samples of one primary, the first that has any. */
+const graph: Handler = (call) =>
+  toAllPrimaries(
+    call.client,
+    true,
+    call.frame(),
+    (replies) => replies.find((reply) => reply[0] !== MINUS) ?? replies[0]!,
+  );
+
 const reset: Handler = (call) => toAllPrimaries(call.client, false, call.frame(), sumOf);
 
 export const LATENCY_HANDLERS: Readonly<Record<string, Handler>> = {
   'latency|histogram': histogram,
   'latency|latest': latest,
   'latency|history': history,
+  'latency|graph': graph,
   'latency|reset': reset,
 };
