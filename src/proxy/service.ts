@@ -27,7 +27,6 @@ export interface ServiceOptions {
   database: EndpointDatabase;
   limits: Limits;
   zone: string;
-  engineVersion: string;
   /** The next id of a client, unique in the endpoint. */
   nextClientId: () => number;
   askOthers: AskOthers;
@@ -47,7 +46,6 @@ export class Service implements Home {
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
-  readonly engineVersion: string;
   readonly askOthers: AskOthers;
   readonly strangersLane: Lane;
   readonly adminLane: Lane;
@@ -67,7 +65,6 @@ export class Service implements Home {
     this.#options = options;
     this.database = options.database;
     this.limits = options.limits;
-    this.engineVersion = options.engineVersion;
     this.askOthers = options.askOthers;
     this.scripts = new ScriptCache(options.limits.scriptBytes);
     this.sender = new Sender(
@@ -86,6 +83,11 @@ export class Service implements Home {
     });
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
     this.#clock.unref();
+  }
+
+  /** As the nodes told; before that, the oldest it can be. */
+  get engineVersion(): string {
+    return this.topology.engineVersion ?? '9.1.0';
   }
 
   get entersFreely(): boolean {
