@@ -208,6 +208,7 @@ export class Run implements ReplyTaker {
     if (this.#queueError !== null && mayPass(this.#queueError)) return this.#later();
     // Another error of a command stands for itself in a transaction of one; of several, EXEC's own says it.
     const reply = Buffer.from(bytes.subarray(from, to));
+    if (mayPass(reply)) return this.#later(); // the slot moved behind the last command and before EXEC
     if (this.#isSingle && this.#queueError !== null) this.#end(this.#queueError);
     else this.#end(this.#transaction.guard ? withoutGuard(reply, this.#isSingle) : reply);
   }
