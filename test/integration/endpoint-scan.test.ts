@@ -67,7 +67,7 @@ describe('SCAN at the endpoint of a cluster', () => {
     const { keys, calls } = await scanAll(['COUNT', 1_000]);
     assert.equal(keys.length, KEYS);
     assert.equal(new Set(keys).size, KEYS);
-    assert.ok(calls < 60, `${calls} calls`);
+    assert.ok(calls < 40, `${calls} calls`);
   });
 
   it('filters, without a call for every shard that has nothing', async () => {
@@ -111,9 +111,9 @@ describe('SCAN at the endpoint of a cluster', () => {
     let moves = 0;
     const mover = (async () => {
       const runs: [SceneNode, SceneNode, number, number][] = [
-        [one, two, 100, 900],
-        [two, three, 6_000, 7_000],
-        [three, one, 15_000, 16_000],
+        [one, two, 100, 500],
+        [two, three, 6_000, 6_400],
+        [three, one, 15_000, 15_400],
       ];
       while (!stop.signal.aborted) {
         for (const [from, to, first, last] of runs) await move(from, to, first, last);
@@ -129,18 +129,23 @@ describe('SCAN at the endpoint of a cluster', () => {
   });
 
   async function move(from: SceneNode, to: SceneNode, first: number, last: number): Promise<void> {
+    // An engine 9.1.2 ends with a failed assertion when a slot comes back while a replica has old keys of it.
+    const receivers = scene.nodes.filter(({ shard }) => shard === to.shard);
+    await until(`nothing is left of slots ${first} to ${last}`, async () => {
+      const slots = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+      const counts = receivers.map(({ admin }) =>
+        Promise.all(slots.map((slot) => admin.command('CLUSTER', 'COUNTKEYSINSLOT', slot))),
+      );
+      return (await Promise.all(counts)).flat().every((count) => count === 0);
+    });
     await from.admin.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', first, last, 'NODE', to.id);
     await until(`slots ${first} to ${last} have moved`, async () => {
-      const jobs = (await from.admin.command('CLUSTER', 'GETSLOTMIGRATIONS')) as unknown[][];
-      return !jobs.some(
-        (job) =>
-          /in-progress|connecting|snapshot|repl|waiting|paused|syncing/i.test(JSON.stringify(job.slice(0, 16))) &&
-          !/"success"|"failed"|"cancelled"/.test(JSON.stringify(job)),
+      const texts = await Promise.all(scene.primaries.map(({ admin }) => admin.command('CLUSTER', 'NODES')));
+      return texts.every((text) =>
+        String(text)
+          .split('\n')
+          .some((line) => line.startsWith(to.id) && owns(line, first)),
       );
-    });
-    await until('all have heard of it', async () => {
-      const text = String(await scene.nodes[0]!.admin.command('CLUSTER', 'NODES'));
-      return text.split('\n').some((line) => line.startsWith(to.id) && owns(line, first));
     });
   }
 
