@@ -147,9 +147,13 @@ async function learnPrint(client: Client, lane: Lane, slot: number): Promise<voi
 async function laneForScan(client: Client): Promise<Lane | null> {
   const { home, session } = client;
   const allowed = await ask(client, -1, ['ACL', 'DRYRUN', session.user, 'SCAN', '0'], home.adminLane);
-  if (String(allowed) !== 'OK') return null;
+  return String(allowed) === 'OK' ? adminLaneOf(client) : null;
+}
+
+/** As Valkeeper's own user, in the database that the client is in. */
+function adminLaneOf({ home, session }: Client): Lane {
   const lane = home.joinLane({ ...home.adminLane.identity, db: session.db });
-  home.leaveLane(lane); // it is kept for longer than a SCAN takes
+  home.leaveLane(lane); // it is kept for longer than it is needed
   return lane;
 }
 
@@ -159,7 +163,7 @@ const randomkey: Handler = (call) => {
   const slots = slotsOfPrimaries(client);
   if (slots.length === 1) return call.forward(slots[0]!);
   work(client, async () => {
-    const sizes = await Promise.all(slots.map((slot) => ask(client, slot, ['DBSIZE'])));
+    const sizes = await Promise.all(slots.map((slot) => ask(client, slot, ['DBSIZE'], adminLaneOf(client))));
     const shards = slots.map((slot, index) => ({ slot, size: Number(sizes[index]) || 0 }));
     let error: ReplyError | null = null;
     while (shards.length > 0) {

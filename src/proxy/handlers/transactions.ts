@@ -58,6 +58,7 @@ export function queueCommand(call: Call): void {
   }
   const { name } = call.command;
   if (name === 'msetex') transaction.guard = guardOf(transaction.key!);
+  if (name === 'eval' || name === 'eval_ro') call.home.scripts.remember(call.arg(1));
   if (name === 'evalsha' || name === 'evalsha_ro') transaction.shas.push(call.text(1).toLowerCase());
   transaction.frames.push(call.frame());
   transaction.bytes += call.to - call.from;
