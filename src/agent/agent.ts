@@ -6,12 +6,14 @@ import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { EndpointView } from '../domain/view.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
 import { checkArgs } from './check-args.ts';
-import { freePorts } from './free-ports.ts';
+import { EndpointKeeper } from './endpoint-keeper.ts';
+import { freePorts, takenPorts } from './free-ports.ts';
 import { Link } from './link.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
@@ -32,6 +34,8 @@ export interface AgentOptions {
   token: string;
   /** Client ports that nodes may get: the first and the last. */
   portRange: readonly [number, number];
+  /** File of the endpoint's program; null: this machine has no endpoint. */
+  endpointProgram: string | null;
   log: Logger;
 }
 
@@ -42,6 +46,8 @@ export interface Agent {
   closed: Promise<'shut-down' | 'detached'>;
 }
 
+/** Where everything stops, clients get no longer to leave. */
+const ENDPOINT_GRACE_MS = 3_000;
 const AGENT_FILE = 'agent.json';
 
 /** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged */
@@ -79,6 +85,7 @@ class MachineAgent implements Agent {
   readonly #options: AgentOptions;
   readonly #nodes = new Map<NodeId, SupervisedNode>();
   readonly #end: (how: 'shut-down' | 'detached') => void;
+  readonly #endpoint: EndpointKeeper | null;
   #link: Link | null = null;
 
   constructor(options: AgentOptions) {
@@ -86,6 +93,10 @@ class MachineAgent implements Agent {
     this.closed = promise;
     this.#end = resolve;
     this.#options = options;
+    const { endpointProgram: program, dir, machine, address, zone, log } = options;
+    const changed = (endpoint: EndpointView) => this.#link?.tell({ type: 'endpoint', endpoint });
+    this.#endpoint =
+      program === null ? null : new EndpointKeeper({ program, dir, machine, address, zone, log, changed });
   }
 
   get #folder(): string {
@@ -105,6 +116,7 @@ class MachineAgent implements Agent {
         else log.info({ database, node: node.id }, 'Found a node that does not run.');
       }),
     );
+    await this.#endpoint?.begin();
     this.#link = new Link({
       controlUrl,
       token,
@@ -116,6 +128,7 @@ class MachineAgent implements Agent {
 
   async close(): Promise<void> {
     for (const node of this.#nodes.values()) node.detach();
+    this.#endpoint?.detach();
     this.#finish('detached');
   }
 
@@ -137,6 +150,8 @@ class MachineAgent implements Agent {
         const report = node.report();
         log.info({ database: report.database, node: node.id, process: report.process }, 'A node changed.');
         this.#link?.tell({ type: 'node', node: report });
+        // Sooner than the control plane can say so, and also while it is away.
+        if (report.process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
       },
     };
   }
@@ -155,6 +170,7 @@ class MachineAgent implements Agent {
       pid,
       engineVersion,
       nodes,
+      endpoint: this.#endpoint?.view ?? null,
     } as const;
   }
 
@@ -163,9 +179,20 @@ class MachineAgent implements Agent {
     const operations: Operations = {
       create_node: (config) => this.#create(config),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
+      write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
+      taken_ports: async ({ ports }) => ({ taken: await takenPorts(this.#options.address, ports) }),
+      serve_endpoint: async ({ databases }) => {
+        await this.#endpoint?.serve(databases);
+        return {};
+      },
+      nudge_endpoint: async ({ database }) => {
+        this.#endpoint?.nudge(database);
+        return {};
+      },
+      replace_endpoint: ({ drainMs }) => this.#replaceEndpoint(drainMs),
       read_log: (wish) => this.#readLog(wish),
       shut_down: ({ graceMs }) => this.#shutDown(graceMs),
     };
@@ -215,6 +242,11 @@ class MachineAgent implements Agent {
     return { ports: await freePorts(this.#options.address, { from, to }, count, taken) };
   }
 
+  async #replaceEndpoint(drainMs: number): Promise<{ pid: number }> {
+    if (!this.#endpoint) throw new ValkeeperError('no_endpoint', { machine: this.#options.machine });
+    return this.#endpoint.replace(drainMs);
+  }
+
   async #readLog({ id, lines }: AgentRequests['read_log']['args']): Promise<{ text: string }> {
     if (id === null) return { text: await tail(join(this.#options.dir, 'agent.log'), lines) };
     const node = this.#nodes.get(id);
@@ -223,8 +255,9 @@ class MachineAgent implements Agent {
   }
 
   async #shutDown(graceMs: number): Promise<Record<string, never>> {
+    await this.#endpoint?.stop(Math.min(graceMs, ENDPOINT_GRACE_MS));
     await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.stop(graceMs))));
-    this.#options.log.info({}, 'All nodes have stopped, as asked; the agent ends.');
+    this.#options.log.info({}, 'The endpoint and all nodes have stopped, as asked; the agent ends.');
     setImmediate(() => this.#finish('shut-down')); // after the reply
     return {};
   }

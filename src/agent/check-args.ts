@@ -17,6 +17,7 @@ const TEXT: Check = ['a text', isText];
 const PORT: Check = ['a port from 1 to 55535', (value) => isWhole(value, 1, 55_535)];
 const LONGEST_GRACE_MS = 600_000;
 const GRACE: Check = [`0 to ${LONGEST_GRACE_MS} ms`, (value) => isWhole(value, 0, LONGEST_GRACE_MS)];
+const LONGEST_DRAIN_MS = 3_600_000;
 const MOST_PORTS = 1_000;
 const MOST_LINES = 10_000;
 
@@ -41,6 +42,10 @@ const isStartAs = (value: unknown): boolean =>
 
 const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
 
+/** The endpoint reads the rest; here, only that it can be told from others and has a port. */
+const isDatabase = (value: unknown): boolean =>
+  isObject(value) && isText(value['name']) && isText(value['uid']) && isWhole(value['port'], 1, 65_535);
+
 const DIRECTIVES: Check = ['a list of lists of texts', (value) => Array.isArray(value) && value.every(isListOfTexts)];
 
 const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
@@ -55,12 +60,22 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     nodesConf: TEXT,
   },
   configure_node: { id: NODE, pid: ['a process id', (value) => Number.isInteger(value)], directives: DIRECTIVES },
+  write_users: { id: NODE, aclFile: TEXT },
   start_node: { id: NODE, as: ['how to start', isStartAs] },
   remove_node: { id: NODE, databaseUid: TEXT },
   free_ports: {
     count: [`1 to ${MOST_PORTS}`, (value) => isWhole(value, 1, MOST_PORTS)],
     avoid: ['a list of ports', (value) => Array.isArray(value) && value.every(Number.isInteger)],
   },
+  taken_ports: {
+    ports: [
+      `at most ${MOST_PORTS} ports`,
+      (value) => Array.isArray(value) && value.length <= MOST_PORTS && value.every((port) => isWhole(port, 1, 65_535)),
+    ],
+  },
+  serve_endpoint: { databases: ['a list of databases', (value) => Array.isArray(value) && value.every(isDatabase)] },
+  nudge_endpoint: { database: TEXT },
+  replace_endpoint: { drainMs: [`0 to ${LONGEST_DRAIN_MS} ms`, (value) => isWhole(value, 0, LONGEST_DRAIN_MS)] },
   read_log: {
     id: ['a node id or null', (value) => value === null || NODE[1](value)],
     lines: [`1 to ${MOST_LINES}`, (value) => isWhole(value, 1, MOST_LINES)],

@@ -3,6 +3,8 @@ import { createServer } from 'node:net';
 import { BUS_PORT_OFFSET } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 
+const LAST_PORT = 65_535;
+
 export interface PortRange {
   from: number;
   to: number;
@@ -30,3 +32,17 @@ const isFree = (host: string, port: number): Promise<boolean> =>
     probe.once('error', () => resolve(false));
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(true)));
   });
+
+/** The first free port of the address from `from` on; null when there is none. */
+export async function firstFreePort(address: string, from: number, avoid: ReadonlySet<number>): Promise<number | null> {
+  for (let port = from; port <= LAST_PORT; port += 1) {
+    if (!avoid.has(port) && (await isFree(address, port))) return port;
+  }
+  return null;
+}
+
+/** Those of the ports that somebody listens on, or that may not be listened on. */
+export async function takenPorts(address: string, ports: readonly number[]): Promise<number[]> {
+  const free = await Promise.all(ports.map((port) => isFree(address, port)));
+  return ports.filter((_, index) => !free[index]);
+}

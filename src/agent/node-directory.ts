@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { aclMarkOf } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isNodeId, type NodeId } from '../domain/ids.ts';
 import type { DiskView, ProcessView, Settings } from '../domain/view.ts';
@@ -35,6 +36,7 @@ export interface Manifest {
 
 const MANIFEST = 'node.json';
 const CONF = 'valkey.conf';
+const USERS = 'users.acl';
 const SNAPSHOT = 'dump.rdb';
 /** A start may rely on a snapshot of this age: the engine's own are as old before they are replaced. */
 const FRESH_SNAPSHOT_MS = 60_000;
@@ -90,7 +92,7 @@ export class NodeDirectory {
     const settings = this.#settings();
     const files = this.#dataFiles(settings);
     const dataAt = files.length > 0 ? Math.max(...files.map(modifiedMs)) : null;
-    return { hasData: files.some(holdsSomething), dataAt, claim, settings };
+    return { hasData: files.some(holdsSomething), dataAt, claim, settings, aclMark: this.#aclMark() };
   }
 
   /** Writes valkey.conf, whole or not at all. @throws file_unusable, invalid_value */
@@ -98,6 +100,11 @@ export class NodeDirectory {
     const { port } = this.manifest.config;
     const text = confText([...directives, ...ownDirectives(this.path, address, port)], 'configure_node');
     await writeFileAtomic(join(this.path, CONF), text);
+  }
+
+  /** Writes the ACL file, whole or not at all. @throws file_unusable */
+  async writeUsers(text: string): Promise<void> {
+    await writeFileAtomic(join(this.path, USERS), text);
   }
 
   /**
@@ -122,6 +129,16 @@ export class NodeDirectory {
     const settings = this.#settings();
     if (settings === null || logsEveryWrite(settings) || keepsSnapshots(settings) || !existsSync(path)) return;
     renameSync(path, `${path}.aside`);
+  }
+
+  #aclMark(): string | null {
+    const path = join(this.path, USERS);
+    if (!existsSync(path)) return null;
+    return aclMarkOf(
+      readFileSync(path, 'utf8')
+        .match(/^user (\S+)/gm)
+        ?.map((line) => line.slice(5)) ?? [],
+    );
   }
 
   #settings(): Settings | null {
@@ -215,7 +232,7 @@ export function makeNode(folder: string, config: NodeConfig, address: string): N
   const files: Record<string, string> = {
     // The engine believes the last of two lines: the agent's own come last.
     [CONF]: confText([...config.directives, ...ownDirectives(path, address, port)], 'create_node'),
-    'users.acl': config.aclFile,
+    [USERS]: config.aclFile,
     'nodes.conf': config.nodesConf,
     [MANIFEST]: JSON.stringify(manifest),
   };
@@ -255,7 +272,7 @@ const ownDirectives = (path: string, address: string, port: number): Directive[]
   ['supervised', 'no'],
   // Admission is the ACL's work; protected mode would refuse a database that is meant to be open on loopback.
   ['protected-mode', 'no'],
-  ['aclfile', join(path, 'users.acl')],
+  ['aclfile', join(path, USERS)],
   ['cluster-enabled', 'yes'],
   ['cluster-config-file', 'nodes.conf'],
   ['cluster-announce-ip', address],

@@ -141,6 +141,14 @@ export class SupervisedNode {
     return { written: true };
   }
 
+  /** Its ACL file is written anew; the process reads it when it is told to. @throws file_unusable */
+  async writeUsers(aclFile: string): Promise<Record<string, never>> {
+    await this.directory.writeUsers(aclFile);
+    this.#disk = this.directory.disk();
+    this.#around.changed(this);
+    return {};
+  }
+
   /** Ends the process: cleanly, and by force after `graceMs`. @throws node_not_ended */
   async stop(graceMs: number): Promise<void> {
     const running = this.#process;

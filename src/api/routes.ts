@@ -91,7 +91,7 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       reply.header('etag', etagOf(wanted));
       return wanted;
     },
-    'GET /databases/{name}/password': ({ params }) => control.password(params.name),
+    'GET /databases/{name}/password': ({ params, query }) => control.password(params.name, query.user),
 
     'POST /plans': ({ body }) => control.plan(body),
 
@@ -101,6 +101,7 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       return { conditions: all.filter(({ severity }) => query.severity === undefined || severity === query.severity) };
     },
     'GET /machines': () => ({ machines: control.machines() }),
+    'POST /endpoints/restart': ({ body }) => control.restartEndpoints(body),
     'GET /events': async ({ query }) => ({ events: await control.events(query) }),
     'GET /events/stream': ({ query }, reply, request) => streamEvents(query, reply, request),
     'GET /logs/{source}': ({ params, query }) => control.log(params.source, query.lines),

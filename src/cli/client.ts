@@ -12,6 +12,8 @@ const { Agent, request } = process.getBuiltinModule('node:http');
 
 /** Longest wait for an answer, in milliseconds. */
 const ANSWER_MS = 15_000;
+/** A restart of endpoints answers when the last successor has taken over. */
+const RESTART_ANSWER_MS = 120_000;
 /** A shutdown answers when every node has saved its data and stopped. */
 const SHUTDOWN_ANSWER_MS = 300_000;
 
@@ -34,8 +36,11 @@ export class Client {
   /** Creates it or makes it this; only if its generation is still the one that was looked at, 0 for none. */
   put = (name: string, body: RouteCall<'PUT /databases/{name}/spec'>['body'], generation: number) =>
     this.#call('PUT /databases/{name}/spec', { params: { name }, body }, ANSWER_MS, { 'if-match': `"${generation}"` });
-  password = (name: string) => this.#call('GET /databases/{name}/password', { params: { name } });
+  password = (name: string, user?: string) =>
+    this.#call('GET /databases/{name}/password', { params: { name }, query: user === undefined ? {} : { user } });
   plan = (body: RouteCall<'POST /plans'>['body']) => this.#call('POST /plans', { body });
+  restartEndpoints = (body: RouteCall<'POST /endpoints/restart'>['body']) =>
+    this.#call('POST /endpoints/restart', { body }, RESTART_ANSWER_MS);
   machines = () => this.#call('GET /machines', {});
   events = (query: RouteCall<'GET /events'>['query']) => this.#call('GET /events', { query });
   log = (source: string, lines: number) => this.#call('GET /logs/{source}', { params: { source }, query: { lines } });

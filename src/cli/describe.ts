@@ -8,11 +8,11 @@ import { table } from './table.ts';
 
 /** State, shards with their nodes, and conditions. */
 export function describeDatabase(database: DatabaseStatus): string {
-  const { name, state, spec, generation, observedGeneration, shards, conditions } = database;
+  const { name, state, spec, generation, observedGeneration, shards, conditions, endpoint } = database;
   const reached =
     generation === observedGeneration ? `${generation}` : `${generation} (reached: ${observedGeneration})`;
   return [
-    `${name}: ${state}, generation ${reached}\n${describeSpec(spec)}`,
+    `${name}: ${state}, generation ${reached}\n${describeSpec(spec)}${endpoint ? `\nendpoint ${endpoint.url}` : ''}`,
     table(['SHARD', 'SLOTS', 'ROLE', 'NODE', 'ADDRESS', 'MACHINE', 'STATE', 'LAG'], shards.flatMap(shardRows)),
     ...(conditions.length > 0 ? [conditions.map(describeCondition).join('\n')] : []),
   ].join('\n\n');
@@ -21,7 +21,16 @@ export function describeDatabase(database: DatabaseStatus): string {
 const count = (n: number, thing: string): string => `${n} ${thing}${n === 1 ? '' : 's'}`;
 
 /** What was asked for, in one line. */
-export const describeSpec = ({ shards, replicas, memoryBytes, persistence, eviction, auth }: DatabaseSpec): string =>
+export const describeSpec = ({
+  shards,
+  replicas,
+  memoryBytes,
+  persistence,
+  eviction,
+  auth,
+  read,
+  users,
+}: DatabaseSpec): string =>
   [
     count(shards, 'shard'),
     `${count(replicas, 'replica')} each`,
@@ -29,6 +38,8 @@ export const describeSpec = ({ shards, replicas, memoryBytes, persistence, evict
     `persistence ${persistence}`,
     `eviction ${eviction}`,
     auth ? 'password' : 'NO PASSWORD',
+    ...(read === 'primary' ? [] : [`reads by ${read}`]),
+    ...(users.length === 0 ? [] : [`users ${users.map(({ name }) => name).join(' ')}`]),
   ].join(', ');
 
 function shardRows({ id, slots, primary, replicas }: ShardStatus): string[][] {

@@ -1,6 +1,8 @@
 /** Strict reading of option values. Every failure names the option as it was typed and says what would be accepted. */
 import { ValkeeperError } from '../domain/errors.ts';
 import { parseSize } from '../domain/size.ts';
+import type { UserSpec } from '../domain/spec.ts';
+import { userMistake } from '../domain/user-rules.ts';
 
 type Parser<T> = (text: string) => T;
 
@@ -38,4 +40,15 @@ export function choice<T extends string>(option: string, choices: readonly T[]):
     );
   };
   return Object.assign(parse, { choices });
+}
+
+/** A user with its rules, of an option that may be given several times. The parser throws invalid_value. */
+export function user(option: string): (text: string, before?: readonly UserSpec[]) => readonly UserSpec[] {
+  return (text, before = []) => {
+    const [, name = '', rules = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+    const one = { name, rules: rules.trim() };
+    const problem = name === '' ? `must be NAME=RULES, is ${text}` : userMistake(one);
+    if (problem === null) return [...before, one];
+    throw refuse(option, problem, `Write a name and rules, such as ${option} app='~app:* +@all'.`);
+  };
 }

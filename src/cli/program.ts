@@ -13,8 +13,10 @@ import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
 import { addDbShow } from './commands/db-show.ts';
 import { addDbUpdate } from './commands/db-update.ts';
+import { addDbUrl } from './commands/db-url.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDown } from './commands/down.ts';
+import { addEndpointRestart } from './commands/endpoint-restart.ts';
 import { addEngine } from './commands/engine.ts';
 import { addEvents } from './commands/events.ts';
 import { addLogs } from './commands/logs.ts';
@@ -31,6 +33,7 @@ const DATABASE: AddCommand[] = [
   addDbShow,
   addDbDelete,
   addDbPassword,
+  addDbUrl,
   addDbConnect,
   addDbPlan,
   addDbUpdate,
@@ -71,11 +74,12 @@ function createProgram(host: Host): Command {
   add(program, TOP);
   group(
     'db',
-    'databases: create, list, show, delete, password, connect, plan, update, apply',
+    'databases: create, list, show, delete, password, url, connect, plan, update, apply',
     'valkeeper db show main',
     DATABASE,
   );
   group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
+  group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
   add(program, REST);
   onEachCommand(program, (command) => {
     command.exitOverride((error: CommanderError) => {

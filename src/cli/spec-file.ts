@@ -2,11 +2,22 @@
  * Spec files: YAML documents, one a database, such as `name: orders`, `shards: 3`, `memory: 1gb`. The fields are those
  * of the spec; whatever is wrong is told with its line and column, all of it at once.
  */
-import { type Document, isAlias, isMap, isScalar, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+} from 'yaml';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isName } from '../domain/ids.ts';
 import { formatSize, parseSize } from '../domain/size.ts';
-import { type DatabaseSpec, DEFAULT_SPEC, SPEC_LIMITS } from '../domain/spec.ts';
+import { type DatabaseSpec, DEFAULT_SPEC, SPEC_LIMITS, type UserSpec } from '../domain/spec.ts';
+import { userMistake, usersMistake } from '../domain/user-rules.ts';
 import { type SpecField, specFields } from '../protocol/spec-fields.ts';
 
 /** More than any file of specs needs; a file that is larger, or has more documents, is refused unread. */
@@ -123,7 +134,34 @@ class DocumentReader {
     return value;
   }
 
+  /** A list of maps of a name and rules. */
+  #users(node: Node | null, offset: number): UserSpec[] {
+    if (!isSeq(node)) {
+      this.#wrong(offset, `users: must be a list of users with name and rules, is ${show(node)}`);
+      return [];
+    }
+    const users = (node.items as Node[]).flatMap((item) => this.#user(this.#resolved(item) ?? null));
+    const mistake = usersMistake(users);
+    // What is wrong with one of them has been told at its place.
+    if (mistake && users.every((user) => userMistake(user) === null)) this.#wrong(offset, `users: ${mistake}`);
+    return users;
+  }
+
+  #user(node: Node | null): UserSpec[] {
+    const offset = offsetOf(node);
+    const fields = isMap(node) ? (node.toJS(this.#document) as Record<string, unknown>) : {};
+    const { name, rules, ...others } = fields;
+    if (typeof name !== 'string' || typeof rules !== 'string' || Object.keys(others).length > 0) {
+      this.#wrong(offset, 'users: each has a name and rules, both texts, and nothing else');
+      return [];
+    }
+    const mistake = userMistake({ name, rules });
+    if (mistake) this.#wrong(offset, `users: ${mistake}`);
+    return [{ name, rules }];
+  }
+
   #field(name: keyof DatabaseSpec, field: SpecField, node: Node | null, offset: number): Partial<DatabaseSpec> {
+    if (field.kind === 'users') return { users: this.#users(node, offset) };
     const read = readValue(field, isScalar(node) ? node.value : undefined);
     if (read !== null) return { [name]: read };
     this.#wrong(offset, `${field.key}: must be ${requirement(field)}, is ${show(node)}`);
@@ -143,10 +181,13 @@ class DocumentReader {
   }
 }
 
+/** A field whose value is one word or number. */
+type ScalarField = Exclude<SpecField, { kind: 'users' }>;
+
 const offsetOf = (node: Node | null): number => node?.range?.[0] ?? 0;
 
 /** The value in the field's kind; null when it is of another. */
-function readValue(field: SpecField, value: unknown): DatabaseSpec[keyof DatabaseSpec] | null {
+function readValue(field: ScalarField, value: unknown): DatabaseSpec[keyof DatabaseSpec] | null {
   switch (field.kind) {
     case 'integer': {
       const fits = typeof value === 'number' && Number.isInteger(value) && value >= field.min && value <= field.max;
@@ -161,7 +202,7 @@ function readValue(field: SpecField, value: unknown): DatabaseSpec[keyof Databas
   }
 }
 
-function requirement(field: SpecField): string {
+function requirement(field: ScalarField): string {
   switch (field.kind) {
     case 'integer':
       return `${field.min} to ${field.max}`;

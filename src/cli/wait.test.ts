@@ -22,6 +22,7 @@ const creating: DatabaseStatus = {
   observedGeneration: 0,
   conditions: [],
   endpoint: null,
+  endpoints: [],
   clusterEndpoints: [],
   shards: [
     { id: 'shard-1', slots: [[0, 8191]], primary: node, replicas: [{ ...node, lagBytes: 0, inSync: true }] },
@@ -44,6 +45,16 @@ const waitFor = (missing: (string | null)[]) =>
 test('says what a database lacks', () => {
   assert.equal(missingToReady(creating), 'main is creating: 1 of 2 shards served; 1 of 2 replicas in sync');
   assert.equal(missingToReady({ ...creating, state: 'ready' }), null);
+  const address = { host: '127.0.0.11', port: 6379, url: 'redis://default@127.0.0.11:6379/0' };
+  const ready: DatabaseStatus = {
+    ...creating,
+    state: 'ready',
+    endpoints: [{ ...address, machine: 'machine-1', serves: false }],
+  };
+  assert.equal(missingToReady(ready), 'the endpoint of main does not serve yet');
+  assert.equal(missingToReady({ ...ready, endpoint: address }), null);
+  const closed = { code: 'endpoint_closed', severity: 'warning', message: '', advice: '', since: '' } as const;
+  assert.equal(missingToReady({ ...ready, conditions: [closed] }), null, 'it is told why');
 });
 
 test('ends when nothing is missing', async () => {

@@ -49,9 +49,10 @@ export async function untilReady(cli: Cli, name: string, timeoutSeconds: number)
   }).finally(() => progress.end());
 }
 
-/** What a database lacks to be ready; null when it is. */
-export function missingToReady({ name, state, spec, shards, conditions }: DatabaseStatus): string | null {
-  if (state === 'ready') return null;
+/** What a database lacks to be ready for clients; null when it is. */
+export function missingToReady(database: DatabaseStatus): string | null {
+  const { name, state, spec, shards, conditions } = database;
+  if (state === 'ready') return missingEndpoint(database);
   const served = shards.filter(({ primary }) => primary?.state === 'running').length;
   const inSync = shards.flatMap(({ replicas }) => replicas).filter((replica) => replica.inSync).length;
   const worst =
@@ -64,4 +65,10 @@ export function missingToReady({ name, state, spec, shards, conditions }: Databa
     ...(worst ? [worst.message.replace(/\.$/, '')] : []),
     ...(worst?.lastTry ? [worst.lastTry.replace(/\.$/, '')] : []),
   ].join('; ');
+}
+
+/** An endpoint that has just been started or told is waited for; one that cannot serve is a condition, and no reason to wait. */
+function missingEndpoint({ name, endpoint, endpoints, conditions }: DatabaseStatus): string | null {
+  const isTold = conditions.some(({ code }) => code === 'endpoint_closed' || code === 'machine_lost');
+  return endpoint || endpoints.length === 0 || isTold ? null : `the endpoint of ${name} does not serve yet`;
 }

@@ -4,6 +4,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import { isName, type NodeId } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
 import { type DatabaseSpec, DEFAULT_SPEC, memoryBytesPerNode, SPEC_LIMITS } from '../domain/spec.ts';
+import { usersMistake } from '../domain/user-rules.ts';
 import type { MachineView } from '../domain/view.ts';
 import { maxReplicas, type Place, place } from '../plan/placement.ts';
 import type { SpecInput } from '../protocol/api.ts';
@@ -20,7 +21,12 @@ export function completeSpec(input: SpecInput): DatabaseSpec {
       remedy: `Ask for at least ${formatSize(smallest * spec.shards)}, or for fewer shards.`,
     });
   }
-  return spec;
+  const problem = usersMistake(spec.users);
+  if (problem) {
+    const remedy = "Rules are such as `~app:* +@read`; the engine's documents of ACL SETUSER tell them all.";
+    throw new ValkeeperError('invalid_value', { field: 'users', problem, remedy });
+  }
+  return { ...spec, users: spec.users.map(({ name, rules }) => ({ name, rules: rules.trim().replace(/\s+/g, ' ') })) };
 }
 
 /** @throws invalid_name */
@@ -49,11 +55,10 @@ export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[])
   });
 }
 
-/** The machine's client ports that assigned nodes have, with those whose bus port would clash. */
+/** The machine's client ports that assigned nodes and endpoints have, with those whose bus port would clash. */
 export const portsInUse = (machine: string, databases: readonly Database[]): number[] =>
   databases
-    .flatMap(({ nodes }) => nodes)
-    .filter((node) => node.machine === machine)
+    .flatMap(({ nodes, spec }) => [spec, ...nodes.filter((node) => node.machine === machine)])
     .flatMap(({ port }) => [port, port + BUS_PORT_OFFSET, port - BUS_PORT_OFFSET]);
 
 /** Places with ids and ports given to them, in order. `ports` holds enough free ones for each machine. */

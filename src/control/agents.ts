@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
+import type { EndpointView } from '../domain/view.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
 import {
   AGENT_PATH,
@@ -38,6 +39,8 @@ export interface Machine {
   since: number;
   /** What its agent says of its nodes; empty while it is away. */
   nodes: ReadonlyMap<NodeId, NodeReport>;
+  /** Its endpoint process; null while its agent is away, or runs none. */
+  endpoint: EndpointView | null;
 }
 
 interface Waiting {
@@ -54,11 +57,13 @@ interface AgentEvents {
   machine: [machine: Machine];
   /** Something about a node changed. */
   node: [databaseUid: string, id: NodeId];
+  /** A machine's endpoint is not as it was. */
+  endpoint: [machine: string];
   /** An agent of another version was turned away. */
   'other-protocol': [machine: string, protocol: number];
 }
 
-/** The registry; emits `machine`, `node` and `other-protocol`. */
+/** The registry; emits `machine`, `node`, `endpoint` and `other-protocol`. */
 export class Agents extends EventEmitter<AgentEvents> {
   readonly #sessions = new Map<string, AgentSession>();
   readonly #machines = new Map<string, Machine>();
@@ -100,9 +105,9 @@ export class Agents extends EventEmitter<AgentEvents> {
     const session = new AgentSession(socket, hello.machine, this.#clock);
     this.#sessions.set(hello.machine, session);
     this.#turnedAway.delete(hello.machine);
-    const { machine: name, address, zone, memoryBytes } = hello;
+    const { machine: name, address, zone, memoryBytes, endpoint } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
-    this.#set({ name, address, zone, memoryBytes, connected: true, since: this.#clock.now(), nodes });
+    this.#set({ name, address, zone, memoryBytes, connected: true, since: this.#clock.now(), nodes, endpoint });
     return session;
   }
 
@@ -118,7 +123,7 @@ export class Agents extends EventEmitter<AgentEvents> {
     if (this.#sessions.get(session.machine) !== session) return;
     this.#sessions.delete(session.machine);
     const machine = this.#machines.get(session.machine)!;
-    this.#set({ ...machine, connected: false, since: this.#clock.now(), nodes: new Map() });
+    this.#set({ ...machine, connected: false, since: this.#clock.now(), nodes: new Map(), endpoint: null });
   }
 
   heard(machineName: string, message: FromAgent): void {
@@ -128,6 +133,10 @@ export class Agents extends EventEmitter<AgentEvents> {
       const nodes = new Map(machine.nodes).set(message.node.id, message.node);
       this.#machines.set(machineName, { ...machine, nodes });
       this.emit('node', message.node.databaseUid, message.node.id);
+    }
+    if (message.type === 'endpoint') {
+      this.#machines.set(machineName, { ...machine, endpoint: message.endpoint });
+      this.emit('endpoint', machineName);
     }
     if (message.type === 'node-removed') {
       const nodes = new Map(machine.nodes);

@@ -9,6 +9,7 @@ import type {
   PasswordDocument,
   PlanDocument,
   PlanRequest,
+  RestartedEndpoints,
   SpecInput,
 } from '../protocol/api.ts';
 
@@ -51,11 +52,13 @@ export interface ControlPlane {
    * @throws what `createDatabase` and `updateDatabase` throw
    */
   putDatabase(name: string, input: SpecInput, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
-  /** @throws database_not_found */
-  password(name: string): PasswordDocument;
+  /** @throws database_not_found, user_not_found */
+  password(name: string, user: string): PasswordDocument;
   /** What would be executed; changes nothing. @throws what `createDatabase` and `updateDatabase` throw */
   plan(request: PlanRequest): Promise<PlanDocument>;
   machines(): MachineStatus[];
+  /** Replaces the endpoint process of one machine, or of all that are connected. @throws machine_not_found, no_endpoint, agent_away, agent_timeout, endpoint_not_replaced */
+  restartEndpoints(wish: { machine?: string | undefined; drainSeconds: number }): Promise<RestartedEndpoints>;
   events(query: EventQuery): Promise<Event[]>;
   /** Tells every event from now on, in order. Returns what ends it. */
   followEvents(listener: (event: Event) => void): () => void;

@@ -1,10 +1,8 @@
 /** Makes a control plane from a store and connected agents: one loop a database, and the public face over them. */
-import { randomBytes, randomUUID } from 'node:crypto';
-import type { Database, NodeAssignment } from '../domain/database.ts';
+import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
-import { formatSize } from '../domain/size.ts';
-import { type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
+import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
 import { plan } from '../plan/plan.ts';
@@ -20,23 +18,29 @@ import type {
   PasswordDocument,
   PlanDocument,
   PlanRequest,
+  RestartedEndpoints,
   SpecInput,
 } from '../protocol/api.ts';
 import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
-import { assignNodes, checkName, completeSpec, findPlaces, portsInUse } from './admission.ts';
 import type { Agents } from './agents.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
-import { dryRun } from './dry-run.ts';
+import { changesOf, describeChange, dryRun } from './dry-run.ts';
+import { Endpoints } from './endpoints.ts';
 import { Engines } from './engines.ts';
-import { fleetView } from './fleet-view.ts';
+import { fleetView, machineEndpoint } from './fleet-view.ts';
+import { Grants } from './grants.ts';
 import { LookTimer } from './look-times.ts';
 import { Observer } from './observer.ts';
 import { Reconciler } from './reconciler.ts';
-import { admitChange, changedSpec, isSameSpec } from './update.ts';
+import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
 const AGENT_TIMEOUT_MS = 5_000;
+/** A successor that takes over needs a moment. */
+const REPLACE_TIMEOUT_MS = 20_000;
+/** After the first agent the others come within this time. */
+const ARRIVAL_MS = 3_000;
 /** A node gets this long to write its data and end; after that its agent kills it. */
 const STOP_GRACE_MS = 30_000;
 
@@ -74,6 +78,8 @@ class Plane implements RunningControlPlane {
   readonly #engines = new Engines();
   readonly #observer: Observer;
   readonly #loops = new Map<string, Reconciler>();
+  readonly #endpoints: Endpoints;
+  readonly #grants: Grants;
   readonly #looks = new LookTimer();
   readonly #startedAt: string;
   #stopping = false;
@@ -84,6 +90,9 @@ class Plane implements RunningControlPlane {
     this.#options = options;
     this.#databases = databases;
     this.#observer = new Observer(options.agents, this.#engines, options.clock, () => databases.all());
+    const { agents, clock, log } = options;
+    this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
+    this.#grants = new Grants({ agents, clock, databases, engines: this.#engines });
     this.#startedAt = new Date(options.clock.now()).toISOString();
   }
 
@@ -95,14 +104,22 @@ class Plane implements RunningControlPlane {
       const severity = connected || this.#stopping ? 'info' : 'warning';
       this.#record({ kind, severity, machine: name, message });
       for (const loop of this.#loops.values()) loop.wake();
+      this.#endpoints.forget(name);
+      this.#endpoints.changed();
+      if (connected) this.#givePorts();
+    });
+    agents.on('endpoint', () => {
+      for (const loop of this.#loops.values()) loop.wake();
     });
     agents.on('other-protocol', (machine, protocol) => {
       const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
       this.#record({ kind: 'agent_turned_away', severity: 'error', machine, message });
     });
-    agents.on('node', (uid) => {
+    agents.on('node', (uid, id) => {
       const database = this.#databases.all().find((other) => other.uid === uid);
-      if (database) this.#loops.get(database.name)?.wake();
+      if (!database) return;
+      this.#loops.get(database.name)?.wake();
+      if (hasEnded(agents, database, id)) this.#endpoints.nudge(uid);
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
   }
@@ -135,8 +152,9 @@ class Plane implements RunningControlPlane {
   }
 
   async #create(request: CreateDatabase): Promise<DatabaseStatus> {
-    const database = await this.#newDatabase(request);
+    const database = await this.#grants.newDatabase(request);
     await this.#databases.add(database);
+    this.#endpoints.changed();
     const message = `${database.name} was asked for: ${database.spec.shards} shards, ${database.spec.replicas} replicas each.`;
     this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
     this.#lookAfter(database.name);
@@ -149,6 +167,7 @@ class Plane implements RunningControlPlane {
       allow(record);
       return { ...record, deleting: true };
     });
+    this.#endpoints.changed();
     this.#record({ kind: 'database_unwanted', severity: 'info', database: name, message: `${name} is to be deleted.` });
     this.#loops.get(name)?.wake();
     return { ...this.#statusOf(database), state: 'deleting' };
@@ -167,40 +186,72 @@ class Plane implements RunningControlPlane {
       const present = this.#databases.find(name);
       allow(present ?? { name, generation: 0 });
       if (!present) return this.#create({ name, spec: input });
-      return this.#change(present, changedSpec(present, completeSpec(input)), allow);
+      return this.#change(present, changedSpec(present, wholeSpec(present, input)), allow);
     });
   }
 
-  async #change(present: Database, spec: DatabaseSpec, allow: Allow): Promise<DatabaseStatus> {
+  async #change(present: Database, wish: DatabaseSpec, allow: Allow): Promise<DatabaseStatus> {
     const { name } = present;
+    const spec = await this.#grants.granted(wish, present);
     if (isSameSpec(spec, present.spec)) return this.#statusOf(present);
     admitChange(present, spec, await this.#observer.observe(present));
     const database = await this.#databases.change(name, (record) => {
       allow(record);
-      return { ...record, spec, generation: record.generation + 1 };
+      return withSpec(record, spec);
     });
-    const message = `${name} was asked to change: ${formatSize(spec.memoryBytes)}, ${spec.persistence}, ${spec.eviction}.`;
+    this.#endpoints.changed();
+    const changes = changesOf(spec, present.spec).map(describeChange).join(', ');
+    const message = `${name} was asked to change: ${changes}.`;
     this.#record({ kind: 'database_changed', severity: 'info', database: name, message });
     this.#loops.get(name)?.wake();
     return this.#statusOf(database);
   }
 
-  password(name: string): PasswordDocument {
-    return { user: 'default', password: this.#databases.get(name).secrets.password };
+  password(name: string, user: string): PasswordDocument {
+    const { spec, secrets } = this.#databases.get(name);
+    if (user === 'default') return { user, password: secrets.password };
+    const names = spec.users.map((one) => one.name);
+    if (!names.includes(user))
+      throw new ValkeeperError('user_not_found', { name, user, users: ['default', ...names].join(', ') });
+    return { user, password: secrets.users[user]! };
+  }
+
+  async restartEndpoints({
+    machine,
+    drainSeconds,
+  }: {
+    machine?: string | undefined;
+    drainSeconds: number;
+  }): Promise<RestartedEndpoints> {
+    const { agents } = this.#options;
+    this.#refuseWhileStopping();
+    const known = agents.machines();
+    if (machine !== undefined && known.every(({ name }) => name !== machine)) {
+      throw new ValkeeperError('machine_not_found', { name: machine });
+    }
+    const machines = known
+      .filter(({ name, connected, endpoint }) =>
+        machine === undefined ? connected && endpoint?.pid != null : name === machine,
+      )
+      .map(({ name }) => name);
+    const args = { drainMs: drainSeconds * 1_000 };
+    // One after the other: any machine's address works, so clients may go to another meanwhile.
+    for (const name of machines) await agents.request(name, 'replace_endpoint', args, REPLACE_TIMEOUT_MS);
+    return { machines };
   }
 
   async plan({ name, spec, whole = false }: PlanRequest): Promise<PlanDocument> {
     const present = this.#databases.find(name);
     if (!present) {
-      const database = spec ? await this.#newDatabase({ name, spec }) : this.#databases.get(name);
+      const database = spec ? await this.#grants.newDatabase({ name, spec }) : this.#databases.get(name);
       return dryRun(database, undefined, await this.#observer.observe(database));
     }
     const view = await this.#observer.observe(present);
     if (!spec) return dryRun(present, present, view);
-    const wanted = changedSpec(present, whole ? completeSpec(spec) : spec);
+    const wanted = await this.#grants.granted(changedSpec(present, whole ? wholeSpec(present, spec) : spec), present);
     admitChange(present, wanted, view);
     const isSame = isSameSpec(wanted, present.spec);
-    return dryRun(isSame ? present : { ...present, spec: wanted, generation: present.generation + 1 }, present, view);
+    return dryRun(isSame ? present : withSpec(present, wanted), present, view);
   }
 
   machines(): MachineStatus[] {
@@ -209,6 +260,7 @@ class Plane implements RunningControlPlane {
       ...machine,
       since: new Date(machine.since).toISOString(),
       nodes: all.flatMap(({ nodes }) => nodes).filter((node) => node.machine === machine.name).length,
+      endpoint: machine.endpoint && machineEndpoint(machine.endpoint, all),
     }));
   }
 
@@ -252,6 +304,7 @@ class Plane implements RunningControlPlane {
   async close(): Promise<void> {
     await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
     this.#options.agents.removeAllListeners();
+    this.#endpoints.close();
     this.#engines.close();
   }
 
@@ -266,6 +319,10 @@ class Plane implements RunningControlPlane {
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
       looked: (durationMs) => this.#looks.note(durationMs),
+      moved: () => {
+        const database = this.#databases.find(name);
+        if (database) this.#endpoints.nudge(database.uid);
+      },
     });
     this.#loops.set(name, loop);
     loop.wake();
@@ -276,6 +333,7 @@ class Plane implements RunningControlPlane {
     this.#record(event);
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
+    this.#endpoints.changed();
     this.#record({ kind: 'database_deleted', severity: 'info', database: name, message: `${name} is gone.` });
   }
 
@@ -295,39 +353,13 @@ class Plane implements RunningControlPlane {
     return statusOf(database, { at: this.#options.clock.now(), machines: [], nodes }, [], new Map(), new Map());
   }
 
-  async #newDatabase({ name, spec: input }: CreateDatabase): Promise<Database> {
-    checkName(name);
-    if (this.#databases.find(name)) throw new ValkeeperError('database_exists', { name });
-    const spec = completeSpec(input);
-    const machines = fleetView(this.#options.agents.machines(), this.#databases.all());
-    const places = findPlaces(spec, machines);
-    const ids = places.map(() => randomBytes(20).toString('hex'));
-    const ports = await this.#freePorts(places);
-    const nodes: NodeAssignment[] = assignNodes(places, machines, ids, ports);
-    return {
-      name,
-      uid: randomUUID(),
-      spec,
-      generation: 1,
-      observedGeneration: 0,
-      createdAt: new Date(this.#options.clock.now()).toISOString(),
-      deleting: false,
-      secrets: { password: spec.auth ? newPassword() : null, adminPassword: newPassword() },
-      nodes,
-    };
-  }
-
-  /** Ports that are free on each machine now, as many as it gets nodes. */
-  async #freePorts(places: readonly { machine: string }[]): Promise<Map<string, number[]>> {
-    const { agents } = this.#options;
-    const machines = [...new Set(places.map(({ machine }) => machine))];
-    const found = machines.map(async (machine) => {
-      const count = places.filter((place) => place.machine === machine).length;
-      const avoid = portsInUse(machine, this.#databases.all());
-      const { ports } = await agents.request(machine, 'free_ports', { count, avoid }, AGENT_TIMEOUT_MS);
-      return [machine, ports] as const;
+  /** Databases of a time before endpoints get a port, once the agents have had time to come. */
+  #givePorts(): void {
+    if (this.#databases.all().every(({ spec }) => spec.port !== ANY_PORT)) return;
+    const give = () => this.#oneByOne(() => this.#grants.givePorts()).then(() => this.#endpoints.changed());
+    this.#options.clock.timer(ARRIVAL_MS, () => {
+      give().catch((error: unknown) => this.#options.log.warn({ err: error }, 'A database has no port yet.'));
     });
-    return new Map(await Promise.all(found));
   }
 
   /** Refused while the fleet stops. */
@@ -351,5 +383,8 @@ function sinceThen({ deleting, spec, generation }: Database, seen: DatabaseStatu
   return seen.generation < generation ? { ...seen, state: 'updating', spec, generation } : seen;
 }
 
-/** 192 bits, in characters that need no quoting in a shell or a URL. */
-const newPassword = (): string => randomBytes(24).toString('base64url');
+function hasEnded(agents: Agents, { nodes }: Database, id: string): boolean {
+  const machine = nodes.find((node) => node.id === id)?.machine;
+  const report = machine === undefined ? 'absent' : agents.report(machine, id);
+  return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
+}

@@ -1,7 +1,9 @@
 /** The databases' records in the store: read once, kept in memory, changed only by compare-and-set. */
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import { DEFAULT_SPEC } from '../domain/spec.ts';
 import type { Store } from '../store/store.ts';
+import { aclMark, userPasswords } from './acl.ts';
 
 const PREFIX = 'databases/';
 const keyOf = (name: string): string => `${PREFIX}${name}`;
@@ -20,7 +22,7 @@ export class Databases {
   static async open(store: Store): Promise<Databases> {
     const databases = new Databases(store);
     for (const { key, value, revision } of await store.list<Database>(PREFIX)) {
-      databases.#records.set(key.slice(PREFIX.length), { database: value, revision });
+      databases.#records.set(key.slice(PREFIX.length), { database: upToDate(value), revision });
     }
     return databases;
   }
@@ -71,7 +73,14 @@ export class Databases {
 
   async #reload(name: string): Promise<void> {
     const entry = await this.#store.get<Database>(keyOf(name));
-    if (entry) this.#records.set(name, { database: entry.value, revision: entry.revision });
+    if (entry) this.#records.set(name, { database: upToDate(entry.value), revision: entry.revision });
     else this.#records.delete(name);
   }
+}
+
+/** A record as this version of Valkeeper writes it: an older one lacks what came later. */
+function upToDate(stored: Database): Database {
+  const spec = { ...DEFAULT_SPEC, ...stored.spec };
+  const secrets = { ...stored.secrets, users: userPasswords(spec.users, stored.secrets.users) };
+  return { ...stored, spec, secrets, aclMark: aclMark({ spec, secrets }) };
 }

@@ -1,10 +1,13 @@
 /** What would be done for a database, and what of its spec would change, without doing it. */
 import type { Database } from '../domain/database.ts';
-import type { DatabaseSpec } from '../domain/spec.ts';
+import { formatSize } from '../domain/size.ts';
+import type { DatabaseSpec, UserSpec } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { explainBecause } from '../plan/explain.ts';
 import { forecast } from '../plan/forecast.ts';
 import type { PlanDocument } from '../protocol/api.ts';
+import { SPEC_FIELDS } from '../protocol/spec-fields.ts';
+import { isSameValue } from './update.ts';
 
 /**
  * The steps that lead from the view to what is wanted, and what would be in their way.
@@ -30,7 +33,16 @@ export function dryRun(wanted: Database, present: Database | undefined, view: Da
   };
 }
 
-const changesOf = (wanted: DatabaseSpec, present: DatabaseSpec | undefined): PlanDocument['changes'] =>
+/** The fields of the spec that would be different, in their order. */
+export const changesOf = (wanted: DatabaseSpec, present: DatabaseSpec | undefined): PlanDocument['changes'] =>
   (Object.keys(wanted) as (keyof DatabaseSpec)[])
-    .filter((field) => wanted[field] !== present?.[field])
+    .filter((field) => !isSameValue(wanted[field], present?.[field]))
     .map((field) => ({ field, from: present?.[field] ?? null, to: wanted[field] }));
+
+/** A changed field for the history: users by their names. */
+export function describeChange({ field, to }: PlanDocument['changes'][number]): string {
+  const { key, kind } = SPEC_FIELDS[field];
+  if (kind === 'size') return `${key} ${formatSize(Number(to))}`;
+  if (!Array.isArray(to)) return `${key} ${to}`;
+  return `${key} ${(to as readonly UserSpec[]).map(({ name }) => name).join(' ') || 'none'}`;
+}

@@ -1,4 +1,5 @@
 /** A node's answers as the planner's words. */
+import { aclMarkOf } from '../domain/database.ts';
 import type { EngineView, PeerView } from '../domain/view.ts';
 import type { NodeObservation } from '../valkey/admin.ts';
 import { type ClusterNodeLine, isMyself } from '../valkey/cluster-nodes.ts';
@@ -37,6 +38,7 @@ export function engineView(seen: NodeObservation): EngineView {
     keys: seen.keys,
     usedMemoryBytes: seen.usedMemoryBytes,
     settings: seen.settings,
+    aclMark: aclMarkOf(seen.userNames),
     logComplete: seen.logComplete,
     saving: seen.saving,
   };

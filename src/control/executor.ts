@@ -6,7 +6,7 @@ import type { Agents } from './agents.ts';
 import type { Databases } from './databases.ts';
 import type { Engines } from './engines.ts';
 import type { Observer } from './observer.ts';
-import { createNode, removeNode, startNode, writeConfig } from './steps/processes.ts';
+import { createNode, removeNode, startNode, writeConfig, writeUsers } from './steps/processes.ts';
 import { claimSlots, configure, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
 
 export interface Tools {
@@ -67,6 +67,8 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
       return seen.process.state === 'running'
         ? writeConfig(agents, engine, database, node, seen.process.pid)
         : { result: 'blocked', reason: `its process is ${seen.process.state}` };
+    case 'write_users':
+      return writeUsers(agents, engine, database, node);
     case 'forget':
       return forget(engine, step);
   }

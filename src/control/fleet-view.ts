@@ -1,7 +1,9 @@
 /** Machines as the planner sees them: what agents told, less what the assigned nodes reserve. */
 import type { Database } from '../domain/database.ts';
-import type { MachineView } from '../domain/view.ts';
+import type { EndpointView, MachineView } from '../domain/view.ts';
+import { endpointProblem } from '../plan/endpoints.ts';
 import { reservedBytesPerNode } from '../plan/placement.ts';
+import type { MachineEndpoint } from '../protocol/api.ts';
 import type { Machine } from './agents.ts';
 
 /** Every machine there has been, connected or not, with the memory that its assigned nodes reserve. */
@@ -13,3 +15,12 @@ export function fleetView(machines: readonly Machine[], databases: readonly Data
   }
   return machines.map(({ nodes: _, ...machine }) => ({ ...machine, reservedBytes: reserved.get(machine.name) ?? 0 }));
 }
+
+/** A machine's endpoint process as it is published: one that fails for some database only has no problem of its own. */
+export const machineEndpoint = (endpoint: EndpointView, databases: readonly Database[]): MachineEndpoint => ({
+  pid: endpoint.pid,
+  problem: endpoint.problem,
+  serves: databases
+    .filter(({ uid, spec }) => endpointProblem(endpoint, uid, spec.port) === null)
+    .map(({ name }) => name),
+});

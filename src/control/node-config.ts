@@ -1,10 +1,11 @@
 /** What a node is made of: valkey.conf directives from the spec, its users, and the nodes.conf it is born with. */
-import { createHash } from 'node:crypto';
 import { ADMIN_USER, BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
-import type { DatabaseSpec } from '../domain/spec.ts';
 import { type Directive, settingDirectives } from '../plan/settings.ts';
 import type { NodeConfig } from '../protocol/agent-messages.ts';
+import { aclFile, sha256 } from './acl.ts';
+
+const HASH_SEED_LENGTH = 32;
 
 /** Everything the agent needs to create the node. */
 export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'primary' | 'replica'): NodeConfig => ({
@@ -12,17 +13,19 @@ export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'pri
   database: database.name,
   databaseUid: database.uid,
   port: node.port,
-  directives: directives(database.spec, database.secrets.adminPassword),
+  directives: directives(database),
   aclFile: aclFile(database),
   adminPassword: database.secrets.adminPassword,
   nodesConf: birth === 'primary' ? primaryNodesConf(database, node) : replicaNodesConf(node),
 });
 
 /** All lines of valkey.conf that are not the agent's: the managed settings and the fixed defaults, each with its reason. Facts: valkey.conf of Valkey 9.1. */
-export function directives(spec: DatabaseSpec, adminPassword: string): Directive[] {
+export function directives({ spec, secrets, uid }: Pick<Database, 'spec' | 'secrets' | 'uid'>): Directive[] {
   return [
     ...settingDirectives(spec),
     ['cluster-databases', '16'],
+    // The same in all nodes, so that a cursor of SCAN that one of them gave means the same to its successor.
+    ['hash-seed', sha256(`hash-seed of ${uid}`).slice(0, HASH_SEED_LENGTH)],
     // Death is told by agents; gossip is the fallback and should not be nervous.
     ['cluster-node-timeout', '5000'],
     // A shard in trouble must not stop the others.
@@ -36,33 +39,9 @@ export function directives(spec: DatabaseSpec, adminPassword: string): Directive
     // An empty replica reads the copy straight from the socket: in sync a second earlier than over its disk.
     ['repl-diskless-load', 'on-empty-db'],
     ['primaryuser', ADMIN_USER],
-    ['primaryauth', adminPassword],
+    ['primaryauth', secrets.adminPassword],
     ['tcp-keepalive', '60'],
   ];
-}
-
-/** Commands with which an app could pull its own database out from under Valkeeper. */
-const FORBIDDEN_TO_APPS = [
-  ...['acl|setuser', 'acl|deluser', 'acl|load', 'acl|save', 'config|set', 'config|rewrite'],
-  ...['replicaof', 'slaveof', 'failover', 'shutdown', 'debug', 'module', 'psync', 'sync', 'replconf'],
-  ...['save', 'bgsave', 'bgrewriteaof'],
-  ...['cluster|addslots', 'cluster|addslotsrange', 'cluster|delslots', 'cluster|delslotsrange', 'cluster|flushslots'],
-  ...['cluster|setslot', 'cluster|migrateslots', 'cluster|cancelslotmigrations', 'cluster|bumpepoch', 'cluster|meet'],
-  ...['cluster|set-config-epoch', 'cluster|forget', 'cluster|replicate', 'cluster|failover', 'cluster|reset'],
-  'cluster|saveconfig',
-];
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** The users: `default` for apps, `valkeeper` for Valkeeper and replication. Passwords are written as their hashes. */
-function aclFile({ secrets }: Database): string {
-  const secret = secrets.password === null ? 'nopass' : `#${sha256(secrets.password)}`;
-  const forbidden = FORBIDDEN_TO_APPS.map((command) => `-${command}`).join(' ');
-  return [
-    `user default on ${secret} ~* &* alldbs +@all ${forbidden}`,
-    `user ${ADMIN_USER} on #${sha256(secrets.adminPassword)} ~* &* alldbs +@all`,
-    '',
-  ].join('\n');
 }
 
 /**

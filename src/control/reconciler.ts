@@ -27,7 +27,12 @@ export interface Surroundings extends Tools {
   isStopping: () => boolean;
   /** A look is over, with the steps that followed from it. */
   looked?: (durationMs: number) => void;
+  /** Slots, primaries or copies are, or may be, not where they were. */
+  moved?: () => void;
 }
+
+/** Steps after which clients find something elsewhere. */
+const MOVING: readonly Step['kind'][] = ['claim_slots', 'promote', 'replicate', 'start_node', 'switch_over'];
 
 export class Reconciler {
   readonly #name: string;
@@ -102,6 +107,7 @@ export class Reconciler {
     const outcome = await execute(this.#around, database, step);
     this.#backoff.note(step, outcome, this.#around.clock.now());
     const attempt = attemptKey(step.because, step.target);
+    if (outcome.result === 'done' && MOVING.includes(step.kind)) this.#around.moved?.();
     if (outcome.result === 'done') this.#attempts.delete(attempt);
     else this.#attempts.set(attempt, outcome.reason);
     // A probe changes nothing, and is repeated until it has come through: no history worth telling.
@@ -145,6 +151,7 @@ export class Reconciler {
 
   #publish(database: Database, status: DatabaseStatus): void {
     const before = this.#status?.state;
+    if (this.#status && placesOf(this.#status) !== placesOf(status)) this.#around.moved?.();
     this.#status = status;
     if (before === status.state) return;
     const severity = status.state === 'degraded' ? 'warning' : 'info';
@@ -187,3 +194,13 @@ export class Reconciler {
     if (!this.#closed) this.#endTimer = this.#around.clock.timer(FAILED_INTERVAL_MS, () => this.wake());
   }
 }
+
+/** Who serves which slots, and which copies may be read: compared from look to look. */
+const placesOf = ({ shards }: DatabaseStatus): string =>
+  JSON.stringify(
+    shards.map(({ slots, primary, replicas }) => [
+      slots,
+      primary?.nodeId,
+      replicas.filter(({ inSync }) => inSync).map(({ nodeId }) => nodeId),
+    ]),
+  );

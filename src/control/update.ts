@@ -5,8 +5,9 @@ import { formatSize } from '../domain/size.ts';
 import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
 import { answering, type DatabaseView } from '../domain/view.ts';
 import { reservedBytesPerNode } from '../plan/placement.ts';
-import type { SpecInput } from '../protocol/api.ts';
+import type { SpecInput, SpecValue } from '../protocol/api.ts';
 import { specFields } from '../protocol/spec-fields.ts';
+import { aclMark, userPasswords } from './acl.ts';
 import { completeSpec } from './admission.ts';
 
 /** The spec with what was said of it; what was not said stays. @throws being_deleted, not_changeable, invalid_value */
@@ -20,9 +21,23 @@ export function changedSpec({ name, spec, deleting }: Database, input: SpecInput
   return completeSpec({ ...spec, ...input });
 }
 
+/** The whole spec of a database that exists: what was not said takes its default, but a port that it has stays. */
+export const wholeSpec = ({ spec }: Database, input: SpecInput): DatabaseSpec =>
+  completeSpec({ ...input, port: input.port ?? spec.port });
+
+/** The record with another spec: its next generation, with the passwords of the users there are then. */
+export function withSpec(database: Database, spec: DatabaseSpec): Database {
+  const secrets = { ...database.secrets, users: userPasswords(spec.users, database.secrets.users) };
+  return { ...database, spec, secrets, aclMark: aclMark({ spec, secrets }), generation: database.generation + 1 };
+}
+
+/** Equal values, by what is in them. */
+export const isSameValue = (one: SpecValue | undefined, other: SpecValue | undefined): boolean =>
+  JSON.stringify(one) === JSON.stringify(other);
+
 /** Every field has the same value. */
 export const isSameSpec = (one: DatabaseSpec, other: DatabaseSpec): boolean =>
-  (Object.keys(one) as (keyof DatabaseSpec)[]).every((field) => one[field] === other[field]);
+  (Object.keys(one) as (keyof DatabaseSpec)[]).every((field) => isSameValue(one[field], other[field]));
 
 /** @throws memory_in_use, no_room_to_grow */
 export function admitChange(database: Database, spec: DatabaseSpec, view: DatabaseView): void {

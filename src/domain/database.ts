@@ -28,6 +28,8 @@ export interface Secrets {
   password: string | null;
   /** Of the user `valkeeper`, with which Valkeeper and replication enter. */
   adminPassword: string;
+  /** Of the users of the spec, by name. */
+  users: Readonly<Record<string, string>>;
 }
 
 export interface Database {
@@ -47,6 +49,8 @@ export interface Database {
    */
   observedGeneration: number;
   secrets: Secrets;
+  /** Tells one version of the nodes' ACL file from another; see `aclMarkOf`. */
+  aclMark: string;
   nodes: NodeAssignment[];
 }
 
@@ -57,3 +61,15 @@ export const shardNames = (database: Pick<Database, 'nodes'>): string[] => [
 
 /** The engine's user for Valkeeper itself and for replication. */
 export const ADMIN_USER = 'valkeeper';
+
+/**
+ * Every ACL file has a user that can do nothing and whose name ends in the file's mark: so a node's list of users tells
+ * which version of the file it has.
+ */
+export const ACL_MARK_PREFIX = `${ADMIN_USER}:acl:`;
+
+/** The mark in a list of user names; null when there is none. */
+export function aclMarkOf(userNames: readonly string[]): string | null {
+  const name = userNames.find((one) => one.startsWith(ACL_MARK_PREFIX));
+  return name === undefined ? null : name.slice(ACL_MARK_PREFIX.length);
+}

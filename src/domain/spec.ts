@@ -17,6 +17,17 @@ export const EVICTION_POLICIES = [
 ] as const;
 export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
 
+/** Who may be asked to answer commands that only read. */
+export const READ_POLICIES = ['primary', 'replica', 'nearest-zone'] as const;
+export type ReadPolicy = (typeof READ_POLICIES)[number];
+
+/** A user beside `default`, with what it may do. */
+export interface UserSpec {
+  name: string;
+  /** Words of the engine's ACL language, such as `~app:* +@read`: keys, channels, commands and databases. */
+  rules: string;
+}
+
 export interface DatabaseSpec {
   /** Primaries the slots are spread over. */
   shards: number;
@@ -28,11 +39,23 @@ export interface DatabaseSpec {
   eviction: EvictionPolicy;
   /** False: anyone who reaches a node may use it. Only on loopback. */
   auth: boolean;
+  /** Of the endpoint, at every machine's address; `ANY_PORT` until one has been found. */
+  port: number;
+  /** Who answers reads that come through the endpoint. */
+  read: ReadPolicy;
+  users: readonly UserSpec[];
 }
+
+/** Stands for a port that is still to be chosen. */
+export const ANY_PORT = 0;
+/** Where the search for a free port begins: the one that Redis clients try by themselves. */
+export const FIRST_PORT = 6379;
 
 export const SPEC_LIMITS = {
   shards: { min: 1, max: 500 },
   replicas: { min: 0, max: 5 },
+  port: { min: 1, max: 65_535 },
+  users: { max: 100 },
   /** An empty valkey-server takes about 3 MiB; below this a shard holds nothing worth the process. */
   memoryBytesPerShard: { min: 8 * 1024 ** 2 },
 } as const;
@@ -44,6 +67,9 @@ export const DEFAULT_SPEC: DatabaseSpec = {
   persistence: 'aof',
   eviction: 'noeviction',
   auth: true,
+  port: ANY_PORT,
+  read: 'primary',
+  users: [],
 };
 
 /** True when a database of this spec has its data on disk, so that stopping it loses nothing that was flushed. */

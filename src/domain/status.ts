@@ -55,6 +55,13 @@ export interface ShardStatus {
   replicas: ReplicaStatus[];
 }
 
+export interface EndpointAddress {
+  host: string;
+  port: number;
+  /** With the user, without the password. */
+  url: string;
+}
+
 export interface DatabaseStatus {
   name: string;
   state: DatabaseState;
@@ -63,8 +70,10 @@ export interface DatabaseStatus {
   /** The latest generation that was fully reached. */
   observedGeneration: number;
   conditions: Condition[];
-  /** The one address that hides the cluster; null while there is no endpoint. */
-  endpoint: { host: string; port: number; url: string } | null;
+  /** The one address that hides the cluster: the first of `endpoints` that serves; null while none does. */
+  endpoint: EndpointAddress | null;
+  /** One at every machine; any of them will do. */
+  endpoints: (EndpointAddress & { machine: string; serves: boolean })[];
   /** Addresses for cluster-aware clients. */
   clusterEndpoints: { host: string; port: number }[];
   shards: ShardStatus[];

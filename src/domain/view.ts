@@ -29,6 +29,8 @@ export interface DiskView {
   } | null;
   /** The managed settings of its valkey.conf; null when it cannot be read. */
   settings: Settings | null;
+  /** The mark of its ACL file; null when it has none. */
+  aclMark: string | null;
 }
 
 /** Another node as one node's gossip knows it. */
@@ -89,6 +91,8 @@ export type EngineView =
       usedMemoryBytes: number;
       /** The managed settings it has now. */
       settings: Settings;
+      /** The mark of the users it has now; null when they have none. */
+      aclMark: string | null;
       /** An append-only file is kept and holds all there is: none is being written for the first time. */
       logComplete: boolean;
       /** A snapshot is being written. */
@@ -117,6 +121,18 @@ export interface MachineView {
   memoryBytes: number;
   /** Memory that assigned nodes reserve, in bytes. */
   reservedBytes: number;
+  /** Null while it is not known: its agent is away, or runs none. */
+  endpoint: EndpointView | null;
+}
+
+/** A machine's endpoint process, told by its agent. */
+export interface EndpointView {
+  /** Null while none runs. */
+  pid: number | null;
+  /** Why it does not serve at all; null when it serves, or has nothing to serve. */
+  problem: string | null;
+  /** What it serves; `problem`: why it does not serve this one. */
+  databases: readonly { uid: string; port: number; problem: string | null }[];
 }
 
 export interface DatabaseView {

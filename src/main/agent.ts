@@ -8,6 +8,7 @@ import { pathsIn, readToken } from './data-dir.ts';
 import { existingEngine } from './engine.ts';
 import { readFleet } from './fleet-file.ts';
 import { makeFolder } from './prepare.ts';
+import { programFile } from './processes.ts';
 
 /** Client ports that nodes of a local machine may get; each machine has an address of its own. */
 const PORT_RANGE = [7000, 7999] as const;
@@ -40,6 +41,7 @@ export async function runAgent(
     controlUrl: `ws://127.0.0.1:${fleet?.apiPort}`,
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
+    endpointProgram: programFile('endpoint-process'),
     log,
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void agent.close());

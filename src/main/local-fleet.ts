@@ -6,10 +6,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../platform/log.ts';
 import { isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
+import { spawnDetached } from '../platform/spawn-detached.ts';
 import { pathsIn } from './data-dir.ts';
 import type { LocalMachine } from './fleet-file.ts';
 import { makeFolder } from './prepare.ts';
-import { spawnDetached } from './processes.ts';
+import { programFile } from './processes.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -77,11 +78,15 @@ class AgentKeeper {
     const folder = pathsIn(this.#dataDir).machine(this.#machine);
     makeFolder(folder);
     const startedAt = performance.now();
-    const child = spawnDetached('agent-process', ['--machine', this.#machine, '--data-dir', this.#dataDir], {
-      cwd: folder,
-      stdout: join(folder, 'agent.out'),
-      stderr: join(folder, 'agent.err'),
-    });
+    const child = spawnDetached(
+      programFile('agent-process'),
+      ['--machine', this.#machine, '--data-dir', this.#dataDir],
+      {
+        cwd: folder,
+        stdout: join(folder, 'agent.out'),
+        stderr: join(folder, 'agent.err'),
+      },
+    );
     this.#childRuns = true;
     child.once('error', (error) => this.#ended(startedAt, error.message));
     child.once('exit', (code, signal) => this.#ended(startedAt, signal ?? `exit code ${code}`));

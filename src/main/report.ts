@@ -41,15 +41,19 @@ function describeState({ name, state, spec, conditions }: DatabaseStatus): strin
 
 type CommandLine = (words: string) => string;
 
-function connectLines({ name, spec, clusterEndpoints }: DatabaseStatus, valkeeper: CommandLine, cli: string): string[] {
-  const [endpoint] = clusterEndpoints;
-  if (!endpoint) return [];
-  const { host, port } = endpoint;
+function connectLines(database: DatabaseStatus, valkeeper: CommandLine, cli: string): string[] {
+  const { name, spec, endpoint, clusterEndpoints } = database;
+  const address = endpoint ?? clusterEndpoints[0];
+  if (!address) return [];
+  const { host, port } = address;
+  // Without an endpoint, only clients that speak the cluster protocol.
+  const cluster = endpoint ? '' : ' -c';
   const password = spec.auth ? `REDISCLI_AUTH="$(${valkeeper(`db password ${name}`)})" ` : '';
-  const options = spec.auth ? ', { redisOptions: { password } }' : '';
   return [
-    `Connect   ${password}${quote(cli)} -c -h ${host} -p ${port}`,
-    `ioredis   new Cluster([{ host: '${host}', port: ${port} }]${options})`,
+    `Connect   ${password}${quote(cli)}${cluster} -h ${host} -p ${port}`,
+    ...(endpoint
+      ? [`URL       ${valkeeper(`db url ${name}`)}   (for any Redis client; any machine's address works)`]
+      : []),
   ];
 }
 

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorDocument, fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import { spawnDetached } from '../platform/spawn-detached.ts';
 import { pathsIn, runningServer } from './data-dir.ts';
-import { spawnDetached } from './processes.ts';
+import { programFile } from './processes.ts';
 
 const POLL_MS = 10;
 /** Listening takes a fraction of a second; a machine that needs longer than this has another problem. */
@@ -20,7 +21,7 @@ const LAST_LINES = 5;
 export async function startServer(dataDir: string, apiPort: number | undefined): Promise<ChildProcess> {
   const { control, serverOut, serverErr } = pathsIn(dataDir);
   const port = apiPort === undefined ? [] : ['--api-port', `${apiPort}`];
-  const child = spawnDetached('valkeeper', ['server', '--json', '--data-dir', dataDir, ...port], {
+  const child = spawnDetached(programFile('valkeeper'), ['server', '--json', '--data-dir', dataDir, ...port], {
     cwd: control,
     stdout: serverOut,
     stderr: serverErr,

@@ -2,9 +2,11 @@
 import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
 import { placeholderOf, shortId } from '../domain/ids.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
+import { ANY_PORT } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { endpointProblem } from './endpoints.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
-import { differingNames, settingsDifference } from './settings.ts';
+import { differingNames, hasUsers, settingsDifference } from './settings.ts';
 import { isInSync, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
 
 /** The problems that hold in this view. */
@@ -15,8 +17,10 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...shards.flatMap((shard) => shardProblems(database, shard)),
     ...membershipProblems(database, view),
     ...settingsProblems(database, view),
+    ...usersProblems(database, view),
     ...placementProblems(database, shards, view),
     ...machineProblems(database, view),
+    ...endpointProblems(database, view),
     ...(database.spec.auth ? [] : [{ code: 'open_to_all', params: {} } as const]),
   ].sort(byUrgency);
 }
@@ -155,6 +159,13 @@ function settingsProblems(database: Database, view: DatabaseView): Problem[] {
   });
 }
 
+function usersProblems(database: Database, view: DatabaseView): Problem[] {
+  return database.nodes
+    .map((node) => memberOf(node, view))
+    .filter(({ engine, view: seen }) => engine && !hasUsers(database, seen))
+    .map(({ assignment }) => about('users_differ', assignment));
+}
+
 function placementProblems(database: Database, shards: readonly ShardTopology[], view: DatabaseView): Problem[] {
   const problems: Problem[] = [];
   for (const { name, members } of shards) {
@@ -198,4 +209,15 @@ function machineProblems(database: Database, view: DatabaseView): Problem[] {
   return view.machines
     .filter(({ name, connected }) => used.has(name) && !connected)
     .map(({ name }) => ({ code: 'machine_lost', machine: name, params: { machine: name } }));
+}
+
+/** Any machine's address is to work, whether or not it has nodes of this database. */
+function endpointProblems({ uid, spec: { port } }: Database, { machines }: DatabaseView): Problem[] {
+  if (port === ANY_PORT) return [];
+  return machines.flatMap(({ name, address, endpoint }): Problem[] => {
+    const problem = endpointProblem(endpoint, uid, port);
+    return problem === null
+      ? []
+      : [{ code: 'endpoint_closed', machine: name, params: { machine: name, address, port, problem } }];
+  });
 }

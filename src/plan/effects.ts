@@ -49,6 +49,10 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
     case 'write_config':
       nodes.set(node.id, { ...before, disk: written(before, step.args.settings) });
       break;
+    case 'write_users':
+      change(nodes, node.id, { aclMark: database.aclMark });
+      nodes.set(node.id, withUsers(nodes.get(node.id)!, database.aclMark));
+      break;
     case 'forget':
       change(nodes, node.id, { peers: peersOf(before).filter(({ id }) => !step.args.strangers.includes(id)) });
       break;
@@ -64,6 +68,9 @@ function configured({ engine }: NodeView, change: Settings): Partial<AnsweringEn
 
 const written = ({ disk }: NodeView, change: Settings): DiskView | null =>
   disk && { ...disk, settings: { ...disk.settings, ...change } };
+
+const withUsers = (node: NodeView, aclMark: string): NodeView =>
+  node.disk ? { ...node, disk: { ...node.disk, aclMark } } : node;
 
 const birthSlots = (node: NodeAssignment): readonly SlotRange[] =>
   node.birth.role === 'primary' ? node.birth.slots : [];
@@ -84,7 +91,7 @@ function nextEpoch(nodes: ReadonlyMap<NodeId, NodeView>): number {
   return Math.max(0, ...epochs) + 1;
 }
 
-const freshEngine = (id: NodeId, settings: Settings): AnsweringEngine => ({
+const freshEngine = (id: NodeId, settings: Settings, aclMark: string | null): AnsweringEngine => ({
   state: 'answering',
   id,
   role: 'primary',
@@ -104,6 +111,7 @@ const freshEngine = (id: NodeId, settings: Settings): AnsweringEngine => ({
   keys: 0,
   usedMemoryBytes: 0,
   settings,
+  aclMark,
   logComplete: settings['appendonly'] === 'yes',
   saving: false,
 });
@@ -114,8 +122,8 @@ function born(database: Database, node: NodeAssignment, birth: 'primary' | 'repl
     birth === 'primary' ? { role: 'replica', primaryId: placeholderOf(node.id) } : {};
   return {
     process: { state: 'running', pid: 1 },
-    disk: { hasData: false, dataAt: null, claim: null, settings },
-    engine: { ...freshEngine(node.id, settings), ...unborn },
+    disk: { hasData: false, dataAt: null, claim: null, settings, aclMark: database.aclMark },
+    engine: { ...freshEngine(node.id, settings, database.aclMark), ...unborn },
   };
 }
 
@@ -138,7 +146,12 @@ function started(
   return {
     process: { state: 'running', pid: 1 },
     disk: before.disk,
-    engine: { ...freshEngine(node.id, settings), ...role, keys: hasData ? 1 : 0, offset: 1 },
+    engine: {
+      ...freshEngine(node.id, settings, before.disk?.aclMark ?? null),
+      ...role,
+      keys: hasData ? 1 : 0,
+      offset: 1,
+    },
   };
 }
 

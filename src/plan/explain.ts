@@ -40,6 +40,8 @@ function explainStep(database: Database, step: Step): string {
       return `Set ${list(step.args.settings)} on ${node} while it runs.`;
     case 'write_config':
       return `Write ${list(step.args.settings)} into the valkey.conf of ${node}.`;
+    case 'write_users':
+      return `Write the users into the ACL file of ${node} and let it read them.`;
     case 'remove_node':
       return `Stop ${node} and remove its directory.`;
     case 'delete_record':

@@ -55,6 +55,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   replica_unattached: attachReplica,
   replica_syncing: proveSync,
   settings_differ: changeSettings,
+  users_differ: writeUsers,
   majority_on_machine: levelPrimaries,
 };
 
@@ -301,8 +302,19 @@ function changeSettings(situation: Situation, problem: Problem): Array<Step | { 
   return [{ kind: 'write_config', args: { settings: onDisk }, expects, ...about }];
 }
 
+/** A file that cannot be written is no reason to change the process: after its next start it would have the old users. */
+function writeUsers(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const { assignment, view } = target(situation, problem);
+  if (view.process.state !== 'running') {
+    return [{ blocked: `the agent of ${assignment.machine} must answer before the users of ${assignment.id} change` }];
+  }
+  return [
+    { kind: 'write_users', target: assignment.id, args: {}, expects: { process: 'running' }, because: problem.code },
+  ];
+}
+
 /** Problems that may stand while primaries are levelled: they are not about copies. */
-const HARMLESS: readonly ProblemCode[] = ['majority_on_machine', 'copies_together', 'open_to_all'];
+const HARMLESS: readonly ProblemCode[] = ['majority_on_machine', 'copies_together', 'open_to_all', 'endpoint_closed'];
 
 /** One switchover at a time, and only when everything else is well. */
 function levelPrimaries(situation: Situation, problem: Problem): Step[] {

@@ -131,6 +131,19 @@ export const PROBLEMS = {
     advice:
       'They are changed while it runs and in its valkey.conf, in the order in which a restart between the two loses nothing.',
   },
+  users_differ: {
+    severity: 'info',
+    message: '{node} of {shard} on {machine} does not have the users and rules that are wanted.',
+    advice: 'They are written into its ACL file, and it reads them while it runs.',
+  },
+  endpoint_closed: {
+    severity: 'warning',
+    message: 'The endpoint at {address}:{port} on {machine} does not serve: {problem}.',
+    advice:
+      'It is tried again and again. Where another process has the port, stop that one or choose another with `valkeeper db update NAME --port`.',
+    // A process that starts or learns of a new database needs a moment.
+    patienceMs: 3_000,
+  },
   majority_on_machine: {
     severity: 'warning',
     message: '{machine} holds {count} of {shards} primaries: losing it would leave no majority to agree on a failover.',

@@ -1,4 +1,5 @@
 /** The engine's settings that follow from a spec and can change while a node runs: what is wanted, and what differs. */
+import type { Database } from '../domain/database.ts';
 import { type DatabaseSpec, memoryBytesPerNode, type Persistence } from '../domain/spec.ts';
 import type { NodeView, Settings } from '../domain/view.ts';
 
@@ -85,3 +86,7 @@ const lacking = (wanted: Settings, present: Settings): Settings =>
 export const differingNames = ({ live, onDisk }: SettingsDifference): string[] => [
   ...new Set([...Object.keys(live), ...Object.keys(onDisk)]),
 ];
+
+/** The node's process and its ACL file have the users that are wanted. What is not known does not count as different. */
+export const hasUsers = ({ aclMark }: Database, { engine, disk }: NodeView): boolean =>
+  (engine.state !== 'answering' || engine.aclMark === aclMark) && (disk === null || disk.aclMark === aclMark);

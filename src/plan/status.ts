@@ -10,8 +10,9 @@ import type {
   ShardStatus,
 } from '../domain/status.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { endpointsOf } from './endpoints.ts';
 import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
-import { differingNames, settingsDifference } from './settings.ts';
+import { differingNames, hasUsers, settingsDifference } from './settings.ts';
 import { isInSync, isWhole, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
 
 /** Since when each problem has held, by `problemKey`; milliseconds since the epoch. */
@@ -43,7 +44,7 @@ export function statusOf(
     generation: database.generation,
     observedGeneration: database.observedGeneration,
     conditions: problems.map((problem) => toCondition(problem, since, attempts, view.at)),
-    endpoint: null,
+    ...endpointsOf(database, view),
     clusterEndpoints: shards
       .flatMap(({ members }) => members)
       .filter(({ engine }) => engine)
@@ -52,7 +53,7 @@ export function statusOf(
   };
 }
 
-/** Every slot is served, every node agrees, every replica is in sync, every node has its settings, and there are as many as were asked for. */
+/** Every slot is served, every node agrees, every replica is in sync, every node has its settings and users, and there are as many as were asked for. */
 function isReady(database: Database, shards: readonly ShardTopology[]): boolean {
   const { spec, generation, observedGeneration } = database;
   const members = shards.flatMap((shard) => shard.members);
@@ -63,6 +64,7 @@ function isReady(database: Database, shards: readonly ShardTopology[]): boolean 
     countSlots(shards.flatMap(({ slots }) => slots)) === SLOT_COUNT &&
     members.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT) &&
     members.every(({ view }) => differingNames(settingsDifference(spec, view)).length === 0) &&
+    members.every(({ view }) => hasUsers(database, view)) &&
     // Reached once, silence about a valkey.conf is no change of it.
     (observedGeneration === generation || members.every(({ view }) => view.disk?.settings != null))
   );

@@ -38,6 +38,8 @@ export interface StepArgs {
   configure: { settings: Settings };
   /** The node's valkey.conf follows: its next start has these settings, too. */
   write_config: { settings: Settings };
+  /** The node's ACL file and its process get the users that are wanted. */
+  write_users: Record<string, never>;
   /** The node is stopped and its directory removed. */
   remove_node: Record<string, never>;
   /** The database's record is removed. */

@@ -7,10 +7,11 @@
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
-import type { DiskView, ProcessView } from '../domain/view.ts';
+import type { DiskView, EndpointView, ProcessView } from '../domain/view.ts';
+import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 3;
+export const AGENT_PROTOCOL = 4;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -39,6 +40,8 @@ export interface Hello {
   pid: number;
   engineVersion: string;
   nodes: NodeReport[];
+  /** Null when this machine has no endpoint. */
+  endpoint: EndpointView | null;
 }
 
 /** A node's process or directory changed. */
@@ -53,11 +56,17 @@ export interface NodeRemoved {
   id: NodeId;
 }
 
+/** The endpoint process, or what it serves, is not as it was told last. */
+export interface EndpointChanged {
+  type: 'endpoint';
+  endpoint: EndpointView;
+}
+
 export type Reply =
   | { type: 'reply'; id: number; result: unknown }
   | { type: 'reply'; id: number; error: ErrorDocument };
 
-export type FromAgent = Hello | NodeChanged | NodeRemoved | Reply;
+export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | Reply;
 
 /** Everything an agent needs to create a node. */
 export interface NodeConfig {
@@ -102,14 +111,24 @@ export interface AgentRequests {
     args: { id: NodeId; pid: number; directives: NodeConfig['directives'] };
     result: { written: true } | { written: false; reason: string };
   };
+  /** Writes the ACL file anew; a process that runs is left alone. */
+  write_users: { args: { id: NodeId; aclFile: string }; result: Record<string, never> };
   start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
   /** Stops it at once and removes its directory. Refused when `databaseUid` is not the node's. */
   remove_node: { args: { id: NodeId; databaseUid: string }; result: Record<string, never> };
   /** `count` client ports that are free now, with their bus ports, none of them in `avoid`. */
   free_ports: { args: { count: number; avoid: readonly number[] }; result: { ports: number[] } };
+  /** Which of these ports somebody listens on at the machine's address. */
+  taken_ports: { args: { ports: readonly number[] }; result: { taken: number[] } };
+  /** From now on the machine's endpoint serves exactly these databases; without any, none runs. */
+  serve_endpoint: { args: { databases: readonly EndpointDatabase[] }; result: Record<string, never> };
+  /** The endpoint is to ask the nodes of this database (by uid) for the slot map at once. */
+  nudge_endpoint: { args: { database: string }; result: Record<string, never> };
+  /** A successor takes over; old connections end between commands, at the latest after `drainMs`. */
+  replace_endpoint: { args: { drainMs: number }; result: { pid: number } };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
-  /** Stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */
+  /** Ends the endpoint, stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */
   shut_down: { args: { graceMs: number }; result: Record<string, never> };
 }
 

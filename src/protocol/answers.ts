@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
-import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES } from '../domain/spec.ts';
+import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES, READ_POLICIES } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type {
   DatabaseList,
@@ -14,6 +14,7 @@ import type {
   MachineStatus,
   PasswordDocument,
   PlanDocument,
+  RestartedEndpoints,
   SpecValue,
 } from './api.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
@@ -22,6 +23,8 @@ const count = z.int().min(0);
 const time = z.iso.datetime();
 const keysOf = <K extends string>(catalogue: Record<K, unknown>): K[] => Object.keys(catalogue) as K[];
 
+const user = z.strictObject({ name: z.string(), rules: z.string() });
+
 const spec = z.strictObject({
   shards: count,
   replicas: count,
@@ -29,6 +32,9 @@ const spec = z.strictObject({
   persistence: z.enum(PERSISTENCE_MODES),
   eviction: z.enum(EVICTION_POLICIES),
   auth: z.boolean(),
+  port: count,
+  read: z.enum(READ_POLICIES),
+  users: z.array(user).readonly(),
 });
 
 export const severitySchema = z.enum(['info', 'warning', 'error']);
@@ -63,6 +69,8 @@ const shard = z.strictObject({
 
 const state = z.enum(['creating', 'ready', 'degraded', 'updating', 'deleting']);
 
+const endpoint = z.strictObject({ host: z.string(), port: count, url: z.string() });
+
 const databaseStatus = z.strictObject({
   name: z.string(),
   state,
@@ -70,7 +78,8 @@ const databaseStatus = z.strictObject({
   generation: count,
   observedGeneration: count,
   conditions: z.array(condition),
-  endpoint: z.strictObject({ host: z.string(), port: count, url: z.string() }).nullable(),
+  endpoint: endpoint.nullable(),
+  endpoints: z.array(endpoint.extend({ machine: z.string(), serves: z.boolean() })),
   clusterEndpoints: z.array(z.strictObject({ host: z.string(), port: count })),
   shards: z.array(shard),
 });
@@ -97,9 +106,12 @@ const machineStatus = z.strictObject({
   memoryBytes: count,
   reservedBytes: count,
   nodes: count,
+  endpoint: z
+    .strictObject({ pid: count.nullable(), problem: z.string().nullable(), serves: z.array(z.string()) })
+    .nullable(),
 });
 
-const specValue = z.union([z.boolean(), z.number(), z.string()]) as z.ZodType<SpecValue>;
+const specValue = z.union([z.boolean(), z.number(), z.string(), z.array(user)]) as z.ZodType<SpecValue>;
 
 const plan = z.strictObject({
   database: z.string(),
@@ -156,6 +168,7 @@ export const ANSWERS = {
   Password: z.strictObject({ user: z.string(), password: z.string().nullable() }),
   Plan: plan,
   Machine: machineStatus,
+  RestartedEndpoints: z.strictObject({ machines: z.array(z.string()) }),
   MachineList: z.strictObject({ machines: z.array(machineStatus) }),
   Event: event,
   EventList: z.strictObject({ events: z.array(event) }),
@@ -182,6 +195,7 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'Machine'>, MachineStatus>,
     Same<Answer<'MachineList'>, MachineList>,
     Same<Answer<'Event'>, Event>,
+    Same<Answer<'RestartedEndpoints'>, RestartedEndpoints>,
     Same<Answer<'EventList'>, EventList>,
     Same<Answer<'Log'>, LogDocument>,
   ]

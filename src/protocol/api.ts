@@ -6,7 +6,12 @@ import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
-const { shards, replicas, memoryBytes, persistence, eviction, auth } = SPEC_FIELDS;
+const { shards, replicas, memoryBytes, persistence, eviction, auth, port, read, users } = SPEC_FIELDS;
+
+const userSchema = z.strictObject({
+  name: z.string().describe('1 to 64 letters, digits, dots, hyphens and underscores'),
+  rules: z.string().describe("words of the engine's ACL language, such as `~app:* +@read`"),
+});
 
 /** What may be said of a database; what a left-out field means, the route says. */
 export const specInputSchema = z
@@ -17,6 +22,9 @@ export const specInputSchema = z
     persistence: z.enum(persistence.choices).describe(persistence.about),
     eviction: z.enum(eviction.choices).describe(eviction.about),
     auth: z.boolean().describe(auth.about),
+    port: z.int().min(port.min).max(port.max).describe(port.about),
+    read: z.enum(read.choices).describe(read.about),
+    users: z.array(userSchema).readonly().describe(users.about),
   } satisfies Record<keyof DatabaseSpec, z.ZodType>)
   .partial();
 export type SpecInput = z.infer<typeof specInputSchema>;
@@ -92,16 +100,39 @@ export interface LookTimes {
   totalMs: number;
 }
 
-export type MachineStatus = Omit<MachineView, 'since'> & {
+export type MachineStatus = Omit<MachineView, 'since' | 'endpoint'> & {
   /** ISO time since which `connected` has its value. */
   since: string;
   nodes: number;
+  /** Null while it is not known: its agent is away, or runs none. */
+  endpoint: MachineEndpoint | null;
 };
+
+/** A machine's endpoint process. */
+export interface MachineEndpoint {
+  /** Null while none runs. */
+  pid: number | null;
+  /** Why it does not serve; null when all is well. */
+  problem: string | null;
+  /** Names of the databases that it serves. */
+  serves: string[];
+}
 
 export interface PasswordDocument {
   user: string;
   /** Null: the database is open to all who reach it. */
   password: string | null;
+}
+
+/** Endpoints whose connections are handed to a successor. */
+export const restartEndpointsSchema = z.strictObject({
+  machine: z.string().optional().describe('Only the endpoint of this machine.'),
+  drainSeconds: z.int().min(0).max(3_600).default(30).describe('How long old connections may last at most.'),
+});
+
+/** The machines whose endpoint was replaced. */
+export interface RestartedEndpoints {
+  machines: string[];
 }
 
 export interface DatabaseList {

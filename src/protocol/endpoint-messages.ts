@@ -3,16 +3,14 @@
  * in the machine's folder, each answered by one line. Plain types, no schema library: both sides stay small.
  */
 
+import type { ReadPolicy } from '../domain/spec.ts';
+
 /** Raised with every change that an older peer would misread. */
 export const ENDPOINT_PROTOCOL = 1;
 
 /** In the machine's folder; both sides run with it as their working directory, so that the path stays short. */
 export const ENDPOINT_CONFIG_FILE = 'endpoint.json';
 export const ENDPOINT_SOCKET = 'endpoint.sock';
-
-/** Who may be asked to answer commands that only read. */
-export const READ_POLICIES = ['primary', 'replica', 'nearest-zone'] as const;
-export type ReadPolicy = (typeof READ_POLICIES)[number];
 
 /** What one endpoint process serves. Written whole and atomically by the agent; read at start and at `reload`. */
 export interface EndpointConfig {
@@ -36,6 +34,8 @@ export interface EndpointDatabase {
   /** Of the user `valkeeper`, with which the endpoint asks nodes for the slot map. */
   adminPassword: string;
   read: ReadPolicy;
+  /** Which topology a client sees: the endpoint as one node (when absent), or the true one. */
+  clusterView?: 'endpoint' | 'nodes';
   nodes: EndpointNode[];
 }
 

@@ -10,6 +10,7 @@ import {
   eventsQuerySchema,
   logsQuerySchema,
   planRequestSchema,
+  restartEndpointsSchema,
   shutdownSchema,
   specInputSchema,
 } from './api.ts';
@@ -34,12 +35,22 @@ export interface Route {
 }
 
 const byName = z.strictObject({ name: z.string() });
-const CHANGE = ['generation_changed', 'being_deleted', 'not_changeable', 'memory_in_use', 'no_room_to_grow'] as const;
+const CHANGE = [
+  'generation_changed',
+  'being_deleted',
+  'not_changeable',
+  'memory_in_use',
+  'no_room_to_grow',
+  'endpoint_port_taken',
+  'bad_rules',
+] as const;
 const ADMISSION = [
   'invalid_name',
   'not_enough_memory',
   'no_auth_beyond_loopback',
   'no_free_ports',
+  'endpoint_port_taken',
+  'bad_rules',
   'agent_away',
   'agent_timeout',
 ] as const;
@@ -99,11 +110,12 @@ export const ROUTES = {
     errors: ['stopping', ...CHANGE, ...ADMISSION],
   },
   'GET /databases/{name}/password': {
-    summary: 'The password for clients',
+    summary: 'The password for clients: of `default`, or of a user of the spec',
     params: byName,
+    query: z.strictObject({ user: z.string().default('default') }),
     status: 200,
     answer: 'Password',
-    errors: ['database_not_found'],
+    errors: ['database_not_found', 'user_not_found'],
   },
   'POST /plans': {
     summary: 'What would be done, without doing it: now for a database that exists, to change it, or to create one',
@@ -120,6 +132,14 @@ export const ROUTES = {
     errors: ['database_not_found'],
   },
   'GET /machines': { summary: 'All machines', status: 200, answer: 'MachineList', errors: [] },
+  'POST /endpoints/restart': {
+    summary:
+      'Replace the endpoint processes: a successor takes over the ports, and old connections end between commands',
+    body: restartEndpointsSchema.prefault({}),
+    status: 200,
+    answer: 'RestartedEndpoints',
+    errors: ['machine_not_found', 'no_endpoint', 'agent_away', 'agent_timeout', 'endpoint_not_replaced', 'stopping'],
+  },
   'GET /events': {
     summary: 'What happened, oldest first: the newest events, or those that follow `after`',
     query: eventsQuerySchema,

@@ -3,7 +3,7 @@
  * their documents say of them all come from this table. A new field is added here, to `DatabaseSpec` with its default,
  * and to `specInputSchema`; the compiler asks for all three.
  */
-import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES, SPEC_LIMITS } from '../domain/spec.ts';
+import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES, READ_POLICIES, SPEC_LIMITS } from '../domain/spec.ts';
 
 /** What a field holds, and how people write it. */
 export type SpecFieldKind =
@@ -11,7 +11,9 @@ export type SpecFieldKind =
   /** Bytes; people write it with a unit. */
   | { kind: 'size' }
   | { kind: 'choice'; choices: readonly string[] }
-  | { kind: 'switch' };
+  | { kind: 'switch' }
+  /** Users with their rules; on the command line one an option. */
+  | { kind: 'users' };
 
 export type SpecField = SpecFieldKind & {
   /** As people write it: the option `--key`, the field `key` of a spec file. */
@@ -19,6 +21,8 @@ export type SpecField = SpecFieldKind & {
   about: string;
   /** It can change while the database runs. */
   live: boolean;
+  /** What it is when nothing is said, where the default alone does not tell it. */
+  byDefault?: string;
 };
 
 export const SPEC_FIELDS = {
@@ -50,6 +54,28 @@ export const SPEC_FIELDS = {
     kind: 'switch',
     about: 'whether a password is needed; without one only on loopback',
     live: false,
+  },
+  port: {
+    key: 'port',
+    kind: 'integer',
+    ...SPEC_LIMITS.port,
+    about: 'port of the endpoint at every machine',
+    live: true,
+    byDefault: 'the first free from 6379',
+  },
+  read: {
+    key: 'read',
+    kind: 'choice',
+    choices: READ_POLICIES,
+    about: 'who answers reads that come through the endpoint',
+    live: true,
+  },
+  users: {
+    key: 'users',
+    kind: 'users',
+    about: 'users beside default, with what they may do',
+    live: true,
+    byDefault: 'none',
   },
 } as const satisfies Record<keyof DatabaseSpec, SpecField>;
 

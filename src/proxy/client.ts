@@ -15,26 +15,18 @@ import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 import { type Command, findCommand } from './commands/command-index.ts';
 import { type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
-import type { Home, Peer } from './home.ts';
+import { SAMPLE_EVERY } from './histogram.ts';
+import type { Blocked, Home, Peer, Traffic } from './home.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import { openAccepted } from './read-socket.ts';
 import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
-import { Session } from './session.ts';
+import { addressOf, Session } from './session.ts';
 import { flushAtEndOfTurn } from './turn.ts';
 
 const MINUS = 0x2d;
 /** Unread bytes that are kept while it is held; above that the socket is not read. */
 const HELD_BYTES = 1024 ** 2;
 const EMPTY = Buffer.alloc(0);
-
-/** A command that blocks its client. */
-export interface Blocked {
-  /** The engine's id of the connection that waits, and the index of its node. */
-  readonly engineClientId: number;
-  readonly node: number;
-  /** The client is gone. */
-  abandon(): void;
-}
 
 /** One scanner for all: a client gets one of its own for as long as a command has come in part only. */
 const shared = new CommandScanner();
@@ -70,7 +62,8 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.home = home;
     this.#socket = openAccepted(accepted, (length, bytes) => this.#received(bytes, length));
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
-    this.session = new Session(id, `${remoteAddress}:${remotePort}`, `${localAddress}:${localPort}`, home.now);
+    const [from, to] = [addressOf(remoteAddress, remotePort), addressOf(localAddress, localPort)];
+    this.session = new Session(id, from, to, home.now);
     this.lane = home.strangersLane;
     this.#mapVersion = home.map.version;
     this.#socket.on('error', () => this.close());
@@ -226,6 +219,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     const entry = this.enqueue();
     entry.slot = slot;
     if (command.readsOnly) entry.flags |= this.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
+    if (this.session.commands % SAMPLE_EVERY === 0) entry.takenAt = performance.now();
     this.home.sender.send(entry, this.lane, bytes, from, to);
   }
 
@@ -246,11 +240,10 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   #mute(entry: Entry): void {
     const { session } = this;
-    if (session.replies === 'skip-next') session.replies = 'skip';
-    else {
-      entry.flags |= MUTED;
-      if (session.replies === 'skip') session.replies = 'on';
-    }
+    entry.flags |= MUTED;
+    if (session.replies !== 'skip') return;
+    session.replies = 'on';
+    this.updatePlain();
   }
 
   /** Answers the command that is being taken. */
@@ -261,6 +254,19 @@ export class Client implements ReplyTaker, Holder, Peer {
   /** The whole reply to a command of this client; the entry is over. */
   complete(entry: Entry, bytes: Buffer): void {
     this.takeReply(entry, bytes, 0, bytes.length, true);
+  }
+
+  /** The whole reply, in pieces of one buffer; the entry is over. */
+  completeInPieces(entry: Entry, head: Buffer, bytes: Buffer, pieces: Int32Array, count: number): void {
+    if (entry === this.#head && (entry.flags & MUTED) === 0) {
+      this.write(head, 0, head.length);
+      for (let index = 0; index < count; index += 1) this.write(bytes, pieces[2 * index]!, pieces[2 * index + 1]!);
+      this.#pop();
+      return;
+    }
+    const parts = [head];
+    for (let index = 0; index < count; index += 1) parts.push(bytes.subarray(pieces[2 * index], pieces[2 * index + 1]));
+    this.complete(entry, Buffer.concat(parts));
   }
 
   takesParts(entry: Entry): boolean {
@@ -306,7 +312,8 @@ export class Client implements ReplyTaker, Holder, Peer {
   #pop(): void {
     let entry = this.#head;
     do {
-      const { next } = entry!;
+      const { next, takenAt } = entry!;
+      if (takenAt > 0) this.home.latency.endpoint.record(performance.now() - takenAt);
       this.inFlight -= 1;
       finish(entry!);
       entry = next;
@@ -361,6 +368,11 @@ export class Client implements ReplyTaker, Holder, Peer {
   /** Bytes of replies that its peer has not taken. */
   get unread(): number {
     return this.#socket.writableLength;
+  }
+
+  get traffic(): Traffic {
+    const { bytesRead, bytesWritten } = this.#socket;
+    return { bytesIn: bytesRead, bytesOut: bytesWritten, carried: this.#carryTo - this.#carryFrom };
   }
 
   // --- Who it is -------------------------------------------------------------------------------------------------

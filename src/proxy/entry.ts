@@ -50,6 +50,8 @@ export class Entry {
   tries = 0;
   /** Milliseconds of `performance.now()` after which it is not sent again; 0 before the first trouble. */
   deadline = 0;
+  /** When it was taken, of those that are timed; else 0. */
+  takenAt = 0;
   /** The next command of the same client. */
   next: Entry | null = null;
   /** The reply that came before its turn; null while there is none. */
@@ -57,6 +59,8 @@ export class Entry {
   isDone = false;
   /** Parts of its reply have gone to the client. */
   isStreaming = false;
+  /** Answers that are still to come: more than one for several commands that travel as one. */
+  expects = 1;
   /** Whatever its taker wants to know about it: which part of a whole it is. */
   part = 0;
 }
@@ -87,10 +91,12 @@ export function freeEntry(entry: Entry): void {
   entry.isRepeated = false;
   entry.tries = 0;
   entry.deadline = 0;
+  entry.takenAt = 0;
   entry.next = null;
   entry.reply = null;
   entry.isDone = false;
   entry.isStreaming = false;
+  entry.expects = 1;
   entry.part = 0;
   if (free.length < KEPT_ENTRIES) free.push(entry);
 }

@@ -134,6 +134,7 @@ export interface NodeObservation {
   usedMemoryBytes: number;
   /** The managed settings, values as CONFIG GET shows them. */
   settings: Readonly<Record<string, string>>;
+  userNames: string[];
   logComplete: boolean;
   saving: boolean;
 }
@@ -144,11 +145,12 @@ const QUESTIONS = [
   ['CLUSTER', 'INFO'],
   ['INFO', 'replication', 'persistence', 'memory', 'keyspace'],
   ['CONFIG', 'GET', ...MANAGED_SETTINGS],
+  ['ACL', 'USERS'],
 ] as const;
 
 /**
- * Asks a node everything an observation needs, by CLUSTER MYID, CLUSTER NODES, CLUSTER INFO, INFO and CONFIG GET. It answers while
- * it loads its data, too. @throws SyntaxError when an answer has not the form it should have
+ * Asks a node everything an observation needs, by CLUSTER MYID, CLUSTER NODES, CLUSTER INFO, INFO, CONFIG GET and ACL USERS.
+ * It answers while it loads its data, too. @throws SyntaxError when an answer has not the form it should have
  */
 export async function observeNode(node: NodeCommands): Promise<NodeObservation> {
   const answers = await node.pipeline(QUESTIONS);
@@ -169,6 +171,7 @@ export async function observeNode(node: NodeCommands): Promise<NodeObservation> 
     keys: keyCount(info),
     usedMemoryBytes: numberField(info, 'used_memory'),
     settings: settingsOf(answers[4]!),
+    userNames: Array.isArray(answers[5]) ? answers[5].map(String) : [],
     logComplete: isLogComplete(info),
     saving: numberField(info, 'rdb_bgsave_in_progress') === 1,
   };
@@ -198,4 +201,18 @@ const ofReplicas = (name: string, value: string): string =>
 /** BGSAVE: begins a snapshot, or lets it follow what is being written now. */
 export async function saveInBackground(node: NodeCommands): Promise<void> {
   await node.command('BGSAVE', 'SCHEDULE');
+}
+
+/** ACL LOAD: the users become those of the ACL file; clients of users that are not in it any more are closed. */
+export async function loadUsers(node: NodeCommands): Promise<void> {
+  await node.command('ACL', 'LOAD');
+}
+
+/** What the engine has against the rules of a user, tried on a user that cannot enter and is gone at once; null when nothing. */
+export async function rulesMistake(node: NodeCommands, trialName: string, rules: string): Promise<string | null> {
+  const [set] = await node.pipeline([
+    ['ACL', 'SETUSER', trialName, ...rules.split(' ').filter(Boolean), 'off'],
+    ['ACL', 'DELUSER', trialName],
+  ]);
+  return set instanceof ReplyError ? set.message : null;
 }

@@ -360,6 +360,7 @@ test('what lies on the disk is told after an exit', async (t) => {
     hasData: false,
     dataAt: disk.dataAt,
     settings: disk.settings,
+    aclMark: null,
     claim: { role: 'primary', primaryId: null, slots: [[0, 16383]], configEpoch: 0 },
   });
 

@@ -41,7 +41,8 @@ function databaseOf(scene: AgentScene, shards: number): Database {
     observedGeneration: 0,
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,
-    secrets: { password: null, adminPassword: ADMIN_PASSWORD },
+    secrets: { password: null, adminPassword: ADMIN_PASSWORD, users: {} },
+    aclMark: '',
     nodes,
   };
 }

@@ -2,6 +2,7 @@
  * The control plane's process: the real registry of agents, observer, planner, executor and reconciler on virtual time.
  * When it is killed, nothing it had begun goes on in it; what it had sent is on its way.
  */
+import { aclMark } from '../../src/control/acl.ts';
 import { assignNodes, completeSpec, findPlaces, portsInUse } from '../../src/control/admission.ts';
 import { type AgentSession, type AgentSocket, Agents } from '../../src/control/agents.ts';
 import { Databases } from '../../src/control/databases.ts';
@@ -9,7 +10,7 @@ import { Engines } from '../../src/control/engines.ts';
 import { fleetView } from '../../src/control/fleet-view.ts';
 import { Observer } from '../../src/control/observer.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
-import { changedSpec } from '../../src/control/update.ts';
+import { changedSpec, withSpec } from '../../src/control/update.ts';
 import type { Database } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
@@ -28,6 +29,7 @@ import type { Timeline } from './timeline.ts';
 /** How often serveAgents asks for a sign of life; an agent silent between two questions is away. */
 const PING_INTERVAL_MS = 5_000;
 const AGENT_TIMEOUT_MS = 5_000;
+const SECRETS = { password: 'p', adminPassword: 'a', users: {} };
 
 export interface ControlSurroundings
   extends Pick<ConnectionSurroundings, 'engineAt' | 'machineAt' | 'hasPower' | 'network'> {
@@ -113,7 +115,8 @@ export class ControlProcess {
       observedGeneration: 0,
       createdAt: new Date(this.#clock.now()).toISOString(),
       deleting: false,
-      secrets: { password: 'p', adminPassword: 'a' },
+      secrets: SECRETS,
+      aclMark: aclMark({ spec, secrets: SECRETS }),
       nodes: assignNodes(places, machines, ids, ports),
     });
     this.#lookAfter(name);
@@ -121,11 +124,7 @@ export class ControlProcess {
 
   /** As `ControlPlane.updateDatabase`; what would not fit is never asked for here. */
   async updateDatabase(name: string, input: SpecInput): Promise<void> {
-    await this.#databases.change(name, (record) => ({
-      ...record,
-      spec: changedSpec(record, input),
-      generation: record.generation + 1,
-    }));
+    await this.#databases.change(name, (record) => withSpec(record, changedSpec(record, input)));
     this.#loops.get(name)?.wake();
   }
 

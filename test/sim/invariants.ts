@@ -8,7 +8,8 @@ export const INVARIANTS = {
   copies_apart: 'Copies that were promised to be on machines of their own are on one.',
   never_empty: 'A primary was started empty while a copy of its shard had data.',
   converges: 'With all trouble over, the database is not as it was asked for in time.',
-  has_settings: 'All is well, and a process or its valkey.conf has not the settings that were asked for.',
+  has_settings:
+    'All is well, and a process or its valkey.conf has not the settings, or the users, that were asked for.',
   settles: 'All is well, and still steps are planned.',
   no_defect: 'A look at the database failed, or something impossible was asked of a node.',
 } as const;

@@ -2,7 +2,7 @@
 
 import { fencedNodesConf } from '../../src/agent/fence.ts';
 import type { AgentSocket } from '../../src/control/agents.ts';
-import type { Database } from '../../src/domain/database.ts';
+import { aclMarkOf, type Database } from '../../src/domain/database.ts';
 import { toErrorDocument, ValkeeperError } from '../../src/domain/errors.ts';
 import type { NodeId } from '../../src/domain/ids.ts';
 import type { DiskView } from '../../src/domain/view.ts';
@@ -36,6 +36,9 @@ const managed = (directives: readonly Directive[]): Record<string, string> =>
       .filter(([name]) => (MANAGED_SETTINGS as readonly string[]).includes(name))
       .map(([name, ...args]) => [name, args.join(' ')]),
   );
+
+const markIn = (aclFile: string): string | null =>
+  aclMarkOf(aclFile.split('\n').map((line) => line.split(' ')[1] ?? ''));
 
 /** The control plane's end of an agent's connection. */
 export interface ControlEnd {
@@ -143,7 +146,7 @@ export class Machine {
   kill(node: Node, powerLost = false): void {
     const { engine } = node;
     if (!engine) return;
-    node.disk = { ...engine.die(powerLost), conf: node.disk.conf };
+    node.disk = { ...engine.die(powerLost), conf: node.disk.conf, aclMark: node.disk.aclMark };
     node.engine = null;
     this.#around.ended(node, 'crash');
     const life = this.#agentLife;
@@ -171,7 +174,7 @@ export class Machine {
       ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
       : null;
     const dataAt = logsEveryWrite(disk.conf) ? disk.aofAt : (disk.rdb?.at ?? null);
-    return { hasData, dataAt, claim, settings: disk.conf };
+    return { hasData, dataAt, claim, settings: disk.conf, aclMark: disk.aclMark };
   }
 
   #report({ identity, database, process, shown }: Node): NodeReport {
@@ -192,6 +195,7 @@ export class Machine {
       pid: 1,
       engineVersion: '9.1.2',
       nodes,
+      endpoint: null,
     };
   }
 
@@ -279,6 +283,7 @@ export class Machine {
   #handle<O extends AgentOperation>({ operation, args }: Request<O>, answer: Answer): void {
     if (operation === 'create_node') this.#create(args as AgentRequests['create_node']['args'], answer);
     else if (operation === 'configure_node') this.#configure(args as AgentRequests['configure_node']['args'], answer);
+    else if (operation === 'write_users') this.#writeUsers(args as AgentRequests['write_users']['args'], answer);
     else if (operation === 'start_node') this.#start(args as AgentRequests['start_node']['args'], answer);
     else if (operation === 'remove_node') this.#remove(args as AgentRequests['remove_node']['args'], answer);
     else if (operation === 'free_ports') {
@@ -300,12 +305,13 @@ export class Machine {
       disk: {
         nodesConf: config.nodesConf,
         conf: managed(config.directives),
+        aclMark: markIn(config.aclFile),
         rdb: null,
         aof: [],
         aofHasBytes: false,
         aofAt: 0,
       },
-      shown: { hasData: false, dataAt: null, claim: null, settings: null },
+      shown: { hasData: false, dataAt: null, claim: null, settings: null, aclMark: null },
       engine: null,
       process: { state: 'exited', how: 'died', at: this.#around.timeline.now, detail: 'it was never started' },
     };
@@ -329,6 +335,15 @@ export class Machine {
     node.shown = { ...node.shown, settings: next };
     this.#tell({ type: 'node', node: this.#report(node) });
     answer.done({ written: true });
+  }
+
+  #writeUsers({ id, aclFile }: AgentRequests['write_users']['args'], answer: Answer): void {
+    const node = this.nodes.get(id);
+    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
+    node.disk = { ...node.disk, aclMark: markIn(aclFile) };
+    node.shown = { ...node.shown, aclMark: node.disk.aclMark };
+    this.#tell({ type: 'node', node: this.#report(node) });
+    answer.done({});
   }
 
   #start({ id, as }: AgentRequests['start_node']['args'], answer: Answer): void {

@@ -63,12 +63,14 @@ const MIB = 1024 ** 2;
 /** Half of the seeds ask for something else, up to three times: apart from the rest, which they leave as it is. */
 function changesOf(seed: number, troubleMs: number): Scenario['changes'] {
   const random = new Random(seed + 2_000_003);
+  const usersRandom = new Random(seed + 3_000_003);
   if (random.chance(0.5)) return [];
   return Array.from({ length: 1 + random.below(3) }, () => ({
     afterMs: random.between(0, troubleMs),
     change: {
       ...(random.chance(0.3) ? { memoryBytes: random.pick([64, 256, 1_024]) * MIB } : {}),
       ...(random.chance(0.2) ? { eviction: random.pick(EVICTION_POLICIES) } : {}),
+      ...(usersRandom.chance(0.3) ? { users: [{ name: usersRandom.pick(['app', 'web']), rules: '~* +@all' }] } : {}),
       ...(random.chance(0.8) ? { persistence: random.pick(PERSISTENCE_MODES) } : {}),
     },
   }));

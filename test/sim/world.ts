@@ -130,10 +130,14 @@ export class World {
     void control.updateDatabase(DATABASE, change);
   }
 
-  /** What a node lacks of the settings that were asked for, in its process or its valkey.conf; null when nothing. */
+  /** What a node lacks of the settings and users that were asked for, in its process or its valkey.conf; null when nothing. */
   missingSetting(): string | null {
-    const wanted = Object.entries(wantedSettings(this.#record!.spec));
+    const { spec, aclMark } = this.#record!;
+    const wanted = Object.entries(wantedSettings(spec));
     for (const { identity, engine, disk } of this.#nodes()) {
+      if (engine?.aclMark !== aclMark || disk.aclMark !== aclMark) {
+        return `${this.nameOf(identity.id)} has other users, in its process or on its disk`;
+      }
       for (const [name, value] of wanted) {
         const present = [engine?.replication.storage.settings[name], disk.conf[name]];
         if (present.some((one) => one !== value)) {
@@ -287,6 +291,7 @@ export class World {
       random: this.#random.fork(),
       ranges,
       engineAt: (host, port) => this.#engines.get(`${host}:${port}`) ?? null,
+      aclMarkOnDisk: ({ id }) => this.#nodes().find(({ identity }) => identity.id === id)?.disk.aclMark ?? null,
       machineAt: (host) => this.machines.find(({ address }) => address === host)?.name ?? null,
       dropped: (engine, log, why) =>
         this.#judge(engine.identity.shard, log, false, `${this.nameOf(engine.id)}: ${why}`),

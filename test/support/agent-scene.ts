@@ -16,6 +16,7 @@ import { type FakeControl, type FakeSession, startFakeControl } from './fake-con
 import { assertNothingLeft, processesUnder } from './leaks.ts';
 
 const AGENT_PROCESS = join(import.meta.dirname, 'agent-process.ts');
+const ENDPOINT_PROCESS = join(import.meta.dirname, 'endpoint-process.ts');
 const MACHINE = 'm1';
 export const ADMIN_PASSWORD = 'admin-password';
 const PATIENCE_MS = 20_000;
@@ -24,6 +25,12 @@ export interface AgentChild {
   process: ChildProcess;
   /** What it wrote to stderr until now. */
   errors(): string;
+}
+
+interface AgentWish {
+  enginePath?: string;
+  /** With the stand-in for the endpoint process. */
+  endpoint?: boolean;
 }
 
 export class AgentScene {
@@ -51,7 +58,7 @@ export class AgentScene {
   }
 
   /** Starts an agent and waits for its hello. */
-  async agent(options: { enginePath?: string } = {}): Promise<{ child: AgentChild; session: FakeSession }> {
+  async agent(options: AgentWish = {}): Promise<{ child: AgentChild; session: FakeSession }> {
     const child = this.spawnAgent(options);
     const exited = once(child.process, 'exit').then(() => {
       throw new Error(`the agent ended: ${child.errors()}`);
@@ -60,7 +67,7 @@ export class AgentScene {
   }
 
   /** Starts an agent without waiting for anything. */
-  spawnAgent({ enginePath = this.#enginePath }: { enginePath?: string } = {}): AgentChild {
+  spawnAgent({ enginePath = this.#enginePath, endpoint = false }: AgentWish = {}): AgentChild {
     const options = {
       dir: this.dir,
       machine: MACHINE,
@@ -72,6 +79,7 @@ export class AgentScene {
       controlUrl: this.control.url,
       token: this.control.token,
       portRange: [7000, 7999],
+      endpointProgram: endpoint ? ENDPOINT_PROCESS : null,
       logFile: join(this.dir, 'agent.log'),
     };
     // Its working folder is the scene's, so that the leak check finds it.

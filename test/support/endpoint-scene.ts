@@ -67,7 +67,7 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
   };
   let lastId = 0;
   const endpoint = new Endpoint({
-    ...{ engineVersion: '9.1.2', limits, nextClientId: () => ++lastId, askOthers: async () => [] },
+    ...{ limits, nextClientId: () => ++lastId, askOthers: async () => [] },
   });
   t.after(() => endpoint.close());
   await endpoint.serve(config);
@@ -128,7 +128,7 @@ async function form(primaries: readonly SceneNode[], replicas: readonly SceneNod
   await Promise.all(replicas.map(({ admin, shard }) => admin.command('CLUSTER', 'REPLICATE', primaries[shard]!.id)));
   await until('the cluster is whole', async () => {
     const infos = await Promise.all(all.map(({ admin }) => admin.command('CLUSTER', 'INFO')));
-    if (!infos.every((info) => /cluster_state:ok[^]*cluster_slots_ok:16384/.test(String(info)))) return false;
+    if (!infos.every((info) => /cluster_state:ok[\s\S]*cluster_slots_ok:16384/.test(String(info)))) return false;
     const links = await Promise.all(replicas.map(({ admin }) => admin.command('INFO', 'replication')));
     return links.every((link) => String(link).includes('master_link_status:up'));
   });

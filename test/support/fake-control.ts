@@ -23,6 +23,8 @@ export class FakeSession {
   readonly nodes = new Map<string, NodeReport>();
   /** Resolves when the connection has ended. */
   readonly ended: Promise<void>;
+  /** The machine's endpoint as its agent last told. */
+  endpoint: Hello['endpoint'];
   readonly #socket: WebSocket;
   readonly #replies = new Map<number, (reply: { result: unknown } | { error: ErrorDocument }) => void>();
   readonly #watchers = new Set<() => void>();
@@ -31,6 +33,7 @@ export class FakeSession {
   constructor(socket: WebSocket, hello: Hello) {
     this.#socket = socket;
     this.hello = hello;
+    this.endpoint = hello.endpoint;
     for (const node of hello.nodes) this.nodes.set(node.id, node);
     this.ended = new Promise((resolve) => socket.once('close', () => resolve()));
   }
@@ -54,7 +57,7 @@ export class FakeSession {
     this.#socket.send(text);
   }
 
-  /** Waits until the agent's nodes are as told. @returns the time it was so, of `performance.now()` */
+  /** Waits until the agent's nodes, or its endpoint, are as told. @returns the time it was so, of `performance.now()` */
   async until(what: string, holds: (nodes: ReadonlyMap<string, NodeReport>) => boolean): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     const look = (): void => {
@@ -80,6 +83,7 @@ export class FakeSession {
       this.#replies.delete(message.id);
     }
     if (message.type === 'node') this.nodes.set(message.node.id, message.node);
+    if (message.type === 'endpoint') this.endpoint = message.endpoint;
     if (message.type === 'node-removed') this.nodes.delete(message.id);
     for (const look of this.#watchers) look();
   }

@@ -15,6 +15,7 @@ export const fleet = (count: number, memoryBytes = 8 * 1024 ** 3): MachineView[]
     since: 0,
     memoryBytes,
     reservedBytes: 0,
+    endpoint: null,
   }));
 
 const nodeIdOf = (index: number): string => (index + 1).toString(16).padStart(2, '0').repeat(20);
@@ -32,7 +33,8 @@ export function databaseOn(machines: readonly MachineView[], wish: Partial<Datab
     observedGeneration: 0,
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,
-    secrets: { password: 'p', adminPassword: 'a' },
+    secrets: { password: 'p', adminPassword: 'a', users: {} },
+    aclMark: 'mark-1',
     nodes: placement.places.map(({ shard, machine, birth }, index) => ({
       id: nodeIdOf(index),
       shard,
@@ -81,6 +83,7 @@ export function killed(view: DatabaseView, id: string): DatabaseView {
       dataAt: keys > 0 ? 0 : null,
       claim: { role, primaryId, slots, configEpoch },
       settings,
+      aclMark: node.disk?.aclMark ?? null,
     },
     engine: { state: 'unknown', reason: 'refused' },
   });

@@ -4,11 +4,12 @@ import { type AddCommand, action, example } from '../action.ts';
 export const addDbPassword: AddCommand = (db, host) => {
   db.command('password')
     .argument('<name>', 'the database')
+    .option('--user <name>', 'of this user (default default)')
     .description('print the password of a database')
-    .addHelpText('after', example('REDISCLI_AUTH="$(valkeeper db password main)" redis-cli -c -h 127.0.0.11 -p 7000'))
+    .addHelpText('after', example('REDISCLI_AUTH="$(valkeeper db password main)" redis-cli -h 127.0.0.11'))
     .action(
-      action(host, async (cli, _options, name) => {
-        const document = await cli.client.password(name!);
+      action<{ user?: string }>(host, async (cli, { user }, name) => {
+        const document = await cli.client.password(name!, user);
         if (document.password === null) cli.note(`${name} has no password.`);
         cli.print(document, () => document.password ?? '');
       }),

@@ -3,7 +3,7 @@ import type { PlanDocument } from '../../protocol/api.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import type { Cli } from '../cli.ts';
 import { describePlan } from '../describe-plan.ts';
-import { addSpecOptions, type SpecOptions, specOf } from '../spec-options.ts';
+import { addSpecOptions, changedUsers, type SpecOptions, specOf } from '../spec-options.ts';
 import { specsFrom } from '../spec-source.ts';
 
 interface Options extends SpecOptions {
@@ -41,7 +41,9 @@ export const addDbPlan: AddCommand = (db, host) => {
 
 /** Without options: of a database that exists what is to be done now, of another what creating it would take. */
 async function asksForIt(cli: Cli, name: string, spec: ReturnType<typeof specOf>) {
-  if (Object.keys(spec).length > 0) return { spec };
   const { databases } = await cli.client.databases();
-  return databases.some((database) => database.name === name) ? {} : { spec };
+  const present = databases.find((database) => database.name === name);
+  if (present && spec.users) return { spec: { ...spec, users: changedUsers(present.spec.users, spec.users) } };
+  if (Object.keys(spec).length > 0) return { spec };
+  return present ? {} : { spec };
 }

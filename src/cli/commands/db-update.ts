@@ -2,7 +2,7 @@ import { ValkeeperError } from '../../domain/errors.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { describeDatabase } from '../describe.ts';
 import { integer } from '../options.ts';
-import { addChangeOptions, type SpecOptions, specOf } from '../spec-options.ts';
+import { addChangeOptions, changedUsers, type SpecOptions, specOf } from '../spec-options.ts';
 import { untilReady } from '../wait.ts';
 
 interface Options extends SpecOptions {
@@ -13,16 +13,22 @@ interface Options extends SpecOptions {
 /** `db update`: changes what can change while the database runs, and waits until every node has it. */
 export const addDbUpdate: AddCommand = (db, host) => {
   const command = db.command('update').argument('<name>', 'an existing database');
-  addChangeOptions(command.description('change memory, persistence or eviction while the database runs'))
+  addChangeOptions(
+    command.description('change a database while it runs; a user without rules (--user name=) is removed'),
+  )
     .option('--no-wait', 'return as soon as the wish is stored')
     .option('--timeout <seconds>', 'how long to wait', integer('--timeout', { min: 1, max: 86_400 }), 120)
     .addHelpText('after', example('valkeeper db update orders --memory 2gb --eviction allkeys-lru'))
     .action(
       action<Options>(host, async (cli, options, name) => {
-        const change = specOf(options);
+        let change = specOf(options);
         if (Object.keys(change).length === 0) {
-          const remedy = 'Name one of --memory, --persistence and --eviction.';
+          const remedy = 'Name one of the options of `valkeeper db update --help`, such as --memory.';
           throw new ValkeeperError('usage', { problem: 'db update: nothing to change', remedy });
+        }
+        if (change.users) {
+          const { spec } = await cli.client.database(name!);
+          change = { ...change, users: changedUsers(spec.users, change.users) };
         }
         let database = await cli.client.update(name!, change);
         if (options.wait) database = await untilReady(cli, name!, options.timeout);

@@ -20,8 +20,8 @@ export const addMachineList: AddCommand = (machine, host) => {
 /** A line for each machine. */
 export const describeMachines = (machines: readonly MachineStatus[]): string =>
   table(
-    ['MACHINE', 'ADDRESS', 'ZONE', 'AGENT', 'NODES', 'MEMORY', 'RESERVED'],
-    machines.map(({ name, address, zone, connected, nodes, memoryBytes, reservedBytes }) => [
+    ['MACHINE', 'ADDRESS', 'ZONE', 'AGENT', 'NODES', 'MEMORY', 'RESERVED', 'ENDPOINT'],
+    machines.map(({ name, address, zone, connected, nodes, memoryBytes, reservedBytes, endpoint }) => [
       name,
       address,
       zone,
@@ -29,5 +29,12 @@ export const describeMachines = (machines: readonly MachineStatus[]): string =>
       `${nodes}`,
       formatSize(memoryBytes),
       formatSize(reservedBytes),
+      describeEndpoint(endpoint),
     ]),
   );
+
+function describeEndpoint(endpoint: MachineStatus['endpoint']): string {
+  if (endpoint === null) return 'unknown';
+  if (endpoint.problem !== null) return endpoint.problem;
+  return endpoint.pid === null ? 'none needed' : `serves ${endpoint.serves.join(', ') || 'none'}`;
+}

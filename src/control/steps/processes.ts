@@ -4,6 +4,7 @@ import type { Outcome, Step } from '../../plan/step.ts';
 import type { StartAs } from '../../protocol/agent-messages.ts';
 import * as admin from '../../valkey/admin.ts';
 import type { NodeCommands } from '../../valkey/connection.ts';
+import { aclFile } from '../acl.ts';
 import type { Agents } from '../agents.ts';
 import { directives, nodeConfig } from '../node-config.ts';
 
@@ -52,11 +53,24 @@ export async function writeConfig(
   node: NodeAssignment,
   pid: number,
 ): Promise<Outcome> {
-  const args = { id: node.id, pid, directives: directives(database.spec, database.secrets.adminPassword) };
+  const args = { id: node.id, pid, directives: directives(database) };
   const answer = await agents.request(node.machine, 'configure_node', args, CONFIGURE_TIMEOUT_MS);
   if (answer.written) return DONE;
   if (database.spec.persistence === 'snapshot') await admin.saveInBackground(engine);
   return { result: 'retry', reason: answer.reason };
+}
+
+/** The agent writes the ACL file, then the process reads it: as a whole or, if anything is wrong in it, not at all. */
+export async function writeUsers(
+  agents: Agents,
+  engine: NodeCommands,
+  database: Database,
+  node: NodeAssignment,
+): Promise<Outcome> {
+  const args = { id: node.id, aclFile: aclFile(database) };
+  await agents.request(node.machine, 'write_users', args, CONFIGURE_TIMEOUT_MS);
+  await admin.loadUsers(engine);
+  return DONE;
 }
 
 /** The agent stops the process and removes the directory, if it is this database's. */

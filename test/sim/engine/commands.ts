@@ -1,4 +1,5 @@
 /** The commands that Valkeeper gives a node, answered in the engine's own words, for the real parsers to read. */
+import { ACL_MARK_PREFIX } from '../../../src/domain/database.ts';
 import { keySlot } from '../../../src/domain/key-slot.ts';
 import { countSlots } from '../../../src/domain/slots.ts';
 import type { CommandArgument } from '../../../src/resp/encode.ts';
@@ -54,6 +55,7 @@ function answerOne(engine: Engine, name: string, args: string[]): Reply {
     engine.replication.storage.save();
     return 'Background saving started';
   }
+  if (name === 'ACL') return acl(engine, args[0]!);
   if (name === 'ROLE') return [engine.role === 'primary' ? 'master' : 'slave'];
   if (name !== 'CLUSTER') throw new Error(`the modelled engine has no ${name}`);
   const subcommand = args[0]!.toUpperCase();
@@ -94,6 +96,15 @@ function config(engine: Engine, [subcommand, ...args]: string[]): Reply {
   for (let at = 0; at < args.length; at += 2) change[args[at]!] = args[at + 1]!;
   storage.set(change);
   return OK;
+}
+
+/** ACL USERS and ACL LOAD: of the users only who carries the mark. */
+function acl(engine: Engine, subcommand: string): Reply {
+  if (subcommand.toUpperCase() === 'LOAD') {
+    engine.aclMark = engine.around.aclMarkOnDisk(engine);
+    return OK;
+  }
+  return ['default', ...(engine.aclMark === null ? [] : [`${ACL_MARK_PREFIX}${engine.aclMark}`])];
 }
 
 /** Why a key cannot be written here, or null. */

@@ -26,6 +26,8 @@ export interface Surroundings extends Around {
   /** The process that listens there now. */
   engineAt(host: string, port: number): Engine | null;
   machineAt(host: string): string | null;
+  /** The mark of the ACL file in the process's directory. */
+  aclMarkOnDisk(engine: Engine): string | null;
   /** A copy is no longer held by the node: another took its place. */
   dropped(engine: Engine, log: readonly number[], why: string): void;
   /** The node has become an owner, in its own eyes. */
@@ -64,6 +66,8 @@ export class Engine implements TalkingProcess {
   safeToJoin = false;
   #stateSince = 0;
   #minorityAt = 0;
+  /** The mark of the users it has. */
+  aclMark: string | null;
   /** Text of CLUSTER NODES, kept until something changes. */
   #nodesText: string | null = null;
 
@@ -73,6 +77,7 @@ export class Engine implements TalkingProcess {
     this.pid = pid;
     this.owners = around.ranges.map(() => null);
     this.shardId = identity.id;
+    this.aclMark = disk.aclMark;
     this.bus = new Bus(this);
     this.election = new Election(this);
     this.replication = new Replication(this, disk);
@@ -120,7 +125,7 @@ export class Engine implements TalkingProcess {
   }
 
   /** The process ends at once. What its disk holds then is the answer. */
-  die(powerLost: boolean): Omit<Disk, 'conf'> {
+  die(powerLost: boolean): Omit<Disk, 'conf' | 'aclMark'> {
     const disk = this.replication.end(powerLost);
     this.alive = false;
     if (!powerLost) for (const lost of this.clients) lost();

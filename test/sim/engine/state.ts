@@ -59,6 +59,8 @@ export interface Disk {
   nodesConf: string;
   /** The managed settings of valkey.conf. */
   conf: Settings;
+  /** The mark of the ACL file. */
+  aclMark: string | null;
   /** dump.rdb. */
   rdb: Copy | null;
   /** The append-only file, also when it is kept no longer. */

@@ -1,0 +1,98 @@
+/** What a wish is granted: room, ports, names and passwords, found out from the agents and the records before it is stored. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import { ANY_PORT, type DatabaseSpec } from '../domain/spec.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { CreateDatabase } from '../protocol/api.ts';
+import { aclMark, newPassword, userPasswords } from './acl.ts';
+import { assignNodes, checkName, completeSpec, findPlaces, portsInUse } from './admission.ts';
+import type { Agents } from './agents.ts';
+import { checkRules } from './check-rules.ts';
+import type { Databases } from './databases.ts';
+import { endpointPort } from './endpoint-port.ts';
+import type { Engines } from './engines.ts';
+import { fleetView } from './fleet-view.ts';
+
+const AGENT_TIMEOUT_MS = 5_000;
+
+export interface GrantSurroundings {
+  agents: Agents;
+  clock: Clock;
+  databases: Databases;
+  engines: Engines;
+}
+
+/** Its requests run one after the other: what one was granted, the next must find in the records. */
+export class Grants {
+  readonly #around: GrantSurroundings;
+
+  constructor(around: GrantSurroundings) {
+    this.#around = around;
+  }
+
+  /** The record of a database to be; nothing is stored. @throws what `ControlPlane.createDatabase` throws */
+  async newDatabase({ name, spec: input }: CreateDatabase): Promise<Database> {
+    checkName(name);
+    if (this.#around.databases.find(name)) throw new ValkeeperError('database_exists', { name });
+    const spec = await this.granted(completeSpec(input));
+    const machines = fleetView(this.#around.agents.machines(), this.#around.databases.all());
+    const places = findPlaces(spec, machines);
+    const ids = places.map(() => randomBytes(20).toString('hex'));
+    const ports = await this.#freePorts(places, spec.port);
+    const nodes: NodeAssignment[] = assignNodes(places, machines, ids, ports);
+    const password = spec.auth ? newPassword() : null;
+    const secrets = { password, adminPassword: newPassword(), users: userPasswords(spec.users) };
+    return {
+      name,
+      uid: randomUUID(),
+      spec,
+      generation: 1,
+      observedGeneration: 0,
+      createdAt: new Date(this.#around.clock.now()).toISOString(),
+      deleting: false,
+      secrets,
+      aclMark: aclMark({ spec, secrets }),
+      nodes,
+    };
+  }
+
+  /** The spec with a port of its own, once the engine has nothing against its users. @throws endpoint_port_taken, bad_rules */
+  async granted(spec: DatabaseSpec, present?: Database): Promise<DatabaseSpec> {
+    const all = this.#around.databases.all();
+    const known = new Set(present?.spec.users.map(({ name, rules }) => `${name} ${rules}`));
+    await checkRules(
+      this.#around.engines,
+      all,
+      spec.users.filter(({ name, rules }) => !known.has(`${name} ${rules}`)),
+    );
+    if (spec.port !== ANY_PORT && spec.port === present?.spec.port) return spec;
+    return { ...spec, port: await endpointPort(this.#around.agents, all, spec.port, present) };
+  }
+
+  /** Gives a port to databases that have none, as records of a time before endpoints. */
+  async givePorts(): Promise<void> {
+    const { agents, databases } = this.#around;
+    for (const { name, spec } of databases.all().filter((one) => one.spec.port === ANY_PORT)) {
+      const port = await endpointPort(agents, databases.all(), spec.port);
+      await databases.change(name, (record) => ({ ...record, spec: { ...record.spec, port } }));
+    }
+  }
+
+  /** Ports that are free on each machine now, as many as it gets nodes. */
+  async #freePorts(places: readonly { machine: string }[], endpointPort: number): Promise<Map<string, number[]>> {
+    const { agents } = this.#around;
+    const machines = [...new Set(places.map(({ machine }) => machine))];
+    const found = machines.map(async (machine) => {
+      const count = places.filter((place) => place.machine === machine).length;
+      const avoid = [
+        ...portsInUse(machine, this.#around.databases.all()),
+        endpointPort,
+        endpointPort - BUS_PORT_OFFSET,
+      ];
+      const { ports } = await agents.request(machine, 'free_ports', { count, avoid }, AGENT_TIMEOUT_MS);
+      return [machine, ports] as const;
+    });
+    return new Map(await Promise.all(found));
+  }
+}
