@@ -208,6 +208,18 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   ),
   eval: own('To the owner of the slot of its keys, and kept by the endpoint for EVALSHA.', ONE_SLOT),
   eval_ro: own('To the owner of the slot of its keys, and kept by the endpoint for EVALSHA.', ONE_SLOT),
+  fcall: own(
+    'To the owner of the slot of its keys; a library that is missing there is brought from another primary.',
+    ONE_SLOT,
+  ),
+  fcall_ro: own(
+    'To the owner of the slot of its keys; a library that is missing there is brought from another primary.',
+    ONE_SLOT,
+  ),
+  msetex: own(
+    'To the owner of the slot of its keys, in a transaction: by itself the engine does not see that a slot has moved.',
+    ONE_SLOT,
+  ),
   'script|debug': refuse('The debugger holds a node.', 'Debug scripts against a server of your own.'),
   // Subscriptions.
   subscribe: EVENTS_TOO,
