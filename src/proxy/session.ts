@@ -33,6 +33,14 @@ export interface Watch {
   isLost: boolean;
 }
 
+/** What was asked for with CLIENT TRACKING. */
+export interface Tracking {
+  readonly mode: 'default' | 'bcast' | 'optin' | 'optout';
+  readonly noLoop: boolean;
+  /** Of keys, with BCAST: as given; one empty prefix for all keys. */
+  readonly prefixes: readonly Buffer[];
+}
+
 /** What a session needs to know of a client's subscriptions. */
 export interface SubscriptionCount {
   /** Channels, patterns and sharded channels. */
@@ -75,15 +83,13 @@ export class Session {
   readsReplicas = false;
   /** CLIENT REPLY; `skip`: only the next command is not answered. */
   replies: 'on' | 'off' | 'skip' = 'on';
-  /** Options of CLIENT TRACKING as given; null: off. */
-  tracking: readonly string[] | null = null;
+  /** CLIENT TRACKING; null: off. */
+  tracking: Tracking | null = null;
   /** CLIENT CACHING for the next command. */
   caching: 'yes' | 'no' | null = null;
   transaction: Transaction | null = null;
   watch: Watch | null = null;
   subscriptions: SubscriptionCount | null = null;
-  /** The lane that is its own, when its connections differ from others'. */
-  ownLane: Lane | null = null;
   lastCommand = '';
   lastCommandAt: number;
   commands = 0;

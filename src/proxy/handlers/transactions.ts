@@ -13,9 +13,9 @@ import { slotsOfPrimaries } from '../gather.ts';
 import type { Lane } from '../lane.ts';
 import { crossSlot, slotOfKeys } from '../routing.ts';
 import { ensureScripts } from '../script-sources.ts';
-import { finish, OUTCOME_UNKNOWN } from '../sender.ts';
+import { cachingFrame, finish, OUTCOME_UNKNOWN } from '../sender.ts';
 import type { Transaction, Watch } from '../session.ts';
-import { SWALLOW, type Upstream } from '../upstream.ts';
+import type { Upstream } from '../upstream.ts';
 
 const MULTI = encodeCommand(['MULTI']);
 const EXEC = encodeCommand(['EXEC']);
@@ -132,6 +132,7 @@ export class Run implements ReplyTaker {
   readonly #transaction: Transaction;
   readonly #watch: Watch | null;
   readonly #parent: Entry;
+  readonly #caching: Buffer | null;
   #lane: Lane;
   #tries = 0;
   /** The first error that a command met while it was queued at the node. */
@@ -149,6 +150,7 @@ export class Run implements ReplyTaker {
     this.#watch = watch;
     this.#parent = client.enqueue();
     this.#lane = client.lane;
+    this.#caching = cachingFrame(client.session.caching);
     client.hold();
   }
 
@@ -167,8 +169,9 @@ export class Run implements ReplyTaker {
     this.#missing = frames.length + (guard ? 3 : 2);
     if (this.#watch && this.#watch.db !== this.#client.session.db) {
       this.#watch.db = this.#client.session.db;
-      sendSwallowed(upstream, encodeCommand(['SELECT', this.#watch.db]));
+      upstream.sendSwallowed(encodeCommand(['SELECT', this.#watch.db]));
     }
+    if (this.#caching) upstream.sendSwallowed(this.#caching);
     this.#send(upstream, MULTI, 0);
     if (guard) this.#send(upstream, guard, 1);
     for (const frame of frames) this.#send(upstream, frame, 1);
@@ -266,12 +269,6 @@ const NOBODY_SERVES = Buffer.from(
 const PASSING = ['-MOVED ', '-CLUSTERDOWN ', '-LOADING ', '-TRYAGAIN ', '-READONLY ', '-ASK ', '-MASTERDOWN '];
 const mayPass = (error: Buffer): boolean => PASSING.some((code) => error.toString('latin1', 0, 16).startsWith(code));
 
-function sendSwallowed(upstream: Upstream, bytes: Buffer): void {
-  const entry = takeEntry();
-  entry.taker = SWALLOW;
-  upstream.send(entry, bytes, 0, bytes.length);
-}
-
 const watch: Handler = (call) => {
   const { session, client, home } = call;
   if (session.transaction) {
@@ -310,7 +307,7 @@ export function endWatch(client: Client, needsUnwatch = true): void {
   client.session.watch = null;
   if (!ended || ended.upstream.isClosed) return;
   if (client.isClosed || ended.db !== ended.lane.identity.db) return ended.upstream.close();
-  if (needsUnwatch) sendSwallowed(ended.upstream, UNWATCH);
+  if (needsUnwatch) ended.upstream.sendSwallowed(UNWATCH);
   ended.lane.giveBack(ended.node, ended.upstream);
 }
 
