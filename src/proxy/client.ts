@@ -52,6 +52,7 @@ export class Client implements ReplyTaker, Holder, Peer {
   #parsing = false;
   #paused = false;
   #closing = false;
+  #hasEnded = false;
   /** Bytes that were read and not yet used. */
   #carry = EMPTY;
   #carryFrom = 0;
@@ -330,6 +331,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     }
     if (this.#waitsForMap) this.#resume();
     if (this.#closing && this.#head === null) this.#closeNow();
+    this.#endIfDone();
   }
 
   /** Out of band data: behind the replies that came before it, and never within one. */
@@ -437,6 +439,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     }
     if (this.#parsing || this.isClosed || this.isHeld) return;
     this.#parseCarry();
+    this.#endIfDone();
     if (!this.#paused || this.isHeld || this.isClosed) return;
     this.#paused = false;
     this.#socket.resume();
@@ -463,10 +466,15 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.#forget();
   }
 
-  /** The peer has sent its last byte: what it asked for is still answered, unless it would have to wait for it. */
+  /** The peer has sent its last byte: what it asked for is still answered, unless it blocks. */
   #ended(): void {
-    if (this.#head === null || this.#holds > 0) this.close();
-    else this.closeAfterReplies();
+    this.#hasEnded = true;
+    this.#endIfDone();
+  }
+
+  #endIfDone(): void {
+    if (!this.#hasEnded || this.#parsing) return;
+    if (this.blockedOn !== null || (this.#head === null && !this.isHeld)) this.#closeNow();
   }
 
   close(): void {

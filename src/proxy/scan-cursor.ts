@@ -25,6 +25,7 @@ export interface ScanPlace {
   place: bigint;
 }
 
+/** Where the scan of a slot begins. */
 export const startOfSlot = (slot: number): ScanPlace => ({ slot, short: 0, place: 0n });
 
 /** The place that a client's cursor means; null when it is none. */
@@ -39,6 +40,7 @@ export function parseCursor(text: string): ScanPlace | null {
   };
 }
 
+/** The client's cursor for a place. */
 export const cursorOf = ({ slot, short, place }: ScanPlace): string =>
   String((place << (SLOT_BITS + SHORT_BITS)) | (BigInt(short) << SLOT_BITS) | BigInt(slot));
 

@@ -129,9 +129,9 @@ describe('SCAN at the endpoint of a cluster', () => {
     let moves = 0;
     const mover = (async () => {
       const runs: [SceneNode, SceneNode, number, number][] = [
-        [one, two, 100, 500],
-        [two, three, 6_000, 6_400],
-        [three, one, 15_000, 15_400],
+        [one, two, 100, 300],
+        [two, three, 6_000, 6_200],
+        [three, one, 15_000, 15_200],
       ];
       while (!stop.signal.aborted) {
         for (const [from, to, first, last] of runs) await move(from, to, first, last);

@@ -78,8 +78,9 @@ describe('scripts and functions at the endpoint of a cluster', () => {
   it('ends a script that runs for too long, while others wait for it', async () => {
     for (const { admin } of scene.primaries) await admin.command('CONFIG', 'SET', 'busy-reply-threshold', 1);
     await assert.rejects(call('SCRIPT', 'KILL'), /NOTBUSY No scripts in execution right now\./);
-    const running = client.eval('while true do end', 1, keyAt(scene.primaries[1]!)).catch(String);
     const other = client.duplicate({ db: 3 });
+    await other.ping(); // whoever connects while a node is busy is told so
+    const running = client.eval('while true do end', 1, keyAt(scene.primaries[1]!)).catch(String);
     await until('it is killed', () =>
       other.call('SCRIPT', 'KILL').then(
         (reply) => reply === 'OK',

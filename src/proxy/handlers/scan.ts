@@ -9,11 +9,11 @@ import { type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
 import { ask, slotsOfPrimaries, work } from '../gather.ts';
-import { slotOf } from '../hash-slot.ts';
 import type { Home } from '../home.ts';
 import type { Lane } from '../lane.ts';
 import { routeByKeys } from '../routing.ts';
 import { cursorOf, nodeCursor, parseCursor, parseNodeCursor, type ScanPlace, startOfSlot } from '../scan-cursor.ts';
+import { slotOfPattern } from './everywhere.ts';
 
 /** Runs of slots that one SCAN goes through at the most when it finds nothing in them, and how long. */
 const MAX_HOPS = 512;
@@ -53,21 +53,6 @@ function scanOptions(call: Call): ScanOptions | string {
   for (const [word, value] of Object.entries(filters)) options.filters.push(Buffer.from(word), value);
   if (filters.MATCH) options.slot = slotOfPattern(filters.MATCH);
   return options;
-}
-
-/** As the engine's `patternHashSlot`: the slot of all keys that can match; -1 when they can lie anywhere. */
-export function slotOfPattern(pattern: Buffer): number {
-  let open = -1;
-  for (const [index, byte] of pattern.entries()) {
-    const character = String.fromCharCode(byte);
-    if ('*?[\\'.includes(character)) return -1;
-    if (open === -1 && character === '{') open = index;
-    else if (open >= 0 && character === '}') {
-      if (index > open + 1) return slotOf(pattern, open, index + 1);
-      open = -2; // an empty tag is none
-    }
-  }
-  return slotOf(pattern, 0, pattern.length);
 }
 
 const scan: Handler = (call) => {
