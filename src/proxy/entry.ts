@@ -14,8 +14,8 @@ export interface ReplyTaker {
   takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void;
   /** There will be no answer: it is repeated elsewhere if it may, or its client is told. */
   takeLoss(entry: Entry, loss: Loss): void;
-  /** Whether parts of a reply may be given before the whole is there. */
-  takesParts(entry: Entry): boolean;
+  /** Whether parts of a reply may be given before the whole is there, of which so many bytes were gathered till now. */
+  takesParts(entry: Entry, gathered: number): boolean;
 }
 
 /** `unsent`: no byte of it was handed to the network. `unanswered`: the node may have carried it out. */
@@ -61,6 +61,9 @@ export class Entry {
   isStreaming = false;
   /** Answers that are still to come: more than one for several commands that travel as one. */
   expects = 1;
+  /** Bytes of it in the account of what is under way, and of these: the reply that waits. */
+  counted = 0;
+  gathered = 0;
   /** Whatever its taker wants to know about it: which part of a whole it is. */
   part = 0;
 }
@@ -97,6 +100,8 @@ export function freeEntry(entry: Entry): void {
   entry.isDone = false;
   entry.isStreaming = false;
   entry.expects = 1;
+  entry.counted = 0;
+  entry.gathered = 0;
   entry.part = 0;
   if (free.length < KEPT_ENTRIES) free.push(entry);
 }

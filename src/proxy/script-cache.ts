@@ -1,6 +1,10 @@
 /** Scripts that clients have called or loaded, by their SHA-1: to load them where a node does not know them. */
 import { createHash } from 'node:crypto';
 
+/** What a script takes beside its text. */
+const EXTRA_BYTES = 256;
+const sizeOf = (script: Buffer): number => script.length + EXTRA_BYTES;
+
 export class ScriptCache {
   readonly #scripts = new Map<string, Buffer>();
   readonly #limitBytes: number;
@@ -19,13 +23,13 @@ export class ScriptCache {
       this.#scripts.set(sha, known);
       return sha;
     }
-    if (script.length > this.#limitBytes) return sha;
+    if (sizeOf(script) > this.#limitBytes) return sha;
     this.#scripts.set(sha, Buffer.from(script));
-    this.#bytes += script.length;
-    for (const [oldest, { length }] of this.#scripts) {
+    this.#bytes += sizeOf(script);
+    for (const [oldest, old] of this.#scripts) {
       if (this.#bytes <= this.#limitBytes) break;
       this.#scripts.delete(oldest);
-      this.#bytes -= length;
+      this.#bytes -= sizeOf(old);
     }
     return sha;
   }

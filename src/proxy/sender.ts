@@ -8,7 +8,7 @@
  *       '-> no owner, or not reachable: waits for the slot map or the connection, bounded in time, number and bytes
  */
 import { SLOT_COUNT } from '../domain/slots.ts';
-import { releaseBlock, takeBlock } from './block.ts';
+import { wrapBlock } from './block.ts';
 import { type Entry, freeEntry, type Loss, READS_ONLY } from './entry.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
@@ -66,10 +66,8 @@ export class Sender {
     const upstream = this.#wayOf(entry, lane);
     if (upstream !== null) upstream.send(entry, bytes, from, to);
     else {
-      const block = takeBlock(to - from);
-      bytes.copy(block.bytes, 0, from, to);
-      block.used = to - from;
-      entry.block = block;
+      // Not a block of the usual size: many small commands may wait.
+      entry.block = wrapBlock(Buffer.from(bytes.subarray(from, to)));
       entry.start = 0;
       entry.end = to - from;
       this.#wait(entry);
@@ -181,9 +179,7 @@ export class Sender {
   }
 
   #resend(entry: Entry, upstream: Upstream): void {
-    const { block, start, end } = entry;
-    upstream.send(entry, block!.bytes, start, end); // the entry holds another block afterwards
-    releaseBlock(block!);
+    upstream.send(entry, entry.block!.bytes, entry.start, entry.end); // the entry holds another block afterwards
   }
 
   #hold(entry: Entry): void {

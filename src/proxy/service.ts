@@ -11,7 +11,7 @@ import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
-import { acceptingServer } from './read-socket.ts';
+import { acceptingServer, turnAway } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
 import { SlotMap } from './slot-map.ts';
@@ -20,6 +20,9 @@ import { MAX_LAG_SECONDS, Topology } from './topology.ts';
 /** A lane that nobody uses any more is kept so long, in case somebody comes. */
 const LANE_KEPT_MS = 30_000;
 const CLOCK_MS = 100;
+const TICKS_A_CHECK = 5;
+const TOO_LARGE =
+  "ERR the endpoint's memory for commands and replies is used up, and this client had most of it: what it has no answer to may or may not have been carried out";
 /** A connection to a node that no longer owns anything is given so long to answer what it has. */
 const DEMOTED_GRACE_MS = 500;
 
@@ -30,6 +33,8 @@ export interface ServiceOptions {
   /** The next id of a client, unique in the endpoint. */
   nextClientId: () => number;
   askOthers: AskOthers;
+  /** Is told of errors that should not exist. */
+  onDefect?: ((error: unknown) => void) | undefined;
 }
 
 export class Service implements Home {
@@ -41,8 +46,10 @@ export class Service implements Home {
   readonly operations = new Float64Array(COMMAND_COUNT);
   readonly counts: Counts = {
     ...{ accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0 },
-    ...{ errorReplies: 0, protocolErrors: 0, slowClients: 0 },
+    ...{ errorReplies: 0, protocolErrors: 0, longCommands: 0, slowClients: 0, largeClients: 0 },
+    ...{ lateLogins: 0, idleClients: 0, defects: 0 },
   };
+  readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
@@ -58,6 +65,8 @@ export class Service implements Home {
   readonly #clock: NodeJS.Timeout;
   #server: Server | null = null;
   #turn = 0;
+  #ticks = 0;
+  #isRelieving = false;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -111,7 +120,7 @@ export class Service implements Home {
   #accept(accepted: Socket): void {
     if (this.peers.size >= this.limits.clients) {
       this.counts.rejected += 1;
-      accepted.end('-ERR max number of clients reached\r\n');
+      turnAway(accepted, '-ERR max number of clients reached\r\n');
       return;
     }
     this.counts.accepted += 1;
@@ -135,7 +144,7 @@ export class Service implements Home {
   }
 
   joinLane(identity: LaneIdentity): Lane {
-    const key = `${identity.user} ${identity.password} ${identity.db} ${identity.resp}`;
+    const key = JSON.stringify([identity.user, identity.password, identity.db, identity.resp]);
     let lane = this.#lanes.get(key);
     if (!lane) {
       lane = this.#newLane(identity);
@@ -233,11 +242,30 @@ export class Service implements Home {
 
   #tick(): void {
     this.now = Date.now();
-    const { idleMs } = this.limits;
-    if (idleMs === 0) return;
-    for (const client of this.peers.values()) {
-      if (this.now - client.session.lastCommandAt > idleMs && client.isIdle) client.close();
-    }
+    this.#ticks += 1;
+    if (this.#ticks % TICKS_A_CHECK !== 0) return;
+    for (const client of this.peers.values()) client.checkTime();
+  }
+
+  /** At the end of the turn, so that nobody is closed in the middle of its own command. */
+  relieve(): void {
+    if (this.#isRelieving) return;
+    this.#isRelieving = true;
+    setImmediate(() => {
+      this.#isRelieving = false;
+      while (this.underWay.bytes > this.limits.totalBytes) {
+        let most: Client | null = null;
+        for (const client of this.peers.values()) if (client.held > (most?.held ?? 0)) most = client;
+        if (most === null) return;
+        this.counts.largeClients += 1;
+        most.closeBecause(TOO_LARGE);
+      }
+    });
+  }
+
+  defect(error: unknown): void {
+    this.counts.defects += 1;
+    this.#options.onDefect?.(error);
   }
 
   forget(client: Peer): void {
@@ -255,9 +283,9 @@ export class Service implements Home {
     this.#server = null;
   }
 
-  /** Ends clients between two commands. @returns how many are left */
-  drain(): number {
-    for (const client of [...this.peers.values()]) if (client.isIdle) client.closeAfterReplies();
+  /** Ends clients between two commands, at once those that have been silent. @returns how many are left */
+  drain(silentMs: number): number {
+    for (const client of [...this.peers.values()]) client.leave(silentMs);
     return this.peers.size;
   }
 
