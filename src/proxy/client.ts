@@ -11,29 +11,31 @@
 import type { Socket } from 'node:net';
 import { CommandScanner, ENGINE_LIMITS, STRANGER_LIMITS } from '../resp/command-scanner.ts';
 import { ProtocolError } from '../resp/reply.ts';
-import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 import { type Command, findCommand } from './commands/command-index.ts';
 import { type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import type { Blocked, Home, Peer, Traffic } from './home.ts';
+import { Inbox } from './inbox.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
+import { Outbox } from './outbox.ts';
 import { laneFor } from './own-lane.ts';
-import { openAccepted } from './read-socket.ts';
+import { endSocket, openAccepted } from './read-socket.ts';
 import { cachingFlag, FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 import { addressOf, Session } from './session.ts';
-import { flushAtEndOfTurn } from './turn.ts';
 
 const MINUS = 0x2d;
 /** Unread bytes that are kept while it is held; above that the socket is not read. */
 const HELD_BYTES = 1024 ** 2;
-const EMPTY = Buffer.alloc(0);
+
+/** Of a client that is to end: how long its peer may take nothing of the replies that are left. */
+const LAST_REPLIES_MS = 30_000;
 
 /** One scanner for all: a client gets one of its own for as long as a command has come in part only. */
 const shared = new CommandScanner();
+let isSharedInUse = false;
 
 export class Client implements ReplyTaker, Holder, Peer {
-  isDirty = false;
   isClosed = false;
   readonly session: Session;
   readonly home: Home;
@@ -52,45 +54,60 @@ export class Client implements ReplyTaker, Holder, Peer {
   #parsing = false;
   #paused = false;
   #closing = false;
+  #closingAt = 0;
+  /** The peer has sent its last byte. */
   #hasEnded = false;
-  /** Bytes that were read and not yet used. */
-  #carry = EMPTY;
-  #carryFrom = 0;
-  #carryTo = 0;
+  /** To be closed between two commands. */
+  #isLeaving = false;
+  #lastReadAt: number;
+  readonly #inbox = new Inbox();
+  readonly #outbox: Outbox;
+  /** Bytes of its commands and replies that are under way: part of the account of all. */
+  held = 0;
+  /** Of these: the inbox, and what its peer has not taken. */
+  #heldInbox = 0;
+  #heldUnread = 0;
   #scanner: CommandScanner | null = null;
-  #out: Block | null = null;
 
   constructor(accepted: Socket, home: Home, id: number) {
     this.home = home;
     this.#socket = openAccepted(accepted, (length, bytes) => this.#received(bytes, length));
+    this.#outbox = new Outbox(this.#socket, (bytes) => this.#sent(bytes));
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     const [from, to] = [addressOf(remoteAddress, remotePort), addressOf(localAddress, localPort)];
     this.session = new Session(id, from, to, home.now);
+    this.#lastReadAt = home.now;
     this.lane = home.strangersLane;
     this.#mapVersion = home.map.version;
     this.#socket.on('error', () => this.close());
     this.#socket.on('end', () => this.#ended());
     this.#socket.on('close', () => this.close());
-    this.#socket.on('drain', () => this.#resume());
+    this.#socket.on('drain', () => this.#taken());
   }
 
   // --- From the client -------------------------------------------------------------------------------------------
 
   #received(bytes: Buffer, length: number): boolean {
-    if (this.isClosed) return false;
-    this.home.counts.bytesIn += length;
-    if (this.#carryTo === this.#carryFrom && !this.isHeld) {
+    const { home } = this;
+    if (this.isClosed) return true; // thrown away: an answer to what it sends would hide the last reply
+    home.counts.bytesIn += length;
+    this.#lastReadAt = home.now;
+    if (this.#closing) return true;
+    if (this.#inbox.length === 0 && !this.isHeld) {
       const used = this.#parse(bytes, 0, length);
       if (used < length) this.#keep(bytes, used, length);
     } else {
       this.#keep(bytes, 0, length);
-      this.#parseCarry();
+      this.#parseInbox();
     }
-    if (this.isHeld && this.#carryTo - this.#carryFrom > HELD_BYTES) {
+    if (home.underWay.bytes > home.limits.totalBytes) home.relieve();
+    if (this.#closing) this.#endIfDone();
+    else if (this.#isLeaving) this.#leave();
+    if (this.isHeld && this.#inbox.length > HELD_BYTES) {
       this.#paused = true;
       return false;
     }
-    return !this.isClosed;
+    return true;
   }
 
   get isHeld(): boolean {
@@ -99,14 +116,17 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   /** Uses up whole commands. @returns up to where */
   #parse(bytes: Buffer, start: number, end: number): number {
-    const { isAuthenticated } = this.session;
-    let at = start;
+    const { session } = this;
+    const isNested = isSharedInUse;
+    const common = isNested ? new CommandScanner() : shared;
+    isSharedInUse = true;
     this.#parsing = true;
+    let at = start;
     try {
       while (at < end && !this.isHeld && !this.isClosed) {
-        const scanner = this.#scanner ?? shared;
-        const limits = isAuthenticated || this.session.isAuthenticated ? ENGINE_LIMITS : STRANGER_LIMITS;
-        const next = scanner.scan(bytes, at, end, limits);
+        const scanner = this.#scanner ?? common;
+        const next = scanner.scan(bytes, at, end, session.isAuthenticated ? ENGINE_LIMITS : STRANGER_LIMITS);
+        this.#checkSize(next === 0 ? scanner.neededBytes : next - at);
         if (next === 0) {
           this.#rememberScanner(scanner);
           break;
@@ -116,7 +136,6 @@ export class Client implements ReplyTaker, Holder, Peer {
           const taken = inline ? this.#take(scanner, inline, 0, inline.length) : this.#take(scanner, bytes, at, next);
           if (!taken) {
             this.#scanner = null;
-            shared.reset();
             break;
           }
         }
@@ -124,55 +143,60 @@ export class Client implements ReplyTaker, Holder, Peer {
         at = next;
       }
     } catch (error) {
-      shared.reset();
+      common.reset();
       this.#refuse(error);
       at = end;
     } finally {
+      isSharedInUse = isNested;
       this.#parsing = false;
     }
     return at;
   }
 
+  #checkSize(bytes: number): void {
+    const { commandBytes } = this.home.limits;
+    if (bytes <= commandBytes) return;
+    this.home.counts.longCommands += 1;
+    throw new ProtocolError(`a command is longer than the limit of ${commandBytes} bytes`);
+  }
+
   #rememberScanner(scanner: CommandScanner): void {
-    if (scanner.neededBytes > this.home.limits.commandBytes) {
-      throw new ProtocolError(`a command is longer than the limit of ${this.home.limits.commandBytes} bytes`);
-    }
-    if (scanner !== shared) return;
+    if (scanner === this.#scanner) return;
     this.#scanner = new CommandScanner();
-    this.#scanner.resumeFrom(shared);
-    shared.reset();
+    this.#scanner.resumeFrom(scanner);
+    scanner.reset();
   }
 
   #refuse(error: unknown): void {
-    if (!(error instanceof ProtocolError)) throw error;
-    this.home.counts.protocolErrors += 1;
-    this.reply(`-ERR Protocol error: ${error.message.replace(/[\r\n]/g, ' ')}\r\n`);
-    this.closeAfterReplies();
+    if (error instanceof ProtocolError) {
+      this.home.counts.protocolErrors += 1;
+      this.reply(`-ERR Protocol error: ${error.message.replace(/[\r\n]/g, ' ')}\r\n`);
+      this.closeAfterReplies();
+      return;
+    }
+    // A defect of ours ends the client whose command met it, and nobody else.
+    this.home.defect(error);
+    this.closeBecause('ERR the endpoint failed at this command: it may or may not have been carried out');
   }
 
   #keep(bytes: Buffer, from: number, to: number): void {
-    const length = to - from;
-    const has = this.#carryTo - this.#carryFrom;
-    if (this.#carryTo + length > this.#carry.length) {
-      const needed = Math.max(has + length, this.#scanner?.neededBytes ?? 0);
-      const room =
-        needed <= this.#carry.length ? this.#carry : Buffer.allocUnsafeSlow(Math.max(needed, 2 * (has + length), 1024));
-      this.#carry.copy(room, 0, this.#carryFrom, this.#carryTo);
-      this.#carry = room;
-      this.#carryFrom = 0;
-      this.#carryTo = has;
-    }
-    bytes.copy(this.#carry, this.#carryTo, from, to);
-    this.#carryTo += length;
+    if (this.isClosed || this.#closing) return;
+    this.#inbox.keep(bytes, from, to, this.#scanner?.neededBytes ?? 0);
+    this.#countInbox();
   }
 
-  #parseCarry(): void {
-    if (this.isHeld || this.#parsing) return;
-    this.#carryFrom = this.#parse(this.#carry, this.#carryFrom, this.#carryTo);
-    if (this.#carryFrom !== this.#carryTo) return;
-    this.#carryFrom = 0;
-    this.#carryTo = 0;
-    this.#carry = EMPTY;
+  #parseInbox(): void {
+    const inbox = this.#inbox;
+    if (this.isHeld || this.#parsing || inbox.length === 0) return;
+    inbox.from = this.#parse(inbox.bytes, inbox.from, inbox.to);
+    if (inbox.length > 0) return;
+    inbox.clear();
+    this.#countInbox();
+  }
+
+  #countInbox(): void {
+    this.count(this.#inbox.room - this.#heldInbox);
+    this.#heldInbox = this.isClosed ? 0 : this.#inbox.room;
   }
 
   /** @returns whether the command was taken; not while the client is to wait for what it has under way */
@@ -201,15 +225,16 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   #mayGoOn(): boolean {
     const { limits, map } = this.home;
+    if (this.unread > limits.replyBytesPause) {
+      this.#waitsForMap = true;
+      this.#outbox.whenTaken(() => this.#taken());
+      return false;
+    }
     if (this.#head === null) {
       this.#mapVersion = map.version;
       return true;
     }
-    if (
-      this.#mapVersion !== map.version ||
-      this.inFlight >= limits.inFlightPerClient ||
-      this.unread > limits.replyBytesPause
-    ) {
+    if (this.#mapVersion !== map.version || this.inFlight >= limits.inFlightPerClient) {
       this.#waitsForMap = true;
       return false;
     }
@@ -223,6 +248,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     if (!this.isPlain) entry.flags |= cachingFlag(this.session.caching);
     if (command.readsOnly) entry.flags |= this.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
     if (this.session.commands % SAMPLE_EVERY === 0) entry.takenAt = performance.now();
+    this.adds(entry, to - from);
     this.home.sender.send(entry, this.lane, bytes, from, to);
   }
 
@@ -233,6 +259,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     const entry = takeEntry();
     entry.taker = this;
     entry.holder = this;
+    if (this.isClosed) return entry;
     if (this.session.replies !== 'on') this.#mute(entry);
     if (this.#tail === null) this.#head = entry;
     else this.#tail.next = entry;
@@ -264,7 +291,8 @@ export class Client implements ReplyTaker, Holder, Peer {
     if (entry === this.#head && (entry.flags & MUTED) === 0) {
       this.write(head, 0, head.length);
       for (let index = 0; index < count; index += 1) this.write(bytes, pieces[2 * index]!, pieces[2 * index + 1]!);
-      this.#pop();
+      if (this.isClosed) finish(entry);
+      else this.#pop();
       return;
     }
     const parts = [head];
@@ -272,8 +300,29 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.complete(entry, Buffer.concat(parts));
   }
 
-  takesParts(entry: Entry): boolean {
-    return entry === this.#head && !this.isClosed && (entry.flags & MUTED) === 0;
+  takesParts(entry: Entry, gathered: number): boolean {
+    if (entry === this.#head || this.isClosed) return true;
+    this.gathers(entry, gathered);
+    return this.isClosed;
+  }
+
+  /** Bytes of the command, or of parts of it, are under way. */
+  adds(entry: Entry, bytes: number): void {
+    if (this.isClosed) return;
+    entry.counted += bytes;
+    this.held += bytes;
+    this.home.underWay.bytes += bytes;
+  }
+
+  /** So many bytes of the reply have come, and wait for the rest or their turn. */
+  gathers(entry: Entry, bytes: number): void {
+    if (this.isClosed) return;
+    entry.counted += bytes - entry.gathered;
+    this.count(bytes - entry.gathered);
+    entry.gathered = bytes;
+    if (bytes <= this.home.limits.replyBytesClose) return;
+    this.home.counts.slowClients += 1;
+    this.close();
   }
 
   takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
@@ -283,11 +332,17 @@ export class Client implements ReplyTaker, Holder, Peer {
     }
     if (entry === this.#head) {
       if ((entry.flags & MUTED) === 0) this.write(bytes, from, to);
-      if (isLast) this.#pop();
-      else entry.hasPart = true;
+      if (isLast && !this.isClosed) return this.#pop();
+      entry.hasPart = true;
+    }
+    if (this.isClosed) {
+      if (isLast) finish(entry);
       return;
     }
+    if (!isLast) return;
     // Another node was faster; what it said waits for its turn.
+    this.gathers(entry, to - from);
+    if (this.isClosed) return finish(entry);
     entry.reply = Buffer.from(bytes.subarray(from, to));
     entry.isDone = true;
     entry.hasPart = true;
@@ -295,42 +350,32 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   takeLoss(entry: Entry, loss: Loss): void {
     if (this.home.sender.lost(entry, loss)) return;
-    if (entry.isStreaming) {
-      // A part of the reply is gone already, and the rest will never come.
-      this.close();
-      this.#dropEntry(entry);
-      return;
-    }
+    // A part of the reply is gone already, and the rest will never come.
+    if (entry.isStreaming && (entry.flags & MUTED) === 0) this.close();
     entry.lane = null;
     this.takeReply(entry, OUTCOME_UNKNOWN, 0, OUTCOME_UNKNOWN.length, true);
   }
 
-  #dropEntry(entry: Entry): void {
-    if (entry === this.#head) this.#pop();
-    else {
-      entry.reply = EMPTY;
-      entry.isDone = true;
-    }
-  }
-
   /** The first command is answered, and perhaps those behind it were before. */
   #pop(): void {
-    let done = this.#head!;
     for (;;) {
-      const { takenAt, pushes } = done;
+      const entry = this.#head!;
+      const { next, takenAt, pushes } = entry;
       if (takenAt > 0) this.home.latency.endpoint.record(performance.now() - takenAt);
-      this.#head = done.next;
-      if (this.#head === null) this.#tail = null;
+      // It leaves the queue first: its end may let further commands in.
+      this.#head = next;
+      if (next === null) this.#tail = null;
       this.inFlight -= 1;
+      this.held -= entry.counted;
+      this.home.underWay.bytes -= entry.counted;
       if (pushes !== null) for (const push of pushes) this.write(push, 0, push.length);
-      finish(done); // may let the client go on: the queue is another one afterwards
-      const next: Entry | null = this.#head;
-      if (next === null || !next.isDone) break;
-      if ((next.flags & MUTED) === 0) this.write(next.reply!, 0, next.reply!.length);
-      done = next;
+      finish(entry);
+      const first = this.#head;
+      if (first === null || !first.isDone) break;
+      if ((first.flags & MUTED) === 0) this.write(first.reply!, 0, first.reply!.length);
+      if (this.isClosed) return;
     }
     if (this.#waitsForMap) this.#resume();
-    if (this.#closing && this.#head === null) this.#closeNow();
     this.#endIfDone();
   }
 
@@ -345,51 +390,47 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   /** Out of turn, by `push` and `takeReply`. */
   write(bytes: Buffer, from: number, to: number): void {
-    if (this.isClosed) return;
-    const length = to - from;
-    let block = this.#out;
-    if (block !== null && block.room < length) {
-      this.flush();
-      block = this.#out;
-    }
-    if (length > BLOCK_BYTES) {
-      this.#send(Buffer.from(bytes.subarray(from, to)));
-      return;
-    }
-    if (block === null) {
-      block = takeBlock(length);
-      this.#out = block;
-    }
-    bytes.copy(block.bytes, block.used, from, to);
-    block.used += length;
-    if (!this.isDirty) flushAtEndOfTurn(this);
+    this.#outbox.write(bytes, from, to);
   }
 
-  flush(): void {
-    const block = this.#out;
-    if (block === null || this.isClosed) return;
-    this.#out = null;
-    this.#send(block.bytes.subarray(0, block.used));
-    // With nothing left in the socket the kernel has it all, and the block is free again.
-    if (this.#socket.writableLength === 0) releaseBlock(block);
-  }
-
-  #send(bytes: Buffer): void {
-    this.home.counts.bytesOut += bytes.length;
-    this.#socket.write(bytes);
-    if (this.unread <= this.home.limits.replyBytesClose) return;
+  #sent(bytes: number): void {
+    this.home.counts.bytesOut += bytes;
+    const { unread } = this;
+    if (unread === this.#heldUnread) return;
+    this.#countUnread();
+    if (unread <= this.home.limits.replyBytesClose) return;
     this.home.counts.slowClients += 1;
     this.close();
   }
 
+  #countUnread(): void {
+    const { unread } = this;
+    this.count(unread - this.#heldUnread);
+    this.#heldUnread = this.isClosed ? 0 : unread;
+  }
+
+  /** Its peer has taken what was written. */
+  #taken(): void {
+    this.#countUnread();
+    this.#resume();
+  }
+
   /** Bytes of replies that its peer has not taken. */
   get unread(): number {
-    return this.#socket.writableLength;
+    return this.#outbox.unread;
+  }
+
+  /** More (or less) bytes of it are under way. */
+  count(bytes: number): void {
+    if (this.isClosed) return;
+    this.held += bytes;
+    this.home.underWay.bytes += bytes;
+    if (this.home.underWay.bytes > this.home.limits.totalBytes) this.home.relieve();
   }
 
   get traffic(): Traffic {
     const { bytesRead, bytesWritten } = this.#socket;
-    return { bytesIn: bytesRead, bytesOut: bytesWritten, carried: this.#carryTo - this.#carryFrom };
+    return { bytesIn: bytesRead, bytesOut: bytesWritten, carried: this.#inbox.length };
   }
 
   // --- Who it is -------------------------------------------------------------------------------------------------
@@ -397,6 +438,7 @@ export class Client implements ReplyTaker, Holder, Peer {
   /** Other users, databases and protocol versions have other lanes. */
   changeIdentity(change: Partial<LaneIdentity>): void {
     const { session, home } = this;
+    if (this.isClosed) return; // it has left its lane
     Object.assign(session, change);
     if (!session.isAuthenticated) return;
     const { user, password, db, resp } = session;
@@ -433,12 +475,12 @@ export class Client implements ReplyTaker, Holder, Peer {
     const { limits, map } = this.home;
     if (this.#waitsForMap) {
       const drained =
-        this.#head === null || (this.#mapVersion === map.version && this.inFlight < limits.inFlightPerClient / 2);
+        this.#head === null || (this.#mapVersion === map.version && this.inFlight <= limits.inFlightPerClient / 2);
       if (!drained || this.unread > limits.replyBytesPause) return;
       this.#waitsForMap = false;
     }
     if (this.#parsing || this.isClosed || this.isHeld) return;
-    this.#parseCarry();
+    this.#parseInbox();
     this.#endIfDone();
     if (!this.#paused || this.isHeld || this.isClosed) return;
     this.#paused = false;
@@ -447,23 +489,61 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   // --- Its end ---------------------------------------------------------------------------------------------------
 
+  /** Nothing of it is under way, and nothing is kept for it. */
   get isIdle(): boolean {
-    const { transaction, watch, subscriptions } = this.session;
-    const hasSubscriptions = subscriptions !== null && subscriptions.count > 0;
-    return this.#head === null && this.#carryFrom === this.#carryTo && !transaction && !watch && !hasSubscriptions;
+    const { transaction, watch } = this.session;
+    return this.isSilent && this.#inbox.length === 0 && !this.#parsing && !transaction && !watch;
+  }
+
+  /** Nothing was asked that is not answered, and nothing subscribed to. */
+  get isSilent(): boolean {
+    const { subscriptions } = this.session;
+    return this.#head === null && (subscriptions === null || subscriptions.count === 0);
+  }
+
+  /** Looks at the clock: who says nothing for too long, or does not take its last replies, is closed. */
+  checkTime(): void {
+    const { now, limits, counts } = this.home;
+    if (this.#closing) {
+      if (now - this.#closingAt > LAST_REPLIES_MS && this.#head === null) this.close();
+    } else if (!this.session.isAuthenticated && now - this.session.connectedAt > limits.loginMs) {
+      counts.lateLogins += 1;
+      this.closeBecause(`ERR no user was named within ${limits.loginMs / 1000} s`);
+    } else if (limits.idleMs > 0 && now - this.#lastReadAt > limits.idleMs && this.isSilent) {
+      counts.idleClients += 1;
+      this.close();
+    }
+  }
+
+  /**
+   * Ends it between two commands: now when it has said nothing for `silentMs`, so that hardly a command is on its way;
+   * else with its next reply.
+   */
+  leave(silentMs: number): void {
+    this.#isLeaving = true;
+    if (this.home.now - this.#lastReadAt >= silentMs) this.#leave();
+  }
+
+  #leave(): void {
+    if (this.isIdle) this.closeAfterReplies();
   }
 
   /** Takes no further command, and ends when what it has under way is answered. */
   closeAfterReplies(): void {
+    if (this.#closing) return;
     this.#closing = true;
-    if (this.#head === null) this.#closeNow();
+    this.#closingAt = this.home.now;
+    this.#inbox.clear();
+    this.#countInbox();
+    this.#endIfDone();
   }
 
-  #closeNow(): void {
+  /** Ends it at once, with an error in place of whatever it waits for; a peer that takes nothing is not told. */
+  closeBecause(text: string): void {
     if (this.isClosed) return;
-    this.flush();
-    this.#socket.end();
-    this.#forget();
+    const error = Buffer.from(`-${text}\r\n`);
+    if (!this.#head?.isStreaming && this.unread === 0) this.write(error, 0, error.length);
+    this.#closeNow();
   }
 
   /** The peer has sent its last byte: what it asked for is still answered, unless it blocks. */
@@ -473,8 +553,22 @@ export class Client implements ReplyTaker, Holder, Peer {
   }
 
   #endIfDone(): void {
-    if (!this.#hasEnded || this.#parsing) return;
-    if (this.blockedOn !== null || (this.#head === null && !this.isHeld)) this.#closeNow();
+    if (this.isClosed || this.#parsing) return;
+    if (this.#isLeaving && !this.#closing && this.isIdle) return this.closeAfterReplies();
+    if (this.#hasEnded && this.blockedOn !== null) return this.close();
+    if (this.#head !== null || (!this.#closing && (!this.#hasEnded || this.isHeld))) return;
+    this.#outbox.flush();
+    if (this.unread === 0) this.#closeNow();
+    else if (!this.#closing) this.closeAfterReplies();
+    else this.#outbox.whenTaken(() => this.#endIfDone());
+  }
+
+  #closeNow(): void {
+    if (this.isClosed) return;
+    this.#outbox.flush();
+    if (this.isClosed) return;
+    this.#forget();
+    endSocket(this.#socket);
   }
 
   close(): void {
@@ -484,16 +578,29 @@ export class Client implements ReplyTaker, Holder, Peer {
   }
 
   #forget(): void {
+    this.count(-this.held);
     this.isClosed = true;
-    if (this.#out) releaseBlock(this.#out);
-    this.#out = null;
-    this.#carry = EMPTY;
-    this.#carryFrom = 0;
-    this.#carryTo = 0;
+    this.#outbox.close();
+    this.#inbox.clear();
+    this.#scanner = null;
+    this.#forgetQueue();
     this.blockedOn?.abandon();
     this.session.subscriptions?.close();
     this.session.watch?.upstream.close();
     this.home.leaveLane(this.lane);
     this.home.forget(this);
+  }
+
+  /** Answers that are there go with it; those that will come are thrown away by `takeReply`. */
+  #forgetQueue(): void {
+    let entry = this.#head;
+    this.#head = null;
+    this.#tail = null;
+    while (entry !== null) {
+      const { next } = entry;
+      entry.next = null;
+      if (entry.isDone) finish(entry);
+      entry = next;
+    }
   }
 }

@@ -10,6 +10,8 @@ export interface EndpointOptions {
   limits?: Partial<Limits>;
   nextClientId: () => number;
   askOthers: AskOthers;
+  /** Is told of errors that should not exist. */
+  onDefect?: (error: unknown) => void;
 }
 
 interface Served {
@@ -49,12 +51,12 @@ export class Endpoint {
     address: string,
     given: ReadonlyMap<number, ListeningHandle>,
   ): Promise<void> {
-    const { limits, nextClientId, askOthers } = this.#options;
+    const { limits, nextClientId, askOthers, onDefect } = this.#options;
     let served = this.#served.get(database.uid);
     if (served) served.service.update(database);
     else {
       const all = { ...DEFAULT_LIMITS, ...limits };
-      const service = new Service({ database, limits: all, zone: this.#zone, nextClientId, askOthers });
+      const service = new Service({ database, limits: all, zone: this.#zone, nextClientId, askOthers, onDefect });
       served = { service, port: 0, problem: null };
       this.#served.set(database.uid, served);
     }
@@ -105,8 +107,9 @@ export class Endpoint {
     this.#draining = true;
     for (const { service } of this.#served.values()) service.stopListening();
     const deadline = performance.now() + drainMs;
+    const silentMs = Math.min(SILENT_MS, drainMs / 2);
     while (performance.now() < deadline) {
-      const left = this.services().reduce((sum, service) => sum + service.drain(), 0);
+      const left = this.services().reduce((sum, service) => sum + service.drain(silentMs), 0);
       if (left === 0) break;
       await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
     }
@@ -120,6 +123,8 @@ export class Endpoint {
 }
 
 const DRAIN_STEP_MS = 20;
+/** A client that has said nothing for so long is ended at once; another one with its next reply. */
+const SILENT_MS = 1_000;
 
 /** Listens, or says why not. */
 function listening(

@@ -14,8 +14,8 @@ export interface ReplyTaker {
   takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void;
   /** There will be no answer: it is repeated elsewhere if it may, or its client is told. */
   takeLoss(entry: Entry, loss: Loss): void;
-  /** Whether parts of a reply may be given before the whole is there. */
-  takesParts(entry: Entry): boolean;
+  /** Whether parts of a reply may be given before the whole is there, of which so many bytes were gathered till now. */
+  takesParts(entry: Entry, gathered: number): boolean;
 }
 
 /** `unsent`: no byte of it was handed to the network. `unanswered`: the node may have carried it out. */
@@ -70,6 +70,9 @@ export class Entry {
   hasPart = false;
   /** Pushes that go to the client behind its reply. */
   pushes: Buffer[] | null = null;
+  /** Bytes of it in the account of what is under way, and of these: the reply that waits. */
+  counted = 0;
+  gathered = 0;
   /** Whatever its taker wants to know about it: which part of a whole it is. */
   part = 0;
 }
@@ -108,6 +111,8 @@ export function freeEntry(entry: Entry): void {
   entry.expects = 1;
   entry.hasPart = false;
   entry.pushes = null;
+  entry.counted = 0;
+  entry.gathered = 0;
   entry.part = 0;
   if (free.length < KEPT_ENTRIES) free.push(entry);
 }

@@ -20,6 +20,8 @@ export class Gather implements ReplyTaker {
   readonly #combine: Combine;
   readonly #replies: Buffer[] = [];
   #missing = 0;
+  /** Bytes of the replies that are there. */
+  #gathered = 0;
   #isSealed = false;
 
   /** Takes its place in the order of the client's replies. */
@@ -47,6 +49,8 @@ export class Gather implements ReplyTaker {
     entry.flags |= cachingFlag(this.#client.session.caching);
     this.#replies.push(EMPTY);
     this.#missing += 1;
+    this.#client.inFlight += 1;
+    this.#client.adds(this.#parent, to - from);
     this.#client.home.sender.send(entry, lane, bytes, from, to);
   }
 
@@ -56,11 +60,13 @@ export class Gather implements ReplyTaker {
     this.#finishIfWhole();
   }
 
-  takesParts(): boolean {
-    return false;
+  takesParts(_: Entry, gathered: number): boolean {
+    this.#client.gathers(this.#parent, this.#gathered + gathered);
+    return this.#client.isClosed;
   }
 
-  takeReply(entry: Entry, bytes: Buffer, from: number, to: number): void {
+  takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
+    if (!isLast) return; // nobody waits for it any more
     if (bytes[from] === MINUS && this.#client.home.sender.again(entry, bytes, from, to)) return;
     this.#answered(entry, Buffer.from(bytes.subarray(from, to)));
   }
@@ -70,9 +76,12 @@ export class Gather implements ReplyTaker {
   }
 
   #answered(entry: Entry, reply: Buffer): void {
-    this.#replies[entry.part] = reply;
+    this.#gathered += reply.length;
+    this.#client.gathers(this.#parent, this.#gathered);
     this.#parent.hasPart = true;
+    if (!this.#client.isClosed) this.#replies[entry.part] = reply;
     this.#missing -= 1;
+    this.#client.inFlight -= 1;
     finish(entry);
     this.#finishIfWhole();
   }
@@ -80,11 +89,21 @@ export class Gather implements ReplyTaker {
   #finishIfWhole(): void {
     if (this.#missing > 0 || !this.#isSealed) return;
     this.#isSealed = false;
-    this.#client.complete(this.#parent, this.#combine(this.#replies));
+    this.#client.complete(this.#parent, this.#combined());
+  }
+
+  #combined(): Buffer {
+    if (this.#client.isClosed) return EMPTY;
+    try {
+      return this.#combine(this.#replies);
+    } catch {
+      return SENSELESS; // no answer of an engine
+    }
   }
 }
 
 const EMPTY = Buffer.alloc(0);
+const SENSELESS = Buffer.from('-ERR a node answered what makes no sense; the command may have been carried out\r\n');
 
 /** The first error among replies; undefined without one. */
 export const firstError = (replies: readonly Buffer[]): Buffer | undefined =>
@@ -96,11 +115,15 @@ export const unlessError =
   (replies) =>
     firstError(replies) ?? combine(replies);
 
-/** A whole reply as a value; its strings as bytes. */
+/** A whole reply as a value; its strings as bytes. What is none, though it had the form of one, is an error. */
 export function decodeReply(bytes: Buffer): Reply {
   const decoder = new Decoder({ binary: true, elements: 64 * 1024 * 1024 });
-  decoder.push(bytes);
-  return decoder.next()!;
+  try {
+    decoder.push(bytes);
+    return decoder.next()!;
+  } catch {
+    return new ReplyError(SENSELESS.toString('latin1', 1, SENSELESS.length - 2));
+  }
 }
 
 /** Names and values, in RESP2's form or RESP3's. */

@@ -50,11 +50,12 @@ export class HealedCall implements ReplyTaker {
     entry.slot = this.#slot;
     if (readsOnly) entry.flags |= READS_ONLY;
     if (this.#upstream === null || !scripts.isKnownAt(this.#upstream, this.#cure.name)) this.#hold();
+    client.adds(entry, to - from);
     sender.send(entry, client.lane, bytes, from, to);
   }
 
-  takesParts(entry: Entry): boolean {
-    return this.#client.takesParts(entry);
+  takesParts(entry: Entry, gathered: number): boolean {
+    return this.#client.takesParts(entry, gathered);
   }
 
   takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {

@@ -50,7 +50,14 @@ export interface Counts {
   bytesOut: number;
   errorReplies: number;
   protocolErrors: number;
+  /** Clients closed by a limit: of bytes of a command, of replies not taken, of all memory, of time. */
+  longCommands: number;
   slowClients: number;
+  largeClients: number;
+  lateLogins: number;
+  idleClients: number;
+  /** Commands at which the endpoint itself failed. */
+  defects: number;
 }
 
 /** What the one client of a lane is told. */
@@ -93,6 +100,12 @@ export interface Home {
   readonly sender: Sender;
   readonly limits: Limits;
   readonly counts: Counts;
+  /** Bytes of all commands and replies that are under way. */
+  readonly underWay: { bytes: number };
+  /** There are more of them than may be: whoever has most is closed. */
+  relieve(): void;
+  /** A command met an error that should not exist. */
+  defect(error: unknown): void;
   /** Commands taken, by the command's number. */
   readonly operations: Float64Array;
   readonly latency: { endpoint: Histogram; engine: Histogram };

@@ -8,7 +8,7 @@ export interface Limits {
   inFlightPerClient: number;
   /** Bytes of replies that a client has not taken: it is read no further ... */
   replyBytesPause: number;
-  /** ... and closed. */
+  /** ... and closed; also bytes of one reply that must be put together or wait for its turn. */
   replyBytesClose: number;
   /** Commands that cannot be sent now, and their bytes: what is more is answered with an error. */
   waitingCommands: number;
@@ -19,10 +19,12 @@ export interface Limits {
   transactionBytes: number;
   /** Bytes of scripts kept for EVALSHA: the oldest go. */
   scriptBytes: number;
-  /** All memory of commands and replies that are under way: the client that adds to it is closed. */
+  /** Memory of all commands and replies that are under way: the client that has most of it is told so and closed. */
   totalBytes: number;
   /** A client that says nothing for so long is closed; 0: never. */
   idleMs: number;
+  /** A client that does not name its user for so long is told so and closed. */
+  loginMs: number;
 }
 
 const MIB = 1024 ** 2;
@@ -40,4 +42,5 @@ export const DEFAULT_LIMITS: Limits = {
   scriptBytes: 16 * MIB,
   totalBytes: 2048 * MIB,
   idleMs: 0,
+  loginMs: 60_000,
 };

@@ -57,5 +57,25 @@ export function openAccepted(accepted: Socket, onBytes: OnBytes): Socket {
   return socket;
 }
 
+/** After the last byte was written: how long its peer has to end, too. */
+const LINGER_MS = 1_000;
+
+/**
+ * Ends a connection so that its peer gets all that was written. What the peer still sends is read and thrown away for a
+ * moment: a socket closed with bytes unread resets the connection, and the last reply with it.
+ */
+export function endSocket(socket: Socket): void {
+  socket.end();
+  socket.resume();
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}
+
+/** Says why to a client that is not taken, and ends. */
+export function turnAway(accepted: Socket, text: string): void {
+  accepted.on('error', () => {});
+  accepted.write(text);
+  endSocket(accepted);
+}
+
 /** The listening socket of a server, to be sent over a channel between processes: both may accept from it. */
 export const handleOf = (server: Server): ListeningHandle => (server as unknown as WithHandle)._handle!;

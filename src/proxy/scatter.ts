@@ -127,11 +127,13 @@ export class Scatter implements ReplyTaker {
     entry.expects = position - first;
     entry.flags = this.#flags;
     entry.lane = call.client.lane;
+    call.client.adds(this.#parent!, length);
     upstream.sendWritten(entry, length);
     return position;
   }
 
-  takesParts(): boolean {
+  takesParts(_: Entry, gathered: number): boolean {
+    this.#client!.gathers(this.#parent!, (this.#replies?.used ?? 0) + gathered);
     return false;
   }
 
@@ -201,6 +203,7 @@ export class Scatter implements ReplyTaker {
   }
 
   #keepValue(key: number, bytes: Buffer, from: number, to: number): void {
+    if (this.#client!.isClosed) return;
     let block = this.#replies;
     if (block === null || block.room < to - from) {
       const bigger = takeBlock(((block?.used ?? 0) + to - from) * 2);
@@ -215,6 +218,7 @@ export class Scatter implements ReplyTaker {
     this.#pieces[2 * key] = block.used;
     block.used = copy(bytes, from, to, block.bytes, block.used);
     this.#pieces[2 * key + 1] = block.used;
+    this.#client!.gathers(this.#parent!, block.used);
   }
 
   #answered(): void {
@@ -223,7 +227,8 @@ export class Scatter implements ReplyTaker {
     const client = this.#client!;
     const parent = this.#parent!;
     const replies = this.#replies;
-    if (this.#error !== null) client.complete(parent, this.#error);
+    if (client.isClosed) client.complete(parent, OK);
+    else if (this.#error !== null) client.complete(parent, this.#error);
     else if (this.#merge === 'sum') client.complete(parent, Buffer.from(`:${this.#sum}\r\n`, 'latin1'));
     else if (this.#merge === 'first') client.complete(parent, OK);
     else {

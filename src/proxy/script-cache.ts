@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 
 /** Names that are remembered of one connection; with more it begins anew. */
 const KNOWN_A_CONNECTION = 4_096;
+/** What a script takes beside its text. */
+const EXTRA_BYTES = 256;
+const sizeOf = (script: Buffer): number => script.length + EXTRA_BYTES;
 
 export class ScriptCache {
   readonly #scripts = new Map<string, Buffer>();
@@ -24,13 +27,13 @@ export class ScriptCache {
       this.#scripts.set(sha, known);
       return sha;
     }
-    if (script.length > this.#limitBytes) return sha;
+    if (sizeOf(script) > this.#limitBytes) return sha;
     this.#scripts.set(sha, Buffer.from(script));
-    this.#bytes += script.length;
-    for (const [oldest, { length }] of this.#scripts) {
+    this.#bytes += sizeOf(script);
+    for (const [oldest, old] of this.#scripts) {
       if (this.#bytes <= this.#limitBytes) break;
       this.#scripts.delete(oldest);
-      this.#bytes -= length;
+      this.#bytes -= sizeOf(old);
     }
     return sha;
   }

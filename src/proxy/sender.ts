@@ -9,7 +9,7 @@
  */
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { encodeCommand } from '../resp/encode.ts';
-import { releaseBlock, takeBlock } from './block.ts';
+import { wrapBlock } from './block.ts';
 import { CACHING_NO, CACHING_YES, type Entry, freeEntry, type Loss, READS_ONLY } from './entry.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
@@ -69,10 +69,8 @@ export class Sender {
       if ((entry.flags & (CACHING_YES | CACHING_NO)) !== 0) sendCaching(entry, upstream);
       upstream.send(entry, bytes, from, to);
     } else {
-      const block = takeBlock(to - from);
-      bytes.copy(block.bytes, 0, from, to);
-      block.used = to - from;
-      entry.block = block;
+      // Not a block of the usual size: many small commands may wait.
+      entry.block = wrapBlock(Buffer.from(bytes.subarray(from, to)));
       entry.start = 0;
       entry.end = to - from;
       this.#wait(entry);
@@ -184,10 +182,8 @@ export class Sender {
   }
 
   #resend(entry: Entry, upstream: Upstream): void {
-    const { block, start, end } = entry;
     if ((entry.flags & (CACHING_YES | CACHING_NO)) !== 0) sendCaching(entry, upstream);
-    upstream.send(entry, block!.bytes, start, end); // the entry holds another block afterwards
-    releaseBlock(block!);
+    upstream.send(entry, entry.block!.bytes, entry.start, entry.end); // the entry holds another block afterwards
   }
 
   #hold(entry: Entry): void {

@@ -11,7 +11,7 @@ import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
-import { acceptingServer } from './read-socket.ts';
+import { acceptingServer, turnAway } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
 import { SlotMap } from './slot-map.ts';
@@ -21,6 +21,9 @@ import type { Upstream } from './upstream.ts';
 /** A lane that nobody uses any more is kept so long, in case somebody comes. */
 const LANE_KEPT_MS = 30_000;
 const CLOCK_MS = 100;
+const TICKS_A_CHECK = 5;
+const TOO_LARGE =
+  "ERR the endpoint's memory for commands and replies is used up, and this client had most of it: what it has no answer to may or may not have been carried out";
 /** A connection to a node that no longer owns anything is given so long to answer what it has. */
 const DEMOTED_GRACE_MS = 500;
 
@@ -31,6 +34,8 @@ export interface ServiceOptions {
   /** The next id of a client, unique in the endpoint. */
   nextClientId: () => number;
   askOthers: AskOthers;
+  /** Is told of errors that should not exist. */
+  onDefect?: ((error: unknown) => void) | undefined;
 }
 
 export class Service implements Home {
@@ -42,8 +47,10 @@ export class Service implements Home {
   readonly operations = new Float64Array(COMMAND_COUNT);
   readonly counts: Counts = {
     ...{ accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0 },
-    ...{ errorReplies: 0, protocolErrors: 0, slowClients: 0 },
+    ...{ errorReplies: 0, protocolErrors: 0, longCommands: 0, slowClients: 0, largeClients: 0 },
+    ...{ lateLogins: 0, idleClients: 0, defects: 0 },
   };
+  readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
@@ -61,6 +68,8 @@ export class Service implements Home {
   readonly #clock: NodeJS.Timeout;
   #server: Server | null = null;
   #turn = 0;
+  #ticks = 0;
+  #isRelieving = false;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -114,7 +123,7 @@ export class Service implements Home {
   #accept(accepted: Socket): void {
     if (this.peers.size >= this.limits.clients) {
       this.counts.rejected += 1;
-      accepted.end('-ERR max number of clients reached\r\n');
+      turnAway(accepted, '-ERR max number of clients reached\r\n');
       return;
     }
     this.counts.accepted += 1;
@@ -138,7 +147,7 @@ export class Service implements Home {
   }
 
   joinLane(identity: LaneIdentity): Lane {
-    const key = `${identity.user} ${identity.password} ${identity.db} ${identity.resp}`;
+    const key = JSON.stringify([identity.user, identity.password, identity.db, identity.resp]);
     let lane = this.#lanes.get(key);
     if (!lane) {
       lane = this.#newLane(identity);
@@ -249,11 +258,30 @@ export class Service implements Home {
   #tick(): void {
     this.now = Date.now();
     this.#tellLanes();
-    const { idleMs } = this.limits;
-    if (idleMs === 0) return;
-    for (const client of this.peers.values()) {
-      if (this.now - client.session.lastCommandAt > idleMs && client.isIdle) client.close();
-    }
+    this.#ticks += 1;
+    if (this.#ticks % TICKS_A_CHECK !== 0) return;
+    for (const client of this.peers.values()) client.checkTime();
+  }
+
+  /** At the end of the turn, so that nobody is closed in the middle of its own command. */
+  relieve(): void {
+    if (this.#isRelieving) return;
+    this.#isRelieving = true;
+    setImmediate(() => {
+      this.#isRelieving = false;
+      while (this.underWay.bytes > this.limits.totalBytes) {
+        let most: Client | null = null;
+        for (const client of this.peers.values()) if (client.held > (most?.held ?? 0)) most = client;
+        if (most === null) return;
+        this.counts.largeClients += 1;
+        most.closeBecause(TOO_LARGE);
+      }
+    });
+  }
+
+  defect(error: unknown): void {
+    this.counts.defects += 1;
+    this.#options.onDefect?.(error);
   }
 
   forget(client: Peer): void {
@@ -271,9 +299,9 @@ export class Service implements Home {
     this.#server = null;
   }
 
-  /** Ends clients between two commands. @returns how many are left */
-  drain(): number {
-    for (const client of [...this.peers.values()]) if (client.isIdle) client.closeAfterReplies();
+  /** Ends clients between two commands, at once those that have been silent. @returns how many are left */
+  drain(silentMs: number): number {
+    for (const client of [...this.peers.values()]) client.leave(silentMs);
     return this.peers.size;
   }
 

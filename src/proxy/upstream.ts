@@ -24,6 +24,8 @@ import { flushAtEndOfTurn } from './turn.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const REPLY_LIMIT_BYTES = 1024 ** 3;
+/** Of what is no answer to a command: answers to the setup, pushes. */
+const UNASKED_LIMIT_BYTES = 64 * 1024 ** 2;
 const MINUS = 0x2d;
 const PUSH = 0x3e;
 
@@ -67,7 +69,7 @@ export class Upstream {
   #flushed = 0;
   /** Full blocks, and where to begin, that were not handed to the socket yet. */
   #waiting: { block: Block; from: number }[] = [];
-  #setup: Decoder | null = new Decoder();
+  /** Answers to the setup that are still to come. */
   #setupMissing: number;
   #state: 'connecting' | 'ready' | 'closed' = 'connecting';
   readonly #connectTimer: NodeJS.Timeout;
@@ -166,6 +168,7 @@ export class Upstream {
 
   #enqueue(entry: Entry, block: Block, start: number, end: number): void {
     block.holders += 1;
+    if (entry.block !== null) releaseBlock(entry.block); // it is sent again
     entry.block = block;
     entry.start = start;
     entry.end = end;
@@ -227,7 +230,6 @@ export class Upstream {
 
   #ready(): void {
     clearTimeout(this.#connectTimer);
-    this.#setup = null;
     this.#state = 'ready';
     if (this.#unsent > 0 && !this.isDirty) flushAtEndOfTurn(this);
     this.#owner.upstreamReady(this);
@@ -236,8 +238,7 @@ export class Upstream {
   #received(bytes: Buffer, length: number): boolean {
     this.bytesIn += length;
     try {
-      if (this.#setup !== null) this.#receivedSetup(this.#setup, bytes.subarray(0, length));
-      else this.#receivedReplies(bytes, length);
+      this.#receivedReplies(bytes, length);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close();
@@ -245,14 +246,14 @@ export class Upstream {
     return true;
   }
 
-  #receivedSetup(decoder: Decoder, bytes: Buffer): void {
+  #takeSetup(bytes: Buffer): void {
+    const decoder = new Decoder();
     decoder.push(bytes);
-    for (let reply = decoder.next(); reply !== undefined && this.#setup !== null; reply = decoder.next()) {
-      if (reply instanceof ReplyError) return this.close(reply.message);
-      this.clientId ||= clientIdIn(reply);
-      this.#setupMissing -= 1;
-      if (this.#setupMissing === 0) this.#ready();
-    }
+    const reply = decoder.next()!;
+    if (reply instanceof ReplyError) return this.close(reply.message);
+    this.clientId ||= clientIdIn(reply);
+    this.#setupMissing -= 1;
+    if (this.#setupMissing === 0) this.#ready();
   }
 
   #receivedReplies(bytes: Buffer, length: number): void {
@@ -275,14 +276,26 @@ export class Upstream {
 
   #takePart(bytes: Buffer, from: number, to: number): void {
     const { type } = this.#scanner;
-    const head = this.#queue.peek();
-    const taker = head?.taker;
-    if (head && taker && type !== MINUS && type !== PUSH && this.#carry.length === 0 && taker.takesParts(head)) {
-      head.isStreaming = true;
-      taker.takeReply(head, bytes, from, to, false);
-    } else {
-      this.#carry.append(bytes, from, to, REPLY_LIMIT_BYTES);
+    const carry = this.#carry;
+    const head = this.#state === 'ready' && this.#isAsked ? this.#queue.peek() : undefined;
+    if (!head || type === MINUS || type === PUSH || !head.taker.takesParts(head, carry.length + to - from)) {
+      carry.append(bytes, from, to, REPLY_LIMIT_BYTES);
+      if (carry.length > (head ? REPLY_LIMIT_BYTES : UNASKED_LIMIT_BYTES))
+        throw new ProtocolError('a reply without end');
+      return;
     }
+    const gathered = carry.length > 0 ? carry.bytes() : null;
+    head.isStreaming = true;
+    if (gathered !== null) {
+      head.taker.takeReply(head, gathered, 0, gathered.length, false);
+      carry.clear();
+    }
+    head.taker.takeReply(head, bytes, from, to, false);
+  }
+
+  /** There is a command at the node that has no answer yet. */
+  get #isAsked(): boolean {
+    return this.#queue.length > this.#unsent;
   }
 
   #deliver(bytes: Buffer, from: number, to: number): void {
@@ -290,12 +303,13 @@ export class Upstream {
       this.#owner.upstreamPush(this, bytes, from, to);
       return;
     }
+    if (this.#setupMissing > 0) return this.#takeSetup(bytes.subarray(from, to));
     if (this.#strays > 0) {
       this.#strays -= 1;
       return;
     }
     const entry = this.#queue.peek();
-    if (entry === undefined) throw new ProtocolError('an answer that nobody asked for');
+    if (entry === undefined || !this.#isAsked) throw new ProtocolError('an answer that nobody asked for');
     if (entry.expects > 1) {
       entry.expects -= 1;
       entry.taker.takeReply(entry, bytes, from, to, false);
@@ -309,7 +323,13 @@ export class Upstream {
     }
     entry.taker.takeReply(entry, bytes, from, to, true);
     const block = this.#block;
-    if (block !== null && block.holders === 1 && this.#queue.length === 0 && block.used === this.#flushed) {
+    if (
+      block !== null &&
+      block.holders === 1 &&
+      this.#queue.length === 0 &&
+      block.used === this.#flushed &&
+      this.buffered === 0
+    ) {
       block.used = 0; // all of it is answered: written anew from its beginning, while it is still in the cache
       this.#flushed = 0;
     }

@@ -123,7 +123,7 @@ const VECTORS: [name: string, text: string, commands: string[][], error?: string
     `*3\r\n$1\r\na\r\n$10\r\n0123456789\r\n$100\r\n${'x'.repeat(100)}\r\n`,
     [['a', '0123456789', 'x'.repeat(100)]],
   ],
-  ['line ends within an argument', '*1\r\n$8\r\n\r\n*1\r\n$4\r\n', [['\r\n*1\r\n$4']], undefined],
+  ['line ends within an argument', '*1\r\n$8\r\n\r\n*1\r\n$4\r\n', [['\r\n*1\r\n$4']]],
   ['no arguments', '*0\r\n*-1\r\n*-2147483648\r\nPING\r\n', [['PING']]],
   ['more arguments than there was room for', `*40\r\n${'$1\r\nx\r\n'.repeat(40)}`, [Array(40).fill('x')]],
   ['inline', 'PING\r\nSET a  "b c"\n\r\n  \nGET a\r\n', [['PING'], ['SET', 'a', 'b c'], ['GET', 'a']]],

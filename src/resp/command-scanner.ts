@@ -59,8 +59,10 @@ export class CommandScanner {
   /** Takes over where another scanner stands in its command. */
   resumeFrom(other: CommandScanner): void {
     this.argc = other.argc;
-    this.starts = other.starts.slice();
-    this.lengths = other.lengths.slice();
+    // As many as were found: the other's room is for the longest command it ever saw.
+    const room = Math.max(16, other.#found);
+    this.starts = other.starts.slice(0, room);
+    this.lengths = other.lengths.slice(0, room);
     this.neededBytes = other.neededBytes;
     this.#at = other.#at;
     this.#found = other.#found;
@@ -86,7 +88,6 @@ export class CommandScanner {
       this.inline = null;
       this.argc = count > 0 ? count : 0;
       if (count <= 0) return after;
-      if (count > this.starts.length) this.#grow(Math.min(count, 4096));
       this.#found = 0;
       this.#at = after - base;
     }

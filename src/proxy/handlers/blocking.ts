@@ -4,7 +4,7 @@ import type { Client } from '../client.ts';
 import type { Entry, Loss, ReplyTaker } from '../entry.ts';
 import type { Lane } from '../lane.ts';
 import { routeByKeys, slotOfKeys } from '../routing.ts';
-import { OUTCOME_UNKNOWN } from '../sender.ts';
+import { finish, OUTCOME_UNKNOWN } from '../sender.ts';
 import type { Upstream } from '../upstream.ts';
 
 const MINUS = 0x2d;
@@ -65,7 +65,7 @@ export class Wait implements ReplyTaker {
   }
 
   takeReply(_: Entry, bytes: Buffer, from: number, to: number): void {
-    if (this.#isOver) return;
+    if (this.#isOver) return finish(this.#entry);
     if (bytes[from] === MINUS && mayPass(bytes.toString('latin1', from + 1, Math.min(to, from + 64))))
       return this.#later();
     const reply = Buffer.from(bytes.subarray(from, to));
@@ -74,7 +74,7 @@ export class Wait implements ReplyTaker {
   }
 
   takeLoss(_: Entry, loss: Loss): void {
-    if (this.#isOver) return;
+    if (this.#isOver) return finish(this.#entry);
     if (loss === 'unsent' || this.#readsOnly) this.#later();
     else this.#end(OUTCOME_UNKNOWN);
   }

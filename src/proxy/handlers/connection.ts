@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Answer, Status } from '../../resp/encode-reply.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { endWatch } from './transactions.ts';
+import { endTransaction, endWatch } from './transactions.ts';
 
 /** What `cluster-databases` of the nodes is. */
 export const DATABASES = 16;
@@ -127,7 +127,7 @@ const quit: Handler = (call) => {
 /** As if it had just connected. */
 function forgetState(client: Client): void {
   const { session } = client;
-  session.transaction = null;
+  endTransaction(client);
   endWatch(client);
   session.subscriptions?.close();
   session.subscriptions = null;

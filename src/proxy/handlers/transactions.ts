@@ -62,6 +62,7 @@ export function queueCommand(call: Call): void {
   if (name === 'evalsha' || name === 'evalsha_ro') transaction.shas.push(call.text(1).toLowerCase());
   transaction.frames.push(call.frame());
   transaction.bytes += call.to - call.from;
+  call.client.count(call.to - call.from);
   call.client.reply('+QUEUED\r\n');
 }
 
@@ -105,7 +106,9 @@ const discard: Handler = (call) => {
   call.ok();
 };
 
-function endTransaction(client: Client): void {
+/** Nothing is queued any more. */
+export function endTransaction(client: Client): void {
+  client.count(-(client.session.transaction?.bytes ?? 0));
   client.session.transaction = null;
   client.updatePlain();
 }

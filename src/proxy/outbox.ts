@@ -1,0 +1,80 @@
+/** Bytes on their way to a client: gathered in a block, and handed to its socket once a turn. */
+import type { Socket } from 'node:net';
+import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
+import { type Flushable, flushAtEndOfTurn } from './turn.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+export class Outbox implements Flushable {
+  isDirty = false;
+  isClosed = false;
+  readonly #socket: Socket;
+  readonly #sent: (bytes: number) => void;
+  #block: Block | null = null;
+
+  /** `sent` is told of the bytes that were handed to the socket, each time. */
+  constructor(socket: Socket, sent: (bytes: number) => void) {
+    this.#socket = socket;
+    this.#sent = sent;
+  }
+
+  /** Bytes that its peer has not taken: the socket keeps them. */
+  get unread(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Buffer, from: number, to: number): void {
+    if (this.isClosed) return;
+    const length = to - from;
+    let block = this.#block;
+    if (block !== null && block.room < length) {
+      this.flush();
+      block = this.#block;
+    }
+    if (length > BLOCK_BYTES) {
+      this.#send(Buffer.from(bytes.subarray(from, to)));
+      return;
+    }
+    if (this.isClosed) return;
+    if (block === null) {
+      block = takeBlock(length);
+      this.#block = block;
+    }
+    bytes.copy(block.bytes, block.used, from, to);
+    block.used += length;
+    if (!this.isDirty) flushAtEndOfTurn(this);
+  }
+
+  flush(): void {
+    const block = this.#block;
+    if (block === null || this.isClosed) return;
+    this.#block = null;
+    if (this.#socket.writableLength > 0) {
+      // Its peer is slow: a whole block must not wait for it on behalf of a few bytes.
+      const bytes = Buffer.from(block.bytes.subarray(0, block.used));
+      releaseBlock(block);
+      this.#send(bytes);
+      return;
+    }
+    this.#socket.write(block.bytes.subarray(0, block.used));
+    // With nothing left in the socket the kernel has it all, and the block is free again.
+    if (this.#socket.writableLength === 0) releaseBlock(block);
+    this.#sent(block.used);
+  }
+
+  #send(bytes: Buffer): void {
+    this.#socket.write(bytes);
+    this.#sent(bytes.length);
+  }
+
+  /** Calls back when its peer has taken all that was written. */
+  whenTaken(taken: () => void): void {
+    this.#socket.write(EMPTY, taken);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    if (this.#block) releaseBlock(this.#block);
+    this.#block = null;
+  }
+}
