@@ -14,7 +14,7 @@ const PASSWORD = 'app-secret';
 const READER = {
   name: 'reader',
   password: 'reader-secret',
-  rules: '~open:* resetchannels -@all +@read +@connection +acl|whoami',
+  rules: '~open:* resetchannels -@all +@read +@connection +acl|whoami +info',
 };
 
 /** A row that hangs is to fail, not to hold up the others. */
@@ -36,8 +36,9 @@ after(async () => {
 const everyNode: Stage['everyNode'] = (...command) =>
   Promise.all(scene.primaries.map(async ({ admin }) => String(await admin.command(...command))));
 
-/** As at the beginning: no key, no script, nobody else connected. */
+/** As at the beginning: no key, and nobody else connected. A closed client may take a moment to be gone. */
 async function tidy(): Promise<void> {
+  await until('only the shared client is connected', async () => scene.service.peers.size === 1);
   await everyNode('FLUSHALL');
 }
 

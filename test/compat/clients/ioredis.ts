@@ -31,8 +31,13 @@ export const iovalkey = library('iovalkey', [2], ({ user, resp: _, password, ...
 function library(name: ClientName, speaks: readonly Protocol[], create: (address: Address) => IoRedis): Library {
   const connected = async (address: Address): Promise<IoRedis> => {
     const client = create(address);
-    client.on('error', () => {}); // the command that needed the connection tells
-    await client.connect();
+    let last: Error | null = null;
+    client.on('error', (error: Error) => {
+      last = error;
+    });
+    await client.connect().catch((error: Error) => {
+      throw last ?? error; // what the server said, rather than that the connection is closed
+    });
     return client;
   };
   return {
@@ -93,7 +98,7 @@ function ownOf(client: IoRedis): Own {
     zadd: (key, scores) =>
       client.zadd(key, ...Object.entries(scores).flatMap(([member, score]) => [String(score), member])),
     zrange: async (key) => {
-      const flatPairs = flat(await client.zrange(key, 0, -1, 'WITHSCORES')) as string[];
+      const flatPairs = flat(await client.zrange(key, '0', '-1', 'WITHSCORES')) as string[];
       return pairsOf(flatPairs).map(([member, score]) => [member, Number(score)]);
     },
     xadd: async (key, fields) => (await client.xadd(key, '*', ...Object.entries(fields).flat()))!,
