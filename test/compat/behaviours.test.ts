@@ -1,0 +1,97 @@
+/** Every row of the behaviour table, through every client library in every protocol that it speaks. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ADMIN_PASSWORD, endpointScene, type Scene, until } from '../support/endpoint-scene.ts';
+import { BEHAVIOURS } from './behaviours.ts';
+import type { CompatClient, Library, Options, Protocol } from './client.ts';
+import { glide } from './clients/glide.ts';
+import { ioredis, iovalkey } from './clients/ioredis.ts';
+import { nodeRedis } from './clients/node-redis.ts';
+import { type Behaviour, difference, type Stage } from './stage.ts';
+
+const LIBRARIES: readonly Library[] = [ioredis, nodeRedis, iovalkey, glide];
+const PASSWORD = 'app-secret';
+const READER = {
+  name: 'reader',
+  password: 'reader-secret',
+  rules: '~open:* resetchannels -@all +@read +@connection +acl|whoami +info',
+};
+
+/** A row that hangs is to fail, not to hold up the others. */
+const ROW_MS = 15_000;
+
+let scene: Scene;
+const ends: (() => unknown)[] = [];
+before(async () => {
+  assert.notEqual(PASSWORD, ADMIN_PASSWORD);
+  scene = await endpointScene(
+    { after: (end) => ends.push(end as () => unknown) },
+    { password: PASSWORD, users: [READER] },
+  );
+});
+after(async () => {
+  for (const end of ends.reverse()) await end();
+});
+
+const everyNode: Stage['everyNode'] = (...command) =>
+  Promise.all(scene.primaries.map(async ({ admin }) => String(await admin.command(...command))));
+
+/** As at the beginning: no key, and nobody else connected. A closed client may take a moment to be gone. */
+async function tidy(): Promise<void> {
+  await until('only the shared client is connected', async () => scene.service.peers.size === 1);
+  await everyNode('FLUSHALL');
+}
+
+const openerOf = (library: Library, resp: Protocol) => {
+  const addressOf = (options: Options) => ({
+    password: PASSWORD,
+    ...options,
+    host: scene.host,
+    port: scene.port,
+    resp,
+  });
+  return {
+    open: (options: Options = {}) => library.open(addressOf(options)),
+    openCaching: () => library.openCaching(addressOf({})),
+  };
+};
+
+function exceptionOf({ except = {} }: Behaviour, { name }: Library, resp: Protocol): string | undefined {
+  return except[name] ?? except[`${name} in RESP${resp}`];
+}
+
+for (const library of LIBRARIES) {
+  for (const resp of library.speaks) {
+    describe(`${library.name} in RESP${resp}`, () => {
+      const { open, openCaching } = openerOf(library, resp);
+      let client: CompatClient;
+      before(async () => {
+        client = await open();
+      });
+      after(() => client.close());
+
+      for (const { title, rows } of BEHAVIOURS) {
+        describe(title, () => {
+          for (const row of rows) {
+            if (exceptionOf(row, library, resp) !== undefined) continue; // the page says why
+            it(`${row.id}: ${row.says}`, { timeout: ROW_MS }, async (t) => {
+              await tidy();
+              const stage: Stage = {
+                client,
+                open: async (options) => {
+                  const other = await open(options);
+                  t.after(() => other.close());
+                  return other;
+                },
+                openCaching,
+                everyNode,
+                until: (what, holds) => until(what, holds, 5_000),
+              };
+              assert.equal(difference(await row.does(stage), row.gives), null);
+            });
+          }
+        });
+      }
+    });
+  }
+}
