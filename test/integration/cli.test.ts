@@ -128,6 +128,9 @@ test('a database is planned, created, shown and deleted', async () => {
     persistence: 'none',
     eviction: 'noeviction',
     auth: false,
+    port: created.endpoint?.port,
+    read: 'primary',
+    users: [],
   });
   assert.ok(created.conditions.some(({ code }) => code === 'open_to_all'));
   const shown = (await fleet.cli('db', 'show', 'orders')).stdout;
