@@ -38,16 +38,20 @@ export class Fleet {
   readonly dataDir: string;
   readonly #root: string;
   readonly #addressBase: string;
+  readonly #env: NodeJS.ProcessEnv;
   #client: Client | null = null;
   #removed: Promise<void> | null = null;
 
-  constructor(addressBase: string) {
+  /** `env` is set for every command that is run, and so for all that it starts. */
+  constructor(addressBase: string, env: NodeJS.ProcessEnv = {}) {
     this.#addressBase = addressBase;
+    this.#env = env;
     this.#root = mkdtempSync(join(tmpdir(), 'valkeeper-bench-'));
     this.dataDir = join(this.#root, 'fleet');
     this.scratch = join(this.#root, 'scratch');
     mkdirSync(this.scratch);
-    for (const signal of SIGNALS) process.once(signal, this.#interrupted);
+    if (open.size === 0) for (const signal of SIGNALS) process.once(signal, interrupted);
+    open.add(this);
   }
 
   /** The API of the running fleet. */
@@ -60,7 +64,7 @@ export class Fleet {
   async run(...args: string[]): Promise<Ran> {
     const startedAt = performance.now();
     const child = spawn(LAUNCHER, args, {
-      env: { ...process.env, VALKEEPER_HOME: this.dataDir },
+      env: { ...process.env, ...this.#env, VALKEEPER_HOME: this.dataDir },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';
@@ -75,8 +79,8 @@ export class Fleet {
   }
 
   /** The first start names the addresses; later ones find them recorded. */
-  up(): Promise<Ran> {
-    return this.run('up', '--address-base', this.#addressBase);
+  up(...options: string[]): Promise<Ran> {
+    return this.run('up', '--address-base', this.#addressBase, ...options);
   }
 
   async down(): Promise<void> {
@@ -115,17 +119,21 @@ export class Fleet {
   }
 
   async #remove(): Promise<void> {
-    for (const signal of SIGNALS) process.off(signal, this.#interrupted);
     await this.down().catch(() => {}); // it may not run
     const left = processesIn(this.#root);
     for (const { pid } of left) process.kill(pid, 'SIGKILL');
     await waitForExit(left, EXIT_MS);
     rmSync(this.#root, { recursive: true, force: true });
+    open.delete(this);
+    if (open.size === 0) for (const signal of SIGNALS) process.off(signal, interrupted);
   }
+}
 
-  #interrupted = (): void => {
-    void this[Symbol.asyncDispose]().finally(() => process.exit(130));
-  };
+/** Of this process; an interruption ends all of them before it ends the benchmark. */
+const open = new Set<Fleet>();
+
+function interrupted(): void {
+  void Promise.allSettled([...open].map((fleet) => fleet[Symbol.asyncDispose]())).finally(() => process.exit(130));
 }
 
 /** Asks until the answer is not null. @throws Error naming what did not come */

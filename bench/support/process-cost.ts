@@ -1,6 +1,6 @@
 /** What processes cost: memory as their proportional share (PSS), and processor time. Linux. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
@@ -53,4 +53,21 @@ export function cpuMs(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [user, system] = [fields[11], fields[12]];
   return ((Number(user) + Number(system)) * 1000) / TICKS_PER_SECOND;
+}
+
+/** The process and all that it started, directly or not, as far as they still run. */
+export function familyOf(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  const family = parents.has(pid) ? [pid] : [];
+  for (const member of family) for (const [child, parent] of parents) if (parent === member) family.push(child);
+  return family;
 }

@@ -26,10 +26,11 @@ function markdown({ title, head, rows }: Table): string {
   return [`**${title}**`, '', ...lines].join('\n');
 }
 
-/** Prints the report as the command line asks for it. */
-export function printReport({ machine, tables, measurements }: Report): void {
-  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
-  if (values.json) {
+const asksForJson = (): boolean => parseArgs({ options: { json: { type: 'boolean', default: false } } }).values.json;
+
+/** Prints the report as the command line asks for it; a program with more options than `--json` reads them itself. */
+export function printReport({ machine, tables, measurements }: Report, json = asksForJson()): void {
+  if (json) {
     process.stdout.write(`${JSON.stringify({ machine, tables, measurements }, null, 2)}\n`);
     return;
   }

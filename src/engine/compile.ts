@@ -11,7 +11,7 @@ import { type RunResult, run } from './run.ts';
 export const PROGRAMS = ['valkey-server', 'valkey-cli'] as const;
 
 /**
- * Runs make in the source folder; its output goes to `logFile`.
+ * Runs make in the source folder, for what is kept or for other `programs` of the source; its output goes to `logFile`.
  * Raises `engine_build_failed`, naming the log, when make or strip fails.
  */
 export async function compile(
@@ -20,10 +20,11 @@ export async function compile(
   env: Env,
   signal: AbortSignal,
   onProgress: OnProgress,
+  programs: readonly string[] = PROGRAMS,
 ): Promise<void> {
   const cores = availableParallelism();
   // -O2: upstream's -O3 adds link-time optimisation, which takes 1.6 times as long to build.
-  const args = [`-j${cores}`, '-C', 'src', 'BUILD_TLS=yes', 'OPTIMIZATION=-O2', ...PROGRAMS];
+  const args = [`-j${cores}`, '-C', 'src', 'BUILD_TLS=yes', 'OPTIMIZATION=-O2', ...programs];
   const report = compileProgress(countSources(sourceDir), `make ${args[0]} (a minute or two)`, onProgress);
   const failed = (tool: string, result: RunResult) =>
     new ValkeeperError('engine_build_failed', { step: `${tool}: ${firstError(result)}`, log: logFile });
@@ -39,7 +40,7 @@ export async function compile(
       },
     });
     if (made.code !== 0) throw failed('make', made);
-    const stripped = await run('strip', [...PROGRAMS], { cwd: join(sourceDir, 'src'), env, signal });
+    const stripped = await run('strip', [...programs], { cwd: join(sourceDir, 'src'), env, signal });
     writeSync(log, stripped.stderr);
     if (stripped.code !== 0) throw failed('strip', stripped);
   } finally {

@@ -15,6 +15,7 @@ import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 import { type Command, findCommand } from './commands/command-index.ts';
 import { type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
+import { SAMPLE_EVERY } from './histogram.ts';
 import type { Home, Peer } from './home.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import { openAccepted } from './read-socket.ts';
@@ -226,6 +227,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     const entry = this.enqueue();
     entry.slot = slot;
     if (command.readsOnly) entry.flags |= this.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
+    if (this.session.commands % SAMPLE_EVERY === 0) entry.takenAt = performance.now();
     this.home.sender.send(entry, this.lane, bytes, from, to);
   }
 
@@ -306,7 +308,8 @@ export class Client implements ReplyTaker, Holder, Peer {
   #pop(): void {
     let entry = this.#head;
     do {
-      const { next } = entry!;
+      const { next, takenAt } = entry!;
+      if (takenAt > 0) this.home.latency.endpoint.record(performance.now() - takenAt);
       this.inFlight -= 1;
       finish(entry!);
       entry = next;

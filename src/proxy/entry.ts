@@ -50,6 +50,8 @@ export class Entry {
   tries = 0;
   /** Milliseconds of `performance.now()` after which it is not sent again; 0 before the first trouble. */
   deadline = 0;
+  /** When it was taken, of those that are timed; else 0. */
+  takenAt = 0;
   /** The next command of the same client. */
   next: Entry | null = null;
   /** The reply that came before its turn; null while there is none. */
@@ -87,6 +89,7 @@ export function freeEntry(entry: Entry): void {
   entry.isRepeated = false;
   entry.tries = 0;
   entry.deadline = 0;
+  entry.takenAt = 0;
   entry.next = null;
   entry.reply = null;
   entry.isDone = false;

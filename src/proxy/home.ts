@@ -4,6 +4,7 @@ import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import type { CommandScanner } from '../resp/command-scanner.ts';
 import type { CommandArgument } from '../resp/encode.ts';
 import type { Command } from './commands/command-index.ts';
+import type { Histogram } from './histogram.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { ScriptCache } from './script-cache.ts';
@@ -63,6 +64,7 @@ export interface Home {
   readonly counts: Counts;
   /** Commands taken, by the command's number. */
   readonly operations: Float64Array;
+  readonly latency: { endpoint: Histogram; engine: Histogram };
   readonly scripts: ScriptCache;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other
   readonly dispatcher: Dispatcher<any>;

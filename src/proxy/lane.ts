@@ -25,6 +25,8 @@ export interface LaneEvents {
   nodeLost(node: NodePlace): void;
   /** Out of band data for the lane's client. */
   push(bytes: Buffer, from: number, to: number): void;
+  /** How long a node took to answer; now and then. */
+  answered?(ms: number): void;
 }
 
 interface Way {
@@ -171,6 +173,7 @@ export class Lane {
         },
         upstreamClosed: (_, refusal) => closed(refusal),
         upstreamPush: (_, bytes, from, to) => this.#events.push(bytes, from, to),
+        upstreamAnswered: (ms) => this.#events.answered?.(ms),
       },
     );
   }

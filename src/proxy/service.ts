@@ -7,6 +7,7 @@ import { Client } from './client.ts';
 import { COMMAND_COUNT } from './commands/command-index.ts';
 import { dispatch, unknown } from './dispatch.ts';
 import { answerQuestion } from './handlers/clients.ts';
+import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
@@ -26,7 +27,6 @@ export interface ServiceOptions {
   database: EndpointDatabase;
   limits: Limits;
   zone: string;
-  engineVersion: string;
   /** The next id of a client, unique in the endpoint. */
   nextClientId: () => number;
   askOthers: AskOthers;
@@ -43,9 +43,9 @@ export class Service implements Home {
     ...{ accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0 },
     ...{ errorReplies: 0, protocolErrors: 0, slowClients: 0 },
   };
+  readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
-  readonly engineVersion: string;
   readonly askOthers: AskOthers;
   readonly strangersLane: Lane;
   readonly adminLane: Lane;
@@ -63,7 +63,6 @@ export class Service implements Home {
     this.#options = options;
     this.database = options.database;
     this.limits = options.limits;
-    this.engineVersion = options.engineVersion;
     this.askOthers = options.askOthers;
     this.scripts = new ScriptCache(options.limits.scriptBytes);
     this.sender = new Sender(
@@ -82,6 +81,11 @@ export class Service implements Home {
     });
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
     this.#clock.unref();
+  }
+
+  /** As the nodes told; before that, the oldest it can be. */
+  get engineVersion(): string {
+    return this.topology.engineVersion ?? '9.1.0';
   }
 
   get entersFreely(): boolean {
@@ -185,6 +189,7 @@ export class Service implements Home {
       nodeReady: () => this.sender.wake(),
       nodeLost: () => this.suspect(),
       push: () => {},
+      answered: (ms) => this.latency.engine.record(ms),
     });
   }
 

@@ -17,6 +17,7 @@ import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
 import { ReplyScanner } from '../resp/reply-scanner.ts';
 import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 import { type Entry, freeEntry, type ReplyTaker, takeEntry } from './entry.ts';
+import { SAMPLE_EVERY } from './histogram.ts';
 import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';
 import { flushAtEndOfTurn } from './turn.ts';
@@ -40,6 +41,8 @@ export interface UpstreamOwner {
   upstreamClosed(upstream: Upstream, refusal: string | null): void;
   /** RESP3's out of band data, whole; used up before this returns. */
   upstreamPush(upstream: Upstream, bytes: Buffer, from: number, to: number): void;
+  /** How long a command was at the node; told of one in some. */
+  upstreamAnswered(ms: number): void;
 }
 
 export class Upstream {
@@ -66,6 +69,11 @@ export class Upstream {
   #setupMissing: number;
   #state: 'connecting' | 'ready' | 'closed' = 'connecting';
   readonly #connectTimer: NodeJS.Timeout;
+  /** The entry that is timed, since when; and the last one that was given. */
+  #timed: Entry | null = null;
+  #timedSince = 0;
+  #last: Entry | null = null;
+  #flushes = 0;
 
   constructor(place: UpstreamPlace, owner: UpstreamOwner) {
     this.place = place;
@@ -135,6 +143,7 @@ export class Upstream {
     entry.end = end;
     entry.tries += 1;
     this.#queue.push(entry);
+    this.#last = entry;
     this.#unsent += 1;
     if (!this.isDirty && this.#state === 'ready') flushAtEndOfTurn(this);
   }
@@ -158,6 +167,11 @@ export class Upstream {
   flush(): void {
     if (this.#state !== 'ready') return;
     this.#unsent = 0;
+    this.#flushes += 1;
+    if (this.#timed === null && this.#flushes % SAMPLE_EVERY === 0) {
+      this.#timed = this.#last;
+      this.#timedSince = performance.now();
+    }
     const several = this.#waiting.length > 0;
     if (several) {
       this.#socket.cork();
@@ -250,6 +264,10 @@ export class Upstream {
     }
     const entry = this.#queue.shift();
     if (entry === undefined) throw new ProtocolError('an answer that nobody asked for');
+    if (entry === this.#timed) {
+      this.#timed = null;
+      this.#owner.upstreamAnswered(performance.now() - this.#timedSince);
+    }
     entry.taker.takeReply(entry, bytes, from, to, true);
     const block = this.#block;
     if (block !== null && block.holders === 1 && this.#queue.length === 0 && block.used === this.#flushed) {

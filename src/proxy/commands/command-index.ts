@@ -65,6 +65,17 @@ for (const facts of COMMANDS.values()) {
 /** Commands and subcommands, for counting: one more than the highest number. */
 export const COMMAND_COUNT = count;
 
+/** The engine's groups of commands by the command's number: `string`, `sorted-set`, ... */
+export const commandGroups = (): string[] => {
+  const groups: string[] = [];
+  for (const command of table) {
+    if (!command) continue;
+    groups[command.number] = command.facts.group;
+    for (const subcommand of command.subcommands.values()) groups[subcommand.number] = subcommand.facts.group;
+  }
+  return groups;
+};
+
 /** Names by number. */
 export const commandNames = (): string[] => {
   const names: string[] = [];

@@ -1,7 +1,7 @@
 /** Commands that may block: each on a connection that the client has for itself as long as it waits. */
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { type Entry, type Loss, READS_ONLY, type ReplyTaker } from '../entry.ts';
+import type { Entry, Loss, ReplyTaker } from '../entry.ts';
 import type { Lane } from '../lane.ts';
 import { routeByKeys, slotOfKeys } from '../routing.ts';
 import { OUTCOME_UNKNOWN } from '../sender.ts';

@@ -1,0 +1,40 @@
+/** What the programs that make load say about it. */
+
+/** Operations a second, from the last line of `valkey-benchmark --csv`. @throws Error when there is none */
+export function parseBenchmark(stdout: string): number {
+  const rows = [...stdout.matchAll(/^".*","(\d+(?:\.\d+)?)"(?:,"[^"]*"){6}\s*$/gm)];
+  const perSecond = Number(rows.at(-1)?.[1]);
+  if (!(perSecond > 0)) throw new Error(`valkey-benchmark gave no figures:\n${stdout}`);
+  return perSecond;
+}
+
+/** What a load at a fixed rate found; times in microseconds. */
+export interface RateResult {
+  p50: number;
+  p99: number;
+  max: number;
+  /** Of all commands, those before the measured time included. */
+  operations: number;
+  perSecond: number;
+  /** By how much commands were late because the load program itself was: 99 % of them by less. */
+  lateP99: number;
+}
+
+/** The one line of JSON that `rate-process.ts` prints. @throws Error for anything else */
+export function parseRate(stdout: string): RateResult {
+  const result = JSON.parse(stdout) as Record<keyof RateResult, unknown>;
+  for (const name of ['p50', 'p99', 'max', 'operations', 'perSecond', 'lateP99'] as const) {
+    if (typeof result[name] !== 'number') throw new Error(`the load program told no ${name}: ${stdout}`);
+  }
+  return result as RateResult;
+}
+
+/** `host:port`, `redis://host:port`, or an object of both. @throws Error for anything else */
+export function parseAddress(value: unknown): { host: string; port: number } {
+  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
+    return { host: String(value.host), port: Number(value.port) };
+  }
+  const found = /^(?:rediss?:\/\/)?(?:[^@/]*@)?\[?([^@/[\]]+)\]?:(\d+)(?:\/\d*)?$/.exec(String(value));
+  if (!found) throw new Error(`not an address: ${JSON.stringify(value)}`);
+  return { host: found[1]!, port: Number(found[2]) };
+}
