@@ -35,6 +35,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** A process that ran this long had started well: the next pause is the first again. */
 const RAN_WELL_MS = 10_000;
+/** What stands in the way of a new process gets no longer to end. */
+const LEFT_GRACE_MS = 500;
 /** With nothing left to serve, clients get this long. */
 const IDLE_GRACE_MS = 10_000;
 
@@ -220,7 +222,7 @@ export class EndpointKeeper {
     }
     if (!this.#running) {
       const waitMs = this.#notBefore - performance.now();
-      if (waitMs <= 0) this.#start();
+      if (waitMs <= 0) await this.#start();
       this.#show({ pid: null, problem: this.#problem, databases: [] });
       return waitMs <= 0 ? STARTING_POLL_MS : waitMs;
     }
@@ -248,8 +250,12 @@ export class EndpointKeeper {
     this.#told = 0;
   }
 
-  #start(): void {
+  async #start(): Promise<void> {
     const { dir, log, program } = this.#options;
+    // Workers without their process, or one that an earlier agent had just started: they would keep the ports.
+    const left = endpointsIn(dir, program);
+    if (left.length > 0) await endEndpoints(left, LEFT_GRACE_MS);
+    if (this.#closed) return;
     const version = this.#version;
     const child = spawnEndpoint(program, dir);
     child.once('error', ({ message }) => {
