@@ -34,6 +34,8 @@ export interface EndpointDatabase {
   /** Of the user `valkeeper`, with which the endpoint asks nodes for the slot map. */
   adminPassword: string;
   read: ReadPolicy;
+  /** Which topology a client sees: the endpoint as one node (when absent), or the true one. */
+  clusterView?: 'endpoint' | 'nodes';
   nodes: EndpointNode[];
 }
 

@@ -16,26 +16,17 @@ import { type Command, findCommand } from './commands/command-index.ts';
 import { type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
-import type { Home, Peer } from './home.ts';
+import type { Blocked, Home, Peer, Traffic } from './home.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import { openAccepted } from './read-socket.ts';
 import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
-import { Session } from './session.ts';
+import { addressOf, Session } from './session.ts';
 import { flushAtEndOfTurn } from './turn.ts';
 
 const MINUS = 0x2d;
 /** Unread bytes that are kept while it is held; above that the socket is not read. */
 const HELD_BYTES = 1024 ** 2;
 const EMPTY = Buffer.alloc(0);
-
-/** A command that blocks its client. */
-export interface Blocked {
-  /** The engine's id of the connection that waits, and the index of its node. */
-  readonly engineClientId: number;
-  readonly node: number;
-  /** The client is gone. */
-  abandon(): void;
-}
 
 /** One scanner for all: a client gets one of its own for as long as a command has come in part only. */
 const shared = new CommandScanner();
@@ -71,7 +62,8 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.home = home;
     this.#socket = openAccepted(accepted, (length, bytes) => this.#received(bytes, length));
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
-    this.session = new Session(id, `${remoteAddress}:${remotePort}`, `${localAddress}:${localPort}`, home.now);
+    const [from, to] = [addressOf(remoteAddress, remotePort), addressOf(localAddress, localPort)];
+    this.session = new Session(id, from, to, home.now);
     this.lane = home.strangersLane;
     this.#mapVersion = home.map.version;
     this.#socket.on('error', () => this.close());
@@ -248,11 +240,10 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   #mute(entry: Entry): void {
     const { session } = this;
-    if (session.replies === 'skip-next') session.replies = 'skip';
-    else {
-      entry.flags |= MUTED;
-      if (session.replies === 'skip') session.replies = 'on';
-    }
+    entry.flags |= MUTED;
+    if (session.replies !== 'skip') return;
+    session.replies = 'on';
+    this.updatePlain();
   }
 
   /** Answers the command that is being taken. */
@@ -364,6 +355,11 @@ export class Client implements ReplyTaker, Holder, Peer {
   /** Bytes of replies that its peer has not taken. */
   get unread(): number {
     return this.#socket.writableLength;
+  }
+
+  get traffic(): Traffic {
+    const { bytesRead, bytesWritten } = this.#socket;
+    return { bytesIn: bytesRead, bytesOut: bytesWritten, carried: this.#carryTo - this.#carryFrom };
   }
 
   // --- Who it is -------------------------------------------------------------------------------------------------

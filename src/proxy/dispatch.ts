@@ -37,6 +37,7 @@ export function dispatch(
   }
   const { session } = client;
   if (!session.isAuthenticated && needsUser(command)) return refuse(client, 'NOAUTH Authentication required.');
+  session.lastCommand = command.name;
   const found = command === parent ? call : new Call(client, command, scanner, bytes, from, to);
   if (session.isSubscriberOnly && !FOR_SUBSCRIBERS.has(command.name)) {
     return refuse(

@@ -5,6 +5,7 @@ import { encodeReply } from '../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import type { Client } from './client.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
+import type { Home } from './home.ts';
 import type { Lane } from './lane.ts';
 import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 
@@ -165,6 +166,30 @@ export function ask(
     };
     const frame = encodeCommand(args);
     sender.send(entry, lane, frame, 0, frame.length);
+  });
+}
+
+/** Asks one node, a primary or not, on behalf of the endpoint itself; it is not asked again when it is lost. */
+export function askNode(home: Home, node: number, args: readonly CommandArgument[]): Promise<Reply> {
+  return new Promise((resolve) => {
+    const isPrimary = home.map.nodes[node]!.primary < 0;
+    const upstream = isPrimary ? home.adminLane.toPrimary(node) : home.adminLane.toReplica(node);
+    if (upstream === null) return resolve(new ReplyError('ERR the node cannot be reached'));
+    const entry = takeEntry();
+    entry.taker = {
+      takesParts: () => false,
+      takeReply: (one, bytes, from, to) => {
+        const reply = decodeReply(Buffer.from(bytes.subarray(from, to)));
+        finish(one);
+        resolve(reply);
+      },
+      takeLoss: (one) => {
+        finish(one);
+        resolve(new ReplyError('ERR the node was lost before it answered'));
+      },
+    };
+    const frame = encodeCommand(args);
+    upstream.send(entry, frame, 0, frame.length);
   });
 }
 

@@ -12,9 +12,30 @@ import type { Sender } from './sender.ts';
 import type { Session } from './session.ts';
 import type { SlotMap } from './slot-map.ts';
 
+/** A command that blocks its client. */
+export interface Blocked {
+  /** The engine's id of the connection that waits, and the index of its node; 0 and -1 when it waits at none. */
+  readonly engineClientId: number;
+  readonly node: number;
+  /** The client is gone. */
+  abandon(): void;
+  /** Ends a wait that is not at a node, as CLIENT UNBLOCK does. @returns whether there was something to end */
+  unblock?(withError: boolean): boolean;
+}
+
+/** Bytes of a client: read and written in all, and read but not yet used. */
+export interface Traffic {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly carried: number;
+}
+
 /** A client as others see it. */
 export interface Peer {
   readonly session: Session;
+  /** The command it waits for, while it does. */
+  readonly blockedOn: Blocked | null;
+  readonly traffic: Traffic;
   readonly isClosed: boolean;
   readonly inFlight: number;
   readonly unread: number;

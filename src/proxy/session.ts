@@ -39,6 +39,16 @@ export interface SubscriptionCount {
   close(): void;
 }
 
+/** `127.0.0.1:6379`, `[::1]:6379`; a socket that is closed already has neither. */
+export const addressOf = (host = '', port = 0): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+/** Host and port of an address, the host without brackets. */
+export function partsOfAddress(address: string): [host: string, port: number] {
+  const colon = address.lastIndexOf(':');
+  return [address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), Number(address.slice(colon + 1))];
+}
+
 export class Session {
   readonly id: number;
   /** Address and port it comes from, and it came to. */
@@ -59,8 +69,8 @@ export class Session {
   noTouch = false;
   /** Reads may go to replicas: READONLY, or the database's own policy. */
   readsReplicas = false;
-  /** CLIENT REPLY. */
-  replies: 'on' | 'off' | 'skip-next' | 'skip' = 'on';
+  /** CLIENT REPLY; `skip`: only the next command is not answered. */
+  replies: 'on' | 'off' | 'skip' = 'on';
   /** Options of CLIENT TRACKING as given; null: off. */
   tracking: readonly string[] | null = null;
   /** CLIENT CACHING for the next command. */

@@ -22,9 +22,21 @@ export class Double {
 /** RESP2's null array, where the engine says `*-1`. */
 export const NULL_ARRAY = Symbol('null array');
 
-export type Answer = Reply | Status | Double | typeof NULL_ARRAY | Answer[] | Map<Answer, Answer>;
+/** Text with a format, a bulk string in RESP2: what the engine writes for people to read. */
+export class Verbatim {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+export type Answer = Reply | Status | Double | Verbatim | typeof NULL_ARRAY | Answer[] | Map<Answer, Answer>;
 
 const CRLF = Buffer.from('\r\n');
+
+/** Errors and simple strings end at a line break: what a client sent must not put one into them. */
+const oneLine = (text: string): string => text.replace(/[\r\n]/g, ' ');
 
 /** The bytes of a reply. Maps, sets, booleans and doubles take RESP2's forms where RESP3 is not spoken. */
 export function encodeReply(answer: Answer, resp: 2 | 3): Buffer {
@@ -41,9 +53,10 @@ function add(parts: Buffer[], answer: Answer, resp: 2 | 3): void {
   else if (typeof answer === 'number' || typeof answer === 'bigint') addNumber(parts, answer, resp);
   else if (typeof answer === 'boolean')
     parts.push(Buffer.from(resp === 3 ? `#${answer ? 't' : 'f'}\r\n` : `:${answer ? 1 : 0}\r\n`));
-  else if (answer instanceof Status) parts.push(Buffer.from(`+${answer.text}\r\n`));
+  else if (answer instanceof Status) parts.push(Buffer.from(`+${oneLine(answer.text)}\r\n`));
   else if (answer instanceof Double) addDouble(parts, answer.text, resp);
-  else if (answer instanceof ReplyError) parts.push(Buffer.from(`-${answer.message}\r\n`));
+  else if (answer instanceof ReplyError) parts.push(Buffer.from(`-${oneLine(answer.message)}\r\n`));
+  else if (answer instanceof Verbatim) addVerbatim(parts, answer.text, resp);
   else if (answer instanceof Push) addAll(parts, resp === 3 ? '>' : '*', answer.items.length, answer.items, resp);
   else if (answer instanceof Set) addAll(parts, resp === 3 ? '~' : '*', answer.size, answer, resp);
   else if (answer instanceof Map) {
@@ -62,6 +75,12 @@ function addAll(parts: Buffer[], type: string, count: number, items: Iterable<An
 
 function addBulk(parts: Buffer[], bytes: Buffer): void {
   parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
+}
+
+function addVerbatim(parts: Buffer[], text: string, resp: 2 | 3): void {
+  const bytes = Buffer.from(text);
+  if (resp === 2) return addBulk(parts, bytes);
+  parts.push(Buffer.from(`=${bytes.length + 4}\r\ntxt:`), bytes, CRLF);
 }
 
 function addNumber(parts: Buffer[], value: number | bigint, resp: 2 | 3): void {

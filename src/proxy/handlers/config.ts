@@ -1,0 +1,116 @@
+/**
+ * CONFIG GET, as of one primary but for what is the endpoint's own; CONFIG SET of what an app may choose, on every node.
+ * What the spec of the database says is changed there, and not behind its back.
+ */
+import { encodeReply, Status } from '../../resp/encode-reply.ts';
+import { type Reply, ReplyError } from '../../resp/reply.ts';
+import type { Call, Handler } from '../call.ts';
+import type { Client } from '../client.ts';
+import { ask, askNode, decodeReply, Gather, unlessError, work } from '../gather.ts';
+import { refusalFor } from '../permission.ts';
+import { partsOfAddress } from '../session.ts';
+import { DATABASES } from './connection.ts';
+
+/** Beginnings of the parameters that may be set: what concerns how data is kept and what is told of it. */
+const MAY_BEGIN = [
+  ...['hash-max-', 'list-max-', 'list-compress-depth', 'set-max-', 'zset-max-', 'stream-node-max-'],
+  ...['hll-sparse-max-bytes', 'slowlog-', 'commandlog-', 'latency-', 'notify-keyspace-events', 'lazyfree-'],
+  ...['lfu-', 'active-expire-', 'maxmemory-samples', 'tracking-table-max-', 'lua-time-limit'],
+  ...['busy-reply-threshold', 'activerehashing', 'activedefrag', 'active-defrag-', 'proto-max-bulk-len', 'hz'],
+  ...['acllog-max-len', 'min-string-size-avoid-copy-reply', 'jemalloc-bg-thread', 'dynamic-hz'],
+];
+/** Of Valkeeper and the nodes: not for those who use the database. */
+const SECRETS = new Set([
+  ...['primaryauth', 'masterauth', 'requirepass', 'tls-key-file-pass', 'tls-client-key-file-pass'],
+]);
+
+const maySet = (name: string): boolean => MAY_BEGIN.some((beginning) => name.startsWith(beginning));
+
+const get: Handler = (call) => {
+  const { resp } = call.session;
+  const own = ownParameters(call);
+  const gather = new Gather(
+    call.client,
+    unlessError((replies) => {
+      const pairs = pairsOf(decodeReply(replies[0]!));
+      for (const [name] of pairs) {
+        const value = SECRETS.has(name) ? '' : own.get(name);
+        if (value !== undefined) pairs.set(name, Buffer.from(value));
+      }
+      return encodeReply(pairs, resp);
+    }),
+  );
+  const frame = call.frame();
+  gather.send(-1, true, frame, 0, frame.length);
+  gather.seal();
+};
+
+function ownParameters({ home, session }: Call): Map<string, string> {
+  return new Map([
+    ['port', String(home.database.port)],
+    ['bind', partsOfAddress(session.localAddress)[0]],
+    ['cluster-enabled', 'no'],
+    ['maxclients', String(home.limits.clients)],
+    ['databases', String(DATABASES)],
+  ]);
+}
+
+/** Names and values of CONFIG GET, in RESP2's form or RESP3's. */
+function pairsOf(reply: Reply): Map<string, Reply> {
+  if (reply instanceof Map) return new Map([...reply].map(([name, value]) => [String(name), value]));
+  const items = reply as Reply[];
+  return new Map(items.flatMap((name, at) => (at % 2 === 0 ? [[String(name), items[at + 1]!]] : [])));
+}
+
+const set: Handler = (call) => {
+  if (call.argc % 2 !== 0) return call.error('ERR syntax error');
+  const args = call.args(2);
+  const { client, session } = call;
+  work(client, async () => encodeReply(await setEverywhere(client, args), session.resp));
+};
+
+async function setEverywhere(client: Client, args: readonly Buffer[]): Promise<Reply | Status> {
+  // Who may set a parameter on a node is another question: nodes let nobody but Valkeeper do it.
+  const refusal = await refusalFor(client, 'CONFIG', 'RESETSTAT');
+  if (refusal) return new ReplyError(refusal.message.replace('config|resetstat', 'config|set'));
+  const wanted: Buffer[] = [];
+  for (let at = 0; at < args.length; at += 2) {
+    const error = maySet(String(args[at]).toLowerCase()) ? null : await whyNot(client, args[at]!, args[at + 1]!);
+    if (error instanceof ReplyError) return error;
+    if (error === null) wanted.push(args[at]!, args[at + 1]!);
+  }
+  return wanted.length === 0 ? new Status('OK') : apply(client, wanted);
+}
+
+/** Why a parameter is not set; `same` when it has that value anyway. */
+async function whyNot(client: Client, name: Buffer, value: Buffer): Promise<ReplyError | 'same'> {
+  const text = String(name);
+  const unknown = new ReplyError(`ERR Unknown option or number of arguments for CONFIG SET - '${text}'`);
+  if (/[*?[\]\\]/.test(text)) return unknown;
+  const reply = await ask(client, 0, ['CONFIG', 'GET', name], client.home.adminLane);
+  if (reply instanceof ReplyError) return reply;
+  const present = pairsOf(reply).get(text.toLowerCase());
+  if (present === undefined) return unknown;
+  if (!SECRETS.has(text.toLowerCase()) && String(present) === String(value)) return 'same';
+  return new ReplyError(
+    `ERR CONFIG SET failed (possibly related to argument '${text}') - it is not set through the endpoint: what the spec says of the database is changed with valkeeper db update`,
+  );
+}
+
+/** First on one primary, which says what is wrong with it; then on all nodes. */
+async function apply(client: Client, pairs: readonly Buffer[]): Promise<Reply | Status> {
+  const { home } = client;
+  const command = ['CONFIG', 'SET', ...pairs];
+  const first = await ask(client, 0, command, home.adminLane);
+  if (first instanceof ReplyError) return first;
+  const primaries = home.map.primaries().filter((node) => node !== home.map.owners[0]);
+  const replicas = home.map.primaries().flatMap((node) => home.map.replicasOf(node).map(({ index }) => index));
+  // A replica that cannot be reached has started anew when it is back, and then has what nodes start with.
+  const [replies] = await Promise.all([
+    Promise.all(primaries.map((node) => askNode(home, node, command))),
+    Promise.all(replicas.map((node) => askNode(home, node, command))),
+  ]);
+  return replies.find((reply) => reply instanceof ReplyError) ?? new Status('OK');
+}
+
+export const CONFIG_HANDLERS: Readonly<Record<string, Handler>> = { 'config|get': get, 'config|set': set };
