@@ -10,7 +10,12 @@ import { statusOf } from './status.ts';
 
 const { database, view } = readyWorld(fleet(3), { port: 6379 });
 
-const serving: EndpointView = { pid: 1, problem: null, databases: [{ uid: 'uid', port: 6379, problem: null }] };
+const serving: EndpointView = {
+  pid: 1,
+  metricsPort: null,
+  problem: null,
+  databases: [{ uid: 'uid', port: 6379, problem: null }],
+};
 
 const withEndpoints = (...endpoints: (EndpointView | null)[]): DatabaseView => ({
   ...view,
@@ -48,7 +53,7 @@ describe('endpoints', () => {
     assert.deepEqual(problems(serving, serving, null), []);
     assert.deepEqual(
       problems(
-        { pid: null, problem: 'its process ended', databases: [] },
+        { pid: null, metricsPort: null, problem: 'its process ended', databases: [] },
         { ...serving, databases: [{ uid: 'uid', port: 6379, problem: 'taken' }] },
         { ...serving, databases: [{ uid: 'uid', port: 6400, problem: null }] },
       ),
@@ -58,7 +63,7 @@ describe('endpoints', () => {
         ['endpoint_closed', 'machine-3', 'it does not know of it yet'],
       ],
     );
-    const down = withEndpoints({ pid: null, problem: 'its process ended', databases: [] });
+    const down = withEndpoints({ pid: null, metricsPort: null, problem: 'its process ended', databases: [] });
     const { problems: all } = plan(database, down);
     assert.equal(statusOf(database, down, all, new Map(), new Map()).state, 'ready', 'the nodes serve all the same');
   });
