@@ -12,7 +12,7 @@ export function flagsOf({ session, blockedOn }: Peer, home: Home): string {
     transaction ? 'x' : '',
     blockedOn ? 'b' : '',
     tracking ? 't' : '',
-    tracking?.some((option) => option.toLowerCase() === 'bcast') ? 'B' : '',
+    tracking?.mode === 'bcast' ? 'B' : '',
     watch?.isLost ? 'd' : '',
     session.readsReplicas && !home.readsReplicasByDefault ? 'r' : '',
     session.noEvict ? 'e' : '',
@@ -69,7 +69,7 @@ export function clientLine(peer: Peer, home: Home): string {
     ['lib-ver', session.libVersion],
     ['tot-net-in', traffic.bytesIn],
     ['tot-net-out', traffic.bytesOut],
-    ['tot-cmds', session.commands],
+    ['tot-cmds', session.commands - (peer.blockedOn ? 1 : 0)],
   ];
   return fields.map(([name, value]) => `${name}=${value}`).join(' ');
 }

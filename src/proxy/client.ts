@@ -18,8 +18,9 @@ import { slotOf } from './hash-slot.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import type { Blocked, Home, Peer, Traffic } from './home.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
+import { laneFor } from './own-lane.ts';
 import { openAccepted } from './read-socket.ts';
-import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
+import { cachingFlag, FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 import { addressOf, Session } from './session.ts';
 import { flushAtEndOfTurn } from './turn.ts';
 
@@ -218,6 +219,7 @@ export class Client implements ReplyTaker, Holder, Peer {
   forward(command: Command, slot: number, bytes: Buffer, from: number, to: number): void {
     const entry = this.enqueue();
     entry.slot = slot;
+    if (!this.isPlain) entry.flags |= cachingFlag(this.session.caching);
     if (command.readsOnly) entry.flags |= this.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
     if (this.session.commands % SAMPLE_EVERY === 0) entry.takenAt = performance.now();
     this.home.sender.send(entry, this.lane, bytes, from, to);
@@ -256,6 +258,19 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.takeReply(entry, bytes, 0, bytes.length, true);
   }
 
+  /** The whole reply, in pieces of one buffer; the entry is over. */
+  completeInPieces(entry: Entry, head: Buffer, bytes: Buffer, pieces: Int32Array, count: number): void {
+    if (entry === this.#head && (entry.flags & MUTED) === 0) {
+      this.write(head, 0, head.length);
+      for (let index = 0; index < count; index += 1) this.write(bytes, pieces[2 * index]!, pieces[2 * index + 1]!);
+      this.#pop();
+      return;
+    }
+    const parts = [head];
+    for (let index = 0; index < count; index += 1) parts.push(bytes.subarray(pieces[2 * index], pieces[2 * index + 1]));
+    this.complete(entry, Buffer.concat(parts));
+  }
+
   takesParts(entry: Entry): boolean {
     return entry === this.#head && !this.isClosed && (entry.flags & MUTED) === 0;
   }
@@ -268,11 +283,13 @@ export class Client implements ReplyTaker, Holder, Peer {
     if (entry === this.#head) {
       if ((entry.flags & MUTED) === 0) this.write(bytes, from, to);
       if (isLast) this.#pop();
+      else entry.hasPart = true;
       return;
     }
     // Another node was faster; what it said waits for its turn.
     entry.reply = Buffer.from(bytes.subarray(from, to));
     entry.isDone = true;
+    entry.hasPart = true;
   }
 
   takeLoss(entry: Entry, loss: Loss): void {
@@ -297,23 +314,34 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   /** The first command is answered, and perhaps those behind it were before. */
   #pop(): void {
-    let entry = this.#head;
-    do {
-      const { next, takenAt } = entry!;
+    let done = this.#head!;
+    for (;;) {
+      const { takenAt, pushes } = done;
       if (takenAt > 0) this.home.latency.endpoint.record(performance.now() - takenAt);
+      this.#head = done.next;
+      if (this.#head === null) this.#tail = null;
       this.inFlight -= 1;
-      finish(entry!);
-      entry = next;
-      this.#head = next;
-      if (next === null) this.#tail = null;
+      if (pushes !== null) for (const push of pushes) this.write(push, 0, push.length);
+      finish(done); // may let the client go on: the queue is another one afterwards
+      const next: Entry | null = this.#head;
       if (next === null || !next.isDone) break;
       if ((next.flags & MUTED) === 0) this.write(next.reply!, 0, next.reply!.length);
-    } while (entry !== null);
+      done = next;
+    }
     if (this.#waitsForMap) this.#resume();
     if (this.#closing && this.#head === null) this.#closeNow();
   }
 
-  /** Out of turn: for pushes, and by `takeReply`. */
+  /** Out of band data: behind the replies that came before it, and never within one. */
+  push(bytes: Buffer, from: number, to: number): void {
+    let last: Entry | null = null;
+    for (let entry = this.#head; entry !== null; entry = entry.next) if (entry.hasPart) last = entry;
+    if (last === null) return this.write(bytes, from, to);
+    last.pushes ??= [];
+    last.pushes.push(Buffer.from(bytes.subarray(from, to)));
+  }
+
+  /** Out of turn, by `push` and `takeReply`. */
   write(bytes: Buffer, from: number, to: number): void {
     if (this.isClosed) return;
     const length = to - from;
@@ -371,7 +399,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     if (!session.isAuthenticated) return;
     const { user, password, db, resp } = session;
     const before = this.lane;
-    this.lane = home.joinLane({ user, password, db, resp });
+    this.lane = laneFor(this, { user, password, db, resp });
     home.leaveLane(before);
     this.updatePlain();
   }

@@ -56,6 +56,14 @@ function carryOut(call: Call): void {
   const handler: Handler | undefined = HANDLERS[command.name];
   if (handler) handler(call);
   else routeByKeys(call);
+  if (call.session.caching !== null) endCaching(call);
+}
+
+/** CLIENT CACHING holds for one command, which is no CLIENT command, or for one transaction. */
+function endCaching({ session, client, command }: Call): void {
+  if (session.transaction !== null || command.parent?.name === 'client') return;
+  session.caching = null;
+  client.updatePlain();
 }
 
 /** The error for a command that is not possible through the endpoint. */

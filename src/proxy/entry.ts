@@ -25,6 +25,11 @@ export type Loss = 'unsent' | 'unanswered';
 export const READS_ONLY = 1;
 /** Its client does not want to hear of it (CLIENT REPLY). */
 export const MUTED = 2;
+/** Answered by pushes and then by the command after it, unless it is refused (see `Upstream.sendPushed`). */
+export const PUSHED = 8;
+/** CLIENT CACHING goes before it, on the same connection. */
+export const CACHING_YES = 16;
+export const CACHING_NO = 32;
 
 /** Whoever must not send its next command before one that is being repeated is answered. */
 export interface Holder {
@@ -59,6 +64,12 @@ export class Entry {
   isDone = false;
   /** Parts of its reply have gone to the client. */
   isStreaming = false;
+  /** Answers that are still to come: more than one for several commands that travel as one. */
+  expects = 1;
+  /** Something of its reply is here and has not gone to the client: pushes that come now go behind it. */
+  hasPart = false;
+  /** Pushes that go to the client behind its reply. */
+  pushes: Buffer[] | null = null;
   /** Whatever its taker wants to know about it: which part of a whole it is. */
   part = 0;
 }
@@ -94,6 +105,9 @@ export function freeEntry(entry: Entry): void {
   entry.reply = null;
   entry.isDone = false;
   entry.isStreaming = false;
+  entry.expects = 1;
+  entry.hasPart = false;
+  entry.pushes = null;
   entry.part = 0;
   if (free.length < KEPT_ENTRIES) free.push(entry);
 }

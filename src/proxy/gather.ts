@@ -7,7 +7,7 @@ import type { Client } from './client.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import type { Home } from './home.ts';
 import type { Lane } from './lane.ts';
-import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
+import { cachingFlag, FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 
 const MINUS = 0x2d;
 
@@ -44,6 +44,7 @@ export class Gather implements ReplyTaker {
     entry.slot = slot;
     entry.part = this.#replies.length;
     if (readsOnly) entry.flags = this.#client.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
+    entry.flags |= cachingFlag(this.#client.session.caching);
     this.#replies.push(EMPTY);
     this.#missing += 1;
     this.#client.home.sender.send(entry, lane, bytes, from, to);
@@ -70,6 +71,7 @@ export class Gather implements ReplyTaker {
 
   #answered(entry: Entry, reply: Buffer): void {
     this.#replies[entry.part] = reply;
+    this.#parent.hasPart = true;
     this.#missing -= 1;
     finish(entry);
     this.#finishIfWhole();
@@ -99,6 +101,13 @@ export function decodeReply(bytes: Buffer): Reply {
   const decoder = new Decoder({ binary: true, elements: 64 * 1024 * 1024 });
   decoder.push(bytes);
   return decoder.next()!;
+}
+
+/** Names and values, in RESP2's form or RESP3's. */
+export function pairsOf(reply: Reply): Map<string, Reply> {
+  if (reply instanceof Map) return new Map([...reply].map(([name, value]) => [String(name), value]));
+  const items = reply as Reply[];
+  return new Map(items.flatMap((name, at) => (at % 2 === 0 ? [[String(name), items[at + 1]!]] : [])));
 }
 
 /** The integer of `:n`. */

@@ -53,6 +53,16 @@ export interface Counts {
   slowClients: number;
 }
 
+/** What the one client of a lane is told. */
+export interface OwnLaneEvents {
+  /** Out of band data from the node with this index, whole; the bytes may be changed, and are used up afterwards. */
+  push(bytes: Buffer, from: number, to: number, node: number): void;
+  /** A connection ended; `wasReady` when it was ever made. */
+  lost(node: number, wasReady: boolean): void;
+  /** Slots have other owners. */
+  mapChanged(): void;
+}
+
 /** Takes the commands that are not plain. */
 export interface Dispatcher<C> {
   dispatch(client: C, command: Command, scanner: CommandScanner, bytes: Buffer, from: number, to: number): void;
@@ -97,12 +107,8 @@ export interface Home {
   readonly askOthers: AskOthers;
   /** The shared lane; whoever takes it leaves it. */
   joinLane(identity: LaneIdentity): Lane;
-  /** A lane of the client's own; pushes on it go to `push`. */
-  openOwnLane(
-    identity: LaneIdentity,
-    setup: readonly (readonly CommandArgument[])[],
-    events: { push(bytes: Buffer, from: number, to: number): void; lost(): void },
-  ): Lane;
+  /** A lane of the client's own; whoever opens it leaves it. */
+  openOwnLane(identity: LaneIdentity, setup: readonly (readonly CommandArgument[])[], events: OwnLaneEvents): Lane;
   leaveLane(lane: Lane): void;
   /** The slot map may be wrong. */
   suspect(): void;

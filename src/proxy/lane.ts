@@ -9,6 +9,9 @@ import { Upstream } from './upstream.ts';
 /** After a connection that could not be made: how long until the next try. */
 const RETRY_MS = 20;
 const LONGEST_RETRY_MS = 500;
+/** How often, and how many times, a lane that nobody needs any more is asked whether all is answered. */
+const RETIRE_STEP_MS = 20;
+const RETIRE_TRIES = 500;
 
 export interface LaneIdentity {
   user: string;
@@ -22,9 +25,9 @@ export interface LaneEvents {
   /** A node's connection is ready: what waits for it may be sent. */
   nodeReady(): void;
   /** A node's connection ended. */
-  nodeLost(node: NodePlace): void;
-  /** Out of band data for the lane's client. */
-  push(bytes: Buffer, from: number, to: number): void;
+  nodeLost(node: NodePlace, wasReady: boolean): void;
+  /** Out of band data for the lane's client, from the node with this index; the bytes may be changed. */
+  push(bytes: Buffer, from: number, to: number, node: number): void;
   /** How long a node took to answer; now and then. */
   answered?(ms: number): void;
 }
@@ -91,7 +94,7 @@ export class Lane {
     const upstream = this.#connect(index, [], (refusal) => {
       this.#borrowed.delete(upstream);
       if (refusal !== null) this.refusal = refusal;
-      this.#events.nodeLost(this.#map.nodes[index]!);
+      this.#events.nodeLost(this.#map.nodes[index]!, upstream.clientId > 0);
     });
     this.#borrowed.add(upstream);
     return upstream;
@@ -125,6 +128,17 @@ export class Lane {
     this.#idle.delete(index);
   }
 
+  /** Ends it as soon as nothing is under way on it; `closed` is called then. */
+  retire(closed: () => void, tries = RETIRE_TRIES): void {
+    const upstreams = [...[...this.open()].map(([, upstream]) => upstream), ...this.#borrowed];
+    if (tries > 0 && upstreams.some(({ inFlight }) => inFlight > 0)) {
+      setTimeout(() => this.retire(closed, tries - 1), RETIRE_STEP_MS).unref();
+      return;
+    }
+    this.close();
+    closed();
+  }
+
   close(): void {
     this.#closed = true;
     for (const [, upstream] of [...this.open()]) upstream.close();
@@ -145,7 +159,7 @@ export class Lane {
         way.failures = wasReady ? 0 : way.failures + 1;
         way.retryAt = wasReady ? 0 : performance.now() + Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** (way.failures - 1));
         if (refusal !== null) this.refusal = refusal;
-        this.#events.nodeLost(this.#map.nodes[index]!);
+        this.#events.nodeLost(this.#map.nodes[index]!, wasReady);
       },
       () => {
         wasReady = true;
@@ -172,7 +186,7 @@ export class Lane {
           this.#events.nodeReady();
         },
         upstreamClosed: (_, refusal) => closed(refusal),
-        upstreamPush: (_, bytes, from, to) => this.#events.push(bytes, from, to),
+        upstreamPush: (_, bytes, from, to) => this.#events.push(bytes, from, to, index),
         upstreamAnswered: (ms) => this.#events.answered?.(ms),
       },
     );

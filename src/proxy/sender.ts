@@ -8,8 +8,9 @@
  *       '-> no owner, or not reachable: waits for the slot map or the connection, bounded in time, number and bytes
  */
 import { SLOT_COUNT } from '../domain/slots.ts';
+import { encodeCommand } from '../resp/encode.ts';
 import { releaseBlock, takeBlock } from './block.ts';
-import { type Entry, freeEntry, type Loss, READS_ONLY } from './entry.ts';
+import { CACHING_NO, CACHING_YES, type Entry, freeEntry, type Loss, READS_ONLY } from './entry.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { NodePlace, SlotMap } from './slot-map.ts';
@@ -64,8 +65,10 @@ export class Sender {
   send(entry: Entry, lane: Lane, bytes: Buffer, from: number, to: number): void {
     entry.lane = lane;
     const upstream = this.#wayOf(entry, lane);
-    if (upstream !== null) upstream.send(entry, bytes, from, to);
-    else {
+    if (upstream !== null) {
+      if ((entry.flags & (CACHING_YES | CACHING_NO)) !== 0) sendCaching(entry, upstream);
+      upstream.send(entry, bytes, from, to);
+    } else {
       const block = takeBlock(to - from);
       bytes.copy(block.bytes, 0, from, to);
       block.used = to - from;
@@ -74,6 +77,12 @@ export class Sender {
       entry.end = to - from;
       this.#wait(entry);
     }
+  }
+
+  /** The connection to the primary of a slot; null when there is none now. */
+  wayTo(slot: number, lane: Lane): Upstream | null {
+    const owner = this.#map.owners[slot]!;
+    return owner < 0 ? null : lane.toPrimary(owner);
   }
 
   #wayOf(entry: Entry, lane: Lane): Upstream | null {
@@ -176,6 +185,7 @@ export class Sender {
 
   #resend(entry: Entry, upstream: Upstream): void {
     const { block, start, end } = entry;
+    if ((entry.flags & (CACHING_YES | CACHING_NO)) !== 0) sendCaching(entry, upstream);
     upstream.send(entry, block!.bytes, start, end); // the entry holds another block afterwards
     releaseBlock(block!);
   }
@@ -227,6 +237,25 @@ export class Sender {
     return `the primary ${host}:${port} could not be reached for ${seconds} s`;
   }
 }
+
+const CACHING_FRAMES = {
+  yes: encodeCommand(['CLIENT', 'CACHING', 'YES']),
+  no: encodeCommand(['CLIENT', 'CACHING', 'NO']),
+};
+
+/** What CLIENT CACHING said holds for the next command of the connection. */
+function sendCaching({ flags }: Entry, upstream: Upstream): void {
+  upstream.sendSwallowed((flags & CACHING_YES) !== 0 ? CACHING_FRAMES.yes : CACHING_FRAMES.no);
+}
+
+/** CLIENT CACHING as the client said it; null when it did not. */
+export const cachingFrame = (caching: 'yes' | 'no' | null): Buffer | null => caching && CACHING_FRAMES[caching];
+
+/** The flag of an entry for what the client said with CLIENT CACHING. */
+export const cachingFlag = (caching: 'yes' | 'no' | null): number => {
+  if (caching === null) return 0;
+  return caching === 'yes' ? CACHING_YES : CACHING_NO;
+};
 
 /** Reads of this command may go to a replica. */
 export const FROM_REPLICA = 4;

@@ -8,7 +8,7 @@ import { COMMAND_COUNT } from './commands/command-index.ts';
 import { dispatch, unknown } from './dispatch.ts';
 import { answerQuestion } from './handlers/clients.ts';
 import { Histogram } from './histogram.ts';
-import type { AskOthers, Counts, Home, Peer, WorkerQuestion } from './home.ts';
+import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
 import { acceptingServer } from './read-socket.ts';
@@ -54,7 +54,9 @@ export class Service implements Home {
   database: EndpointDatabase;
   readonly #options: ServiceOptions;
   readonly #lanes = new Map<string, Lane>();
-  readonly #ownLanes = new Set<Lane>();
+  readonly #ownLanes = new Map<Lane, OwnLaneEvents>();
+  /** Of the slot map, when lanes were last told. */
+  #toldVersion = 0;
   readonly #clock: NodeJS.Timeout;
   #server: Server | null = null;
   #turn = 0;
@@ -145,25 +147,21 @@ export class Service implements Home {
     return lane;
   }
 
-  openOwnLane(
-    identity: LaneIdentity,
-    setup: readonly (readonly CommandArgument[])[],
-    events: { push(bytes: Buffer, from: number, to: number): void; lost(): void },
-  ): Lane {
+  openOwnLane(identity: LaneIdentity, setup: readonly (readonly CommandArgument[])[], events: OwnLaneEvents): Lane {
     const lane = new Lane(
       identity,
       this.map,
       {
         nodeReady: () => this.sender.wake(),
-        nodeLost: () => {
+        nodeLost: ({ index }, wasReady) => {
           this.suspect();
-          events.lost();
+          events.lost(index, wasReady);
         },
         push: events.push,
       },
       { isShared: false, extraSetup: setup },
     );
-    this.#ownLanes.add(lane);
+    this.#ownLanes.set(lane, events);
     lane.clients = 1;
     return lane;
   }
@@ -173,8 +171,7 @@ export class Service implements Home {
     lane.clients -= 1;
     if (lane.clients > 0) return;
     if (!lane.isShared) {
-      lane.close();
-      this.#ownLanes.delete(lane);
+      lane.retire(() => this.#ownLanes.delete(lane));
       return;
     }
     setTimeout(() => {
@@ -197,15 +194,23 @@ export class Service implements Home {
   *lanes(): Generator<Lane> {
     yield this.adminLane;
     yield* this.#lanes.values();
-    yield* this.#ownLanes;
+    yield* this.#ownLanes.keys();
   }
 
   suspect(): void {
     this.topology.suspect();
   }
 
+  /** What a redirection says changes the map, too, without an answer to a question that would tell of it. */
+  #tellLanes(): void {
+    if (this.#toldVersion === this.map.version) return;
+    this.#toldVersion = this.map.version;
+    for (const [lane, events] of [...this.#ownLanes]) if (lane.clients > 0) events.mapChanged();
+  }
+
   #mapChanged(): void {
     this.sender.wake();
+    this.#tellLanes();
     // Commands on their way to a node that was replaced and does not answer would wait for ever.
     const owners = new Set(this.map.primaries());
     setTimeout(() => {
@@ -233,6 +238,7 @@ export class Service implements Home {
 
   #tick(): void {
     this.now = Date.now();
+    this.#tellLanes();
     const { idleMs } = this.limits;
     if (idleMs === 0) return;
     for (const client of this.peers.values()) {

@@ -14,6 +14,10 @@ export interface Transaction {
   isSpoilt: boolean;
   /** The database after its SELECTs; null without one. */
   db: number | null;
+  /** Sent before the others where none of them makes the node look at the slot (MSETEX does not); its reply is dropped. */
+  guard: Buffer | null;
+  /** Of its EVALSHAs. */
+  shas: string[];
 }
 
 /** Keys under WATCH: on a connection of the client's own. */
@@ -27,6 +31,14 @@ export interface Watch {
   slot: number;
   /** Its connection was lost: nobody knows whether the keys were changed. */
   isLost: boolean;
+}
+
+/** What was asked for with CLIENT TRACKING. */
+export interface Tracking {
+  readonly mode: 'default' | 'bcast' | 'optin' | 'optout';
+  readonly noLoop: boolean;
+  /** Of keys, with BCAST: as given; one empty prefix for all keys. */
+  readonly prefixes: readonly Buffer[];
 }
 
 /** What a session needs to know of a client's subscriptions. */
@@ -71,15 +83,13 @@ export class Session {
   readsReplicas = false;
   /** CLIENT REPLY; `skip`: only the next command is not answered. */
   replies: 'on' | 'off' | 'skip' = 'on';
-  /** Options of CLIENT TRACKING as given; null: off. */
-  tracking: readonly string[] | null = null;
+  /** CLIENT TRACKING; null: off. */
+  tracking: Tracking | null = null;
   /** CLIENT CACHING for the next command. */
   caching: 'yes' | 'no' | null = null;
   transaction: Transaction | null = null;
   watch: Watch | null = null;
   subscriptions: SubscriptionCount | null = null;
-  /** The lane that is its own, when its connections differ from others'. */
-  ownLane: Lane | null = null;
   lastCommand = '';
   lastCommandAt: number;
   commands = 0;

@@ -16,7 +16,7 @@ import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
 import { ReplyScanner } from '../resp/reply-scanner.ts';
 import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
-import { type Entry, freeEntry, type ReplyTaker, takeEntry } from './entry.ts';
+import { type Entry, freeEntry, PUSHED, type ReplyTaker, takeEntry } from './entry.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';
@@ -60,6 +60,8 @@ export class Upstream {
   readonly #queue = new Ring<Entry>();
   /** Entries at the end of the queue of which nothing was handed to the network. */
   #unsent = 0;
+  /** Answers to HELLO that are still to come, behind errors. */
+  #strays = 0;
   #block: Block | null = null;
   /** Of the present block: how much was handed to the socket. */
   #flushed = 0;
@@ -116,6 +118,22 @@ export class Upstream {
     this.#enqueue(entry, block, start, start + length);
   }
 
+  /**
+   * Room for commands that the caller writes itself, from `block.used` on; `sendWritten` sends them as one entry. Both
+   * are called without anything in between.
+   */
+  reserve(length: number): Block {
+    const block = this.#block;
+    return block === null || block.room < length ? this.#nextBlock(length) : block;
+  }
+
+  sendWritten(entry: Entry, length: number): void {
+    const block = this.#block!;
+    const start = block.used;
+    block.used = start + length;
+    this.#enqueue(entry, block, start, start + length);
+  }
+
   /** Sends a block that holds one command and nothing else, without copying it; the block's hold passes to the entry. */
   sendBlock(entry: Entry, block: Block): void {
     this.#sealBlock();
@@ -126,14 +144,24 @@ export class Upstream {
 
   /** The next command may use a slot that is on its way to this node. */
   ask(): void {
-    const entry = takeEntry();
-    entry.taker = SWALLOW;
-    this.send(entry, ASKING, 0, ASKING.length);
+    this.sendSwallowed(ASKING);
   }
 
-  /** Writes bytes that are answered by pushes only (SUBSCRIBE in RESP3); lost with the connection. */
-  post(bytes: Buffer): void {
-    if (this.#state === 'ready') this.#socket.write(bytes);
+  /** Sends a command whose answer nobody waits for. */
+  sendSwallowed(bytes: Buffer): void {
+    const entry = takeEntry();
+    entry.taker = SWALLOW;
+    this.send(entry, bytes, 0, bytes.length);
+  }
+
+  /**
+   * Sends a command that is answered by pushes (SUBSCRIBE in RESP3), and HELLO, which every user may say, behind it: the
+   * entry is told of HELLO's answer, when all pushes are there, or else of the error that the command met.
+   */
+  sendPushed(entry: Entry, bytes: Buffer): void {
+    entry.flags |= PUSHED;
+    const both = Buffer.concat([bytes, HELLO]);
+    this.send(entry, both, 0, both.length);
   }
 
   #enqueue(entry: Entry, block: Block, start: number, end: number): void {
@@ -262,8 +290,19 @@ export class Upstream {
       this.#owner.upstreamPush(this, bytes, from, to);
       return;
     }
-    const entry = this.#queue.shift();
+    if (this.#strays > 0) {
+      this.#strays -= 1;
+      return;
+    }
+    const entry = this.#queue.peek();
     if (entry === undefined) throw new ProtocolError('an answer that nobody asked for');
+    if (entry.expects > 1) {
+      entry.expects -= 1;
+      entry.taker.takeReply(entry, bytes, from, to, false);
+      return;
+    }
+    this.#queue.shift();
+    if ((entry.flags & PUSHED) !== 0 && this.#scanner.type === MINUS) this.#strays += 1;
     if (entry === this.#timed) {
       this.#timed = null;
       this.#owner.upstreamAnswered(performance.now() - this.#timedSince);
@@ -298,9 +337,10 @@ export function releaseEntryBlock(entry: Entry): void {
 }
 
 const ASKING = encodeCommand(['ASKING']);
+const HELLO = encodeCommand(['HELLO']);
 
 /** For commands of ours whose answers say nothing. */
-export const SWALLOW: ReplyTaker = {
+const SWALLOW: ReplyTaker = {
   takesParts: () => false,
   takeReply: (entry) => {
     releaseEntryBlock(entry);

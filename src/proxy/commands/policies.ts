@@ -51,7 +51,7 @@ const USERS = refuse(
 const NODES = refuse(ADMIN, 'Use the valkeeper command for it: valkeeper db --help.');
 const DEBUG = refuse('It works inside of one node.', 'Connect to the node itself: valkeeper db show NAME lists them.');
 const MODULES = refuse('Modules are not managed.', 'Ask for what the engine has built in.');
-const SUBSCRIBES = own('On a connection of the client to one primary, where all publish; renewed when that is lost.');
+const SUBSCRIBES = own('On a connection of the client to one primary, where all publish; renewed when it is lost.');
 const EVENTS_TOO = own(
   'As SUBSCRIBE; channels of keyspace events are heard from every primary. Renewed when a node is lost.',
 );
@@ -86,9 +86,15 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'function|flush': all('On all primaries; an error of one is the reply.'),
   'function|restore': all('On all primaries; an error of one is the reply.'),
   'function|kill': all('On all primaries; OK when one of them ran a function.'),
-  'config|set': all('Of a short list of parameters only, on all nodes, until they start again.'),
+  'config|set': all(
+    'Of a short list of parameters only, on all nodes, until they start again; what is as asked for already is fine.',
+  ),
   'config|resetstat': all('On all primaries.'),
   'latency|reset': all('On all primaries; the sum.'),
+  'latency|histogram': all('The calls of all primaries, counted together.'),
+  'latency|graph': all('Of the first primary that has samples of the event.'),
+  'latency|history': all('The events of all primaries, by time.'),
+  'latency|latest': all('The events of all primaries, counted together.'),
   'slowlog|reset': all('On all primaries.'),
   'commandlog|reset': all('On all primaries.'),
   'slowlog|get': NODE_REPORT,
@@ -117,10 +123,6 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'memory|malloc-stats': ANY,
   'memory|stats': ANY,
   'latency|doctor': ANY,
-  'latency|graph': ANY,
-  'latency|histogram': ANY,
-  'latency|history': ANY,
-  'latency|latest': ANY,
   lastsave: ANY,
   lolwut: ANY,
   time: ANY,
@@ -139,7 +141,9 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'command|getkeysandflags': ANY,
   'command|info': ANY,
   'command|list': ANY,
-  publish: own('To the primary where all subscribe: the number is that of all subscribers through endpoints.'),
+  publish: own(
+    'To the primary where all subscribe: the number is that of all subscribers through endpoints. In a transaction or a script its node tells the number, and knows few; the message reaches all.',
+  ),
   'pubsub|channels': ANY,
   'pubsub|numsub': ANY,
   'pubsub|numpat': ANY,
@@ -171,7 +175,10 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'client|reply': CONNECTION,
   'client|setinfo': CONNECTION,
   'client|setname': CONNECTION,
-  'client|tracking': dedicated('From now on on connections that the client has for itself; in RESP3.', NONE),
+  'client|tracking': dedicated(
+    'From now on on connections that the client has for itself; in RESP3, without REDIRECT.',
+    NONE,
+  ),
   'client|trackinginfo': CONNECTION,
   'client|unblock': own('A client of this endpoint that blocks.'),
   'client|import-source': refuse(ADMIN, 'Import with a tool that speaks plain commands.'),
