@@ -26,6 +26,8 @@ const FIRST_METRICS_PORT = 9121;
 const STARTING_POLL_MS = 25;
 /** How often a process that is well is asked how it is. */
 const REST_MS = 2_000;
+/** Between two tries to listen where a port is taken. */
+const TRY_AGAIN_MS = 1_000;
 /** After its start a process may be silent for so long. */
 const START_MS = 10_000;
 const ANSWER_MS = 2_000;
@@ -35,6 +37,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** A process that ran this long had started well: the next pause is the first again. */
 const RAN_WELL_MS = 10_000;
+/** What stands in the way of a new process gets no longer to end. */
+const LEFT_GRACE_MS = 500;
 /** With nothing left to serve, clients get this long. */
 const IDLE_GRACE_MS = 10_000;
 
@@ -61,7 +65,7 @@ export class EndpointKeeper {
   /** Grows with every change of the file, and the one that the process has been told of. */
   #version = 0;
   #told = 0;
-  #view: EndpointView = { pid: null, problem: null, databases: [] };
+  #view: EndpointView = { pid: null, metricsPort: null, problem: null, databases: [] };
   #running: Followed | null = null;
   #problem = 'it is starting';
   #pauseMs = FIRST_PAUSE_MS;
@@ -211,7 +215,7 @@ export class EndpointKeeper {
     const { dir, program } = this.#options;
     this.#find();
     if (!this.#config || this.#config.databases.length === 0) {
-      this.#show({ pid: null, problem: null, databases: [] });
+      this.#show({ pid: null, metricsPort: null, problem: null, databases: [] });
       const left = endpointsIn(dir, program);
       if (left.length > 0) await endEndpoints(left, IDLE_GRACE_MS);
       this.#running = null;
@@ -220,8 +224,8 @@ export class EndpointKeeper {
     }
     if (!this.#running) {
       const waitMs = this.#notBefore - performance.now();
-      if (waitMs <= 0) this.#start();
-      this.#show({ pid: null, problem: this.#problem, databases: [] });
+      if (waitMs <= 0) await this.#start();
+      this.#show({ pid: null, metricsPort: null, problem: this.#problem, databases: [] });
       return waitMs <= 0 ? STARTING_POLL_MS : waitMs;
     }
     return this.#ask(this.#running);
@@ -248,8 +252,12 @@ export class EndpointKeeper {
     this.#told = 0;
   }
 
-  #start(): void {
+  async #start(): Promise<void> {
     const { dir, log, program } = this.#options;
+    // Workers without their process, or one that an earlier agent had just started: they would keep the ports.
+    const left = endpointsIn(dir, program);
+    if (left.length > 0) await endEndpoints(left, LEFT_GRACE_MS);
+    if (this.#closed) return;
     const version = this.#version;
     const child = spawnEndpoint(program, dir);
     child.once('error', ({ message }) => {
@@ -291,12 +299,14 @@ export class EndpointKeeper {
       const { status } = await this.#line.ask({ do: 'status' }, ANSWER_MS);
       const databases = (status?.databases ?? []).map(({ uid, port, problem }) => ({ uid, port, problem }));
       this.#problem = 'it is starting';
-      this.#show({ pid, problem: null, databases });
-      return databases.some(({ problem }) => problem !== null) ? REST_MS / 4 : REST_MS;
+      this.#show({ pid, metricsPort: this.#config?.metricsPort ?? null, problem: null, databases });
+      if (databases.every(({ problem }) => problem === null)) return REST_MS;
+      this.#told = 0; // what it could not do, it tries again when it reads the file again
+      return TRY_AGAIN_MS;
     } catch (error) {
       const isYoung = performance.now() - running.since < START_MS;
       const problem = isYoung ? this.#problem : `it does not answer (${(error as Error).message})`;
-      if (this.#running === running) this.#show({ pid, problem, databases: [] });
+      if (this.#running === running) this.#show({ pid, metricsPort: null, problem, databases: [] });
       return isYoung ? STARTING_POLL_MS : REST_MS;
     }
   }

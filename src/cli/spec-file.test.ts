@@ -73,6 +73,45 @@ memory: 64mb # enough
     ]);
   });
 
+  it('lists users with their rules, each mistake at its place', () => {
+    const text = `
+name: orders
+port: 6400
+read: nearest-zone
+users:
+  - name: app
+    rules: ~app:* +@all
+  - name: web
+    rules: +get
+`;
+    const users = [
+      { name: 'app', rules: '~app:* +@all' },
+      { name: 'web', rules: '+get' },
+    ];
+    assert.deepEqual(readSpecs(text, 'f'), [{ name: 'orders', spec: { port: 6400, read: 'nearest-zone', users } }]);
+    assert.deepEqual(mistakesIn('name: a\nusers: app\nport: 0\nread: all\n'), [
+      'f:2:8: users: must be a list of users with name and rules, is app',
+      'f:3:7: port: must be 1 to 65535, is 0',
+      'f:4:7: read: must be one of primary, replica, nearest-zone, is all',
+    ]);
+    const wrong = `name: a
+users:
+  - name: default
+    rules: +get
+  - name: app
+  - {name: app, rules: +get, password: secret}
+  - {name: app, rules: '>secret'}
+`;
+    assert.deepEqual(mistakesIn(wrong), [
+      "f:3:5: users: the name default is Valkeeper's own",
+      'f:5:5: users: each has a name and rules, both texts, and nothing else',
+      'f:6:5: users: each has a name and rules, both texts, and nothing else',
+      'f:7:5: users: app: passwords are made by Valkeeper (`valkeeper db password`)',
+    ]);
+    const twice = 'name: a\nusers: [{name: x, rules: +get}, {name: x, rules: +set}]\n';
+    assert.deepEqual(mistakesIn(twice), ['f:2:8: users: the user x is listed twice']);
+  });
+
   it('is refused when it is no YAML, names nothing, names one twice, or is too much', () => {
     assert.match(mistakesIn('name: a\n  shards: 3')[0]!, /^f:1:7: Nested mappings/);
     assert.match(mistakesIn('name: a\nname: b')[0]!, /^f:2:1: .*unique/);

@@ -265,7 +265,7 @@ class Plane implements RunningControlPlane {
       ...machine,
       since: new Date(machine.since).toISOString(),
       nodes: all.flatMap(({ nodes }) => nodes).filter((node) => node.machine === machine.name).length,
-      endpoint: machine.endpoint && machineEndpoint(machine.endpoint, all),
+      endpoint: machine.endpoint && machineEndpoint(machine.address, machine.endpoint, all),
     }));
   }
 

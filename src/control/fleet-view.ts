@@ -17,8 +17,13 @@ export function fleetView(machines: readonly Machine[], databases: readonly Data
 }
 
 /** A machine's endpoint process as it is published: one that fails for some database only has no problem of its own. */
-export const machineEndpoint = (endpoint: EndpointView, databases: readonly Database[]): MachineEndpoint => ({
+export const machineEndpoint = (
+  address: string,
+  endpoint: EndpointView,
+  databases: readonly Database[],
+): MachineEndpoint => ({
   pid: endpoint.pid,
+  metrics: endpoint.metricsPort === null ? null : `http://${address}:${endpoint.metricsPort}/metrics`,
   problem: endpoint.problem,
   serves: databases
     .filter(({ uid, spec }) => endpointProblem(endpoint, uid, spec.port) === null)

@@ -129,6 +129,8 @@ export interface MachineView {
 export interface EndpointView {
   /** Null while none runs. */
   pid: number | null;
+  /** Where it tells its metrics (HTTP), at the machine's address; null: nowhere. */
+  metricsPort: number | null;
   /** Why it does not serve at all; null when it serves, or has nothing to serve. */
   problem: string | null;
   /** What it serves; `problem`: why it does not serve this one. */

@@ -107,7 +107,12 @@ const machineStatus = z.strictObject({
   reservedBytes: count,
   nodes: count,
   endpoint: z
-    .strictObject({ pid: count.nullable(), problem: z.string().nullable(), serves: z.array(z.string()) })
+    .strictObject({
+      pid: count.nullable(),
+      problem: z.string().nullable(),
+      metrics: z.string().nullable(),
+      serves: z.array(z.string()),
+    })
     .nullable(),
 });
 

@@ -114,6 +114,8 @@ export interface MachineEndpoint {
   pid: number | null;
   /** Why it does not serve; null when all is well. */
   problem: string | null;
+  /** Where its metrics are, in Prometheus' form; null while they are nowhere. */
+  metrics: string | null;
   /** Names of the databases that it serves. */
   serves: string[];
 }

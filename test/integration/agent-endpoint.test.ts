@@ -45,7 +45,7 @@ const endpointsOf = (scene: AgentScene) => processesUnder(scene.dir).filter(({ c
 test('an endpoint runs while there is something to serve, and is told of every change', async (t) => {
   const scene = await agentScene(t);
   const { session } = await scene.agent({ endpoint: true });
-  assert.deepEqual(session.hello.endpoint, { pid: null, problem: null, databases: [] });
+  assert.deepEqual(session.hello.endpoint, { pid: null, metricsPort: null, problem: null, databases: [] });
 
   const databases = [database('one', 6379)];
   await session.request('serve_endpoint', { databases });
@@ -98,6 +98,7 @@ test('an endpoint outlives its agent, is adopted, and is started again when it d
   const { session } = await scene.agent({ endpoint: true });
   assert.deepEqual(session.hello.endpoint, {
     pid,
+    metricsPort: 9121,
     problem: null,
     databases: [{ uid: 'uid of one', port: 6379, problem: null }],
   });

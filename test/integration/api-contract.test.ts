@@ -155,6 +155,7 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
     { method: 'GET', path: '/v1/conditions' },
     { method: 'GET', path: '/v1/conditions?database=contract&severity=warning' },
   ],
+  'POST /endpoints/restart': [{ method: 'POST', path: '/v1/endpoints/restart', body: { drainSeconds: 0 } }],
   'GET /machines': [{ method: 'GET', path: '/v1/machines' }],
   'GET /events': [{ method: 'GET', path: '/v1/events?limit=1000' }],
   'GET /logs/{source}': [{ method: 'GET', path: '/v1/logs/server?lines=3' }],

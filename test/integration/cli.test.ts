@@ -97,7 +97,7 @@ test('the line that up prints connects, without the password in it', async () =>
   const { stdout } = await fleet.up();
   const line = /^Connect +(.*)$/m.exec(stdout)?.[1] ?? '';
   const { password } = (await fleet.cli('db', 'password', 'main', '--json')).json<{ password: string }>();
-  assert.match(line, /^REDISCLI_AUTH="\$\(.* db password main\)" .* -c -h 127\.[\d.]+ -p \d+$/);
+  assert.match(line, /^REDISCLI_AUTH="\$\(.* db password main\)" .* -h 127\.[\d.]+ -p \d+$/);
   assert.ok(!stdout.includes(password));
   assert.equal((await fleet.cli('db', 'password', 'main')).stdout, `${password}\n`);
 });
@@ -128,6 +128,9 @@ test('a database is planned, created, shown and deleted', async () => {
     persistence: 'none',
     eviction: 'noeviction',
     auth: false,
+    port: created.endpoint?.port,
+    read: 'primary',
+    users: [],
   });
   assert.ok(created.conditions.some(({ code }) => code === 'open_to_all'));
   const shown = (await fleet.cli('db', 'show', 'orders')).stdout;
