@@ -11,6 +11,7 @@ import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
+import { Pause } from './pause.ts';
 import { acceptingServer } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
@@ -45,6 +46,9 @@ export class Service implements Home {
     ...{ errorReplies: 0, protocolErrors: 0, slowClients: 0 },
   };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
+  readonly pause = new Pause(() => {
+    for (const client of this.peers.values()) client.updatePlain();
+  });
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
   readonly engineVersion: string;
@@ -267,6 +271,7 @@ export class Service implements Home {
 
   close(): void {
     clearInterval(this.#clock);
+    this.pause.end();
     this.stopListening();
     for (const client of [...this.peers.values()]) client.close();
     this.sender.close();

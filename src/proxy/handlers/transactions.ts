@@ -48,7 +48,11 @@ export function queueCommand(call: Call): void {
   const refusal = whyNotQueued(call, transaction);
   if (refusal !== null) {
     transaction.isSpoilt = true;
-    return call.error(refusal);
+    if (call.command.policy.kind === 'route' || !refusal.startsWith("ERR '")) return call.error(refusal);
+    // The engine would take it: the transaction ends with EXEC, as clients expect.
+    transaction.impossible ??= refusal.slice('ERR '.length);
+    call.client.reply('+QUEUED\r\n');
+    return;
   }
   transaction.frames.push(call.frame());
   transaction.bytes += call.to - call.from;
@@ -104,7 +108,8 @@ const exec: Handler = (call) => {
   endTransaction(client);
   if (transaction.isSpoilt) {
     endWatch(client);
-    return call.error(ABORTED);
+    const { impossible } = transaction;
+    return call.error(impossible ? `EXECABORT Transaction discarded because of: ${impossible}` : ABORTED);
   }
   if (watch && (watch.isLost || watch.upstream.isClosed)) {
     session.watch = null;
