@@ -25,8 +25,8 @@ export function postponed(call: Call, carryOut: CarryOut): boolean {
     if (!home.pause.isOn) return goOn();
     client.blockedOn = { engineClientId: 0, node: -1, abandon: home.pause.wait(goOn) };
   };
-  // What a function may do is known where it is loaded.
-  if (command.name !== 'fcall' || home.pause.mode === 'all') wait();
+  // What a function or a script may do is known where it is loaded.
+  if ((command.name !== 'fcall' && command.name !== 'evalsha') || home.pause.mode === 'all') wait();
   else
     void onlyReads(call).then((does) => {
       if (does) goOn();
@@ -46,6 +46,10 @@ function concerns(call: Call): boolean {
 
 async function onlyReads(call: Call): Promise<boolean> {
   const name = call.text(1);
+  if (call.command.name === 'evalsha') {
+    const script = await ask(call.client, -1, ['SCRIPT', 'SHOW', name], call.home.adminLane);
+    return Buffer.isBuffer(script) && !mayWrite(call.command, script);
+  }
   const libraries = await ask(call.client, -1, ['FUNCTION', 'LIST'], call.home.adminLane);
   if (!Array.isArray(libraries)) return false;
   return libraries.some((library) =>
