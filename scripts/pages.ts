@@ -1,6 +1,7 @@
 /** The generated pages. */
 import { renderCommands } from './render-commands.ts';
 import { renderConditions } from './render-conditions.ts';
+import { renderConformance } from './render-conformance.ts';
 import { renderErrors } from './render-errors.ts';
 import { renderOpenApi } from './render-openapi.ts';
 
@@ -10,5 +11,6 @@ export const PAGES = [
   page('docs/errors.md', renderErrors),
   page('docs/commands.md', renderCommands),
   page('docs/conditions.md', renderConditions),
+  page('docs/conformance.md', renderConformance),
   page('docs/openapi.json', renderOpenApi),
 ];

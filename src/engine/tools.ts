@@ -1,4 +1,4 @@
-/** What compiling the engine needs from the machine, and getting it where that is ours to do. */
+/** What the machine must bring to compile the engine or to run its tests, and getting it where that is ours to do. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
@@ -18,7 +18,7 @@ const PROGRAMS: readonly (readonly [program: string, debianPackage: string])[] =
 ];
 
 /** One thing missing, and the Debian package that has it. */
-interface Missing {
+export interface Missing {
   what: string;
   debianPackage: string;
 }
@@ -29,17 +29,30 @@ interface Missing {
  */
 export async function ensureTools(workDir: string, env: Env, onProgress: OnProgress): Promise<void> {
   onProgress({ phase: 'tools', detail: 'looking for compiler, make and libraries' });
-  let missing = await findMissing(workDir, env);
-  let installProblem = '';
-  if (missing.length > 0 && process.getuid?.() === 0 && findOnPath('apt-get', env).length > 0) {
-    installProblem = await installPackages(packagesOf(missing), env, onProgress);
-    missing = await findMissing(workDir, env);
-  }
-  if (missing.length === 0) return;
+  const { left, installProblem } = await install(() => findMissing(workDir, env), env, onProgress);
+  if (left.length === 0) return;
   throw new ValkeeperError('engine_tools_missing', {
-    what: missing.map((one) => one.what).join(', ') + installProblem,
-    packages: packagesOf(missing).join(' '),
+    what: left.map((one) => one.what).join(', ') + installProblem,
+    packages: packagesOf(left).join(' '),
   });
+}
+
+/**
+ * Looks for what is missing; as root on a Debian-like system installs it and looks again.
+ * Returns what is missing still, and what went wrong as the tail of a sentence, or ''.
+ */
+export async function install(
+  findMissing: () => Promise<readonly Missing[]>,
+  env: Env,
+  onProgress: OnProgress,
+): Promise<{ left: readonly Missing[]; installProblem: string }> {
+  let left = await findMissing();
+  let installProblem = '';
+  if (left.length > 0 && process.getuid?.() === 0 && findOnPath('apt-get', env).length > 0) {
+    installProblem = await installPackages(packagesOf(left), env, onProgress);
+    left = await findMissing();
+  }
+  return { left, installProblem };
 }
 
 async function findMissing(workDir: string, env: Env): Promise<Missing[]> {

@@ -52,6 +52,7 @@ export class Client implements ReplyTaker, Holder, Peer {
   #parsing = false;
   #paused = false;
   #closing = false;
+  #hasEnded = false;
   /** Bytes that were read and not yet used. */
   #carry = EMPTY;
   #carryFrom = 0;
@@ -258,6 +259,19 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.takeReply(entry, bytes, 0, bytes.length, true);
   }
 
+  /** The whole reply, in pieces of one buffer; the entry is over. */
+  completeInPieces(entry: Entry, head: Buffer, bytes: Buffer, pieces: Int32Array, count: number): void {
+    if (entry === this.#head && (entry.flags & MUTED) === 0) {
+      this.write(head, 0, head.length);
+      for (let index = 0; index < count; index += 1) this.write(bytes, pieces[2 * index]!, pieces[2 * index + 1]!);
+      this.#pop();
+      return;
+    }
+    const parts = [head];
+    for (let index = 0; index < count; index += 1) parts.push(bytes.subarray(pieces[2 * index], pieces[2 * index + 1]));
+    this.complete(entry, Buffer.concat(parts));
+  }
+
   takesParts(entry: Entry): boolean {
     return entry === this.#head && !this.isClosed && (entry.flags & MUTED) === 0;
   }
@@ -317,6 +331,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     }
     if (this.#waitsForMap) this.#resume();
     if (this.#closing && this.#head === null) this.#closeNow();
+    this.#endIfDone();
   }
 
   /** Out of band data: behind the replies that came before it, and never within one. */
@@ -425,6 +440,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     }
     if (this.#parsing || this.isClosed || this.isHeld) return;
     this.#parseCarry();
+    this.#endIfDone();
     if (!this.#paused || this.isHeld || this.isClosed) return;
     this.#paused = false;
     this.#socket.resume();
@@ -451,10 +467,15 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.#forget();
   }
 
-  /** The peer has sent its last byte: what it asked for is still answered, unless it would have to wait for it. */
+  /** The peer has sent its last byte: what it asked for is still answered, unless it blocks. */
   #ended(): void {
-    if (this.#head === null || this.#holds > 0) this.close();
-    else this.closeAfterReplies();
+    this.#hasEnded = true;
+    this.#endIfDone();
+  }
+
+  #endIfDone(): void {
+    if (!this.#hasEnded || this.#parsing) return;
+    if (this.blockedOn !== null || (this.#head === null && !this.isHeld)) this.#closeNow();
   }
 
   close(): void {

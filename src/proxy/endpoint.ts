@@ -3,10 +3,10 @@ import type { Server } from 'node:net';
 import type { EndpointConfig, EndpointDatabase, EndpointStatus } from '../protocol/endpoint-messages.ts';
 import type { AskOthers, WorkerQuestion } from './home.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import type { ListeningHandle } from './read-socket.ts';
 import { Service } from './service.ts';
 
 export interface EndpointOptions {
-  engineVersion: string;
   limits?: Partial<Limits>;
   nextClientId: () => number;
   askOthers: AskOthers;
@@ -33,7 +33,7 @@ export class Endpoint {
    * Serves what the configuration says, and nothing else. Listening sockets that another process holds are given by
    * their port; the others are opened. Resolves when each listens or is known not to.
    */
-  async serve(config: EndpointConfig, given: ReadonlyMap<number, Server> = new Map()): Promise<void> {
+  async serve(config: EndpointConfig, given: ReadonlyMap<number, ListeningHandle> = new Map()): Promise<void> {
     this.#zone = config.zone;
     const wanted = new Map(config.databases.map((database) => [database.uid, database]));
     for (const [uid, { service }] of this.#served) {
@@ -44,13 +44,17 @@ export class Endpoint {
     await Promise.all(config.databases.map((database) => this.#serveOne(database, config.address, given)));
   }
 
-  async #serveOne(database: EndpointDatabase, address: string, given: ReadonlyMap<number, Server>): Promise<void> {
-    const { engineVersion, limits, nextClientId, askOthers } = this.#options;
+  async #serveOne(
+    database: EndpointDatabase,
+    address: string,
+    given: ReadonlyMap<number, ListeningHandle>,
+  ): Promise<void> {
+    const { limits, nextClientId, askOthers } = this.#options;
     let served = this.#served.get(database.uid);
     if (served) served.service.update(database);
     else {
       const all = { ...DEFAULT_LIMITS, ...limits };
-      const service = new Service({ database, limits: all, zone: this.#zone, engineVersion, nextClientId, askOthers });
+      const service = new Service({ database, limits: all, zone: this.#zone, nextClientId, askOthers });
       served = { service, port: 0, problem: null };
       this.#served.set(database.uid, served);
     }
@@ -118,7 +122,12 @@ export class Endpoint {
 const DRAIN_STEP_MS = 20;
 
 /** Listens, or says why not. */
-function listening(service: Service, host: string, port: number, given: Server | undefined): Promise<string | null> {
+function listening(
+  service: Service,
+  host: string,
+  port: number,
+  given: ListeningHandle | undefined,
+): Promise<string | null> {
   return new Promise((resolve) => {
     const server = service.listen((one) => {
       one.once('listening', () => resolve(null));

@@ -35,6 +35,7 @@ async function allAnswered(client: Client): Promise<void> {
   await new Promise<void>((resolve) => {
     const entry = client.enqueue();
     session.replies = replies; // it is no command that CLIENT REPLY SKIP means
+    client.updatePlain();
     entry.flags |= MUTED;
     entry.isRepeated = true; // its holder is told when it is over
     entry.holder = { hold: () => {}, release: resolve };

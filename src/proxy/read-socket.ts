@@ -14,8 +14,11 @@ const shared = Buffer.allocUnsafeSlow(READ_BYTES);
 /** Takes the first `length` bytes of `bytes`, which change afterwards. False: read no more until `resume()`. */
 export type OnBytes = (length: number, bytes: Buffer) => boolean;
 
+/** A listening socket as it is handed from process to process. */
+export type ListeningHandle = object & { readonly __listening?: never };
+
 interface WithHandle {
-  _handle: { fd?: number } | null;
+  _handle: object | null;
 }
 
 const onread = (onBytes: OnBytes) => ({
@@ -53,3 +56,6 @@ export function openAccepted(accepted: Socket, onBytes: OnBytes): Socket {
   socket.read(0); // begins to read
   return socket;
 }
+
+/** The listening socket of a server, to be sent over a channel between processes: both may accept from it. */
+export const handleOf = (server: Server): ListeningHandle => (server as unknown as WithHandle)._handle!;

@@ -17,6 +17,7 @@ import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
 import { SlotMap } from './slot-map.ts';
 import { MAX_LAG_SECONDS, Topology } from './topology.ts';
+import type { Upstream } from './upstream.ts';
 
 /** A lane that nobody uses any more is kept so long, in case somebody comes. */
 const LANE_KEPT_MS = 30_000;
@@ -28,7 +29,6 @@ export interface ServiceOptions {
   database: EndpointDatabase;
   limits: Limits;
   zone: string;
-  engineVersion: string;
   /** The next id of a client, unique in the endpoint. */
   nextClientId: () => number;
   askOthers: AskOthers;
@@ -51,7 +51,6 @@ export class Service implements Home {
   });
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
-  readonly engineVersion: string;
   readonly askOthers: AskOthers;
   readonly strangersLane: Lane;
   readonly adminLane: Lane;
@@ -71,7 +70,6 @@ export class Service implements Home {
     this.#options = options;
     this.database = options.database;
     this.limits = options.limits;
-    this.engineVersion = options.engineVersion;
     this.askOthers = options.askOthers;
     this.scripts = new ScriptCache(options.limits.scriptBytes);
     this.sender = new Sender(
@@ -90,6 +88,11 @@ export class Service implements Home {
     });
     this.#clock = setInterval(() => this.#tick(), CLOCK_MS);
     this.#clock.unref();
+  }
+
+  /** As the nodes told; before that, the oldest it can be. */
+  get engineVersion(): string {
+    return this.topology.engineVersion ?? '9.1.0';
   }
 
   get entersFreely(): boolean {
@@ -212,18 +215,27 @@ export class Service implements Home {
 
   #mapChanged(): void {
     this.sender.wake();
-    this.#tellLanes();
-    // Commands on their way to a node that was replaced and does not answer would wait for ever.
+    const suspects = this.#silentUpstreams(() => true);
+    if (suspects.size > 0) setTimeout(() => this.#closeSilent(suspects), DEMOTED_GRACE_MS).unref();
+  }
+
+  /** Connections with commands under way to nodes that own nothing and copy nothing, with the bytes they have sent. */
+  #silentUpstreams(isOne: (upstream: Upstream) => boolean): Map<Upstream, number> {
     const owners = new Set(this.map.primaries());
-    setTimeout(() => {
-      const present = new Set(this.map.primaries());
-      for (const lane of this.lanes()) {
-        for (const [index, upstream] of [...lane.open()]) {
-          const isDemoted = !present.has(index) && !owners.has(index) && upstream.inFlight > 0;
-          if (isDemoted && this.map.nodes[index]!.primary < 0) upstream.close();
-        }
+    const found = new Map<Upstream, number>();
+    for (const lane of this.lanes()) {
+      for (const [index, upstream] of lane.open()) {
+        const isOut = !owners.has(index) && this.map.nodes[index]!.primary < 0;
+        if (isOut && upstream.inFlight > 0 && isOne(upstream)) found.set(upstream, upstream.bytesIn);
       }
-    }, DEMOTED_GRACE_MS).unref();
+    }
+    return found;
+  }
+
+  /** Commands on their way to a node that was replaced and says nothing would wait for ever. */
+  #closeSilent(suspects: ReadonlyMap<Upstream, number>): void {
+    const silent = this.#silentUpstreams((upstream) => suspects.get(upstream) === upstream.bytesIn);
+    for (const upstream of silent.keys()) upstream.close();
   }
 
   /** A replica that is near and not behind; null: the primary answers. */

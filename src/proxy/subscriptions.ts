@@ -86,11 +86,11 @@ export class Subscriptions implements SubscriptionCount {
   // --- What the client asks for ----------------------------------------------------------------------------------
 
   /**
-   * Subscribes to more; messages of these are kept until `joined`.
+   * Subscribes to names that it does not have; messages of these are kept until `joined`.
    * @returns the error, when nothing was added
    */
-  async add(kind: Kind, names: readonly string[]): Promise<string | null> {
-    const fresh = names.filter((name) => !this.#wanted[kind].has(name));
+  async add(kind: Kind, fresh: readonly string[]): Promise<string | null> {
+    if (fresh.length === 0) return null;
     if (fresh.length === 0) return null;
     this.#useIdentity();
     this.#refusal = null;
@@ -119,15 +119,8 @@ export class Subscriptions implements SubscriptionCount {
 
   /** Ends subscriptions; nothing of them reaches the client any more. */
   async remove(kind: Kind, names: readonly string[]): Promise<void> {
-    const known = names.filter((name) => this.#wanted[kind].delete(name));
-    if (known.length === 0) return;
-    for (const link of this.#links.values())
-      this.#step(
-        link,
-        kind,
-        known.filter((name) => link.have[kind].has(name)),
-        false,
-      );
+    for (const name of names) this.#wanted[kind].delete(name);
+    for (const link of this.#links.values()) this.#step(link, kind, names, false);
     await this.#settle(END_MS);
   }
 
@@ -187,12 +180,14 @@ export class Subscriptions implements SubscriptionCount {
       if (list) list.push(name);
       else places.set(node, [name]);
     };
-    const primaries = kind === 'shards' ? [] : map.primaries();
+    let primaries: number[] | null = null;
     for (const name of names) {
       if (kind === 'shards') put(map.owners[slotOfName(name)]!, name);
       else {
         put(sender.home, name);
-        if (mayBeEvent(name, kind)) for (const node of primaries) if (node !== sender.home) put(node, name);
+        if (!mayBeEvent(name, kind)) continue;
+        primaries ??= map.primaries();
+        for (const node of primaries) if (node !== sender.home) put(node, name);
       }
     }
     return places;
@@ -230,23 +225,17 @@ export class Subscriptions implements SubscriptionCount {
 
   #tellDifference(link: SubscriptionLink, names: Names): void {
     for (const kind of ['channels', 'patterns', 'shards'] as const) {
-      const has = link.have[kind];
-      const wanted = names[kind];
+      const has = [...link.have[kind]];
       // The old home is heard until the new one is ready.
       const mayGo = link.node !== this.#home || this.#home === this.#client.home.sender.home || kind === 'shards';
       if (mayGo)
         this.#step(
           link,
           kind,
-          [...has].filter((name) => !wanted.has(name)),
+          has.filter((name) => !names[kind].has(name)),
           false,
         );
-      this.#step(
-        link,
-        kind,
-        [...wanted].filter((name) => !has.has(name)),
-        true,
-      );
+      this.#step(link, kind, names[kind], true);
     }
   }
 
@@ -291,12 +280,12 @@ export class Subscriptions implements SubscriptionCount {
     return link;
   }
 
-  /** One command a slot: sharded channels of different slots cannot be in one. */
-  #step(link: SubscriptionLink, kind: Kind, names: readonly string[], isAdding: boolean): void {
+  /** Tells the node of those names that it does not have yet, or has still: sharded ones in a command a slot. */
+  #step(link: SubscriptionLink, kind: Kind, all: Iterable<string>, isAdding: boolean): void {
+    const names = [...all].filter((name) => link.have[kind].has(name) !== isAdding);
     if (names.length === 0) return;
     if (kind !== 'shards') return this.#send(link, kind, names, isAdding);
-    const bySlot = Map.groupBy(names, slotOfName);
-    for (const some of bySlot.values()) this.#send(link, kind, some, isAdding);
+    for (const some of Map.groupBy(names, slotOfName).values()) this.#send(link, kind, some, isAdding);
   }
 
   #send(link: SubscriptionLink, kind: Kind, names: readonly string[], isAdding: boolean): void {
@@ -343,7 +332,7 @@ export class Subscriptions implements SubscriptionCount {
   #failed(link: SubscriptionLink, kind: Kind, names: readonly string[], error: string): void {
     for (const name of names) link.have[kind].delete(name);
     const [code, slot, address] = error.split(' ');
-    if (code === 'NOPERM' || code === 'ERR') return this.#refused(error);
+    if (code === 'NOPERM' || code === 'ERR') this.#refused(error);
     const { map } = this.#client.home;
     const colon = address?.lastIndexOf(':') ?? -1;
     const owner = code === 'MOVED' ? map.at(address!.slice(0, colon), Number(address!.slice(colon + 1))) : undefined;
@@ -352,10 +341,10 @@ export class Subscriptions implements SubscriptionCount {
     this.#syncLater();
   }
 
-  /** What the client asks for now is refused; without that, it may no longer hear what it did: as the engine, close it. */
+  /** What the client asks for now is refused; or else what it had: the engine would close it, too. */
   #refused(error: string): void {
     if (this.#joining) this.#refusal ??= error;
-    else this.#client.close();
+    else if (/^(NOPERM|NOAUTH|WRONGPASS) /.test(error)) this.#client.close();
   }
 
   // --- Waiting ---------------------------------------------------------------------------------------------------

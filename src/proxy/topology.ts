@@ -37,6 +37,8 @@ export class Topology {
   #turn = 0;
   #closed = false;
   refreshes = 0;
+  /** Of the first node that told. */
+  engineVersion: string | null = null;
 
   constructor(database: EndpointDatabase, map: SlotMap, events: TopologyEvents) {
     this.#database = database;
@@ -104,6 +106,10 @@ export class Topology {
   async #ask(host: string, port: number): Promise<void> {
     const connection = this.#connection(host, port);
     try {
+      if (this.engineVersion === null) {
+        const info = await connection.command('INFO', 'server');
+        this.engineVersion = /^valkey_version:(\S+)/m.exec(String(info))?.[1] ?? null;
+      }
       const text = await connection.command('CLUSTER', 'NODES');
       this.refreshes += 1;
       if (this.#closed || !this.#map.learn(parseClusterNodes(String(text)), { host, port })) return;

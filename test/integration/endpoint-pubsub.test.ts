@@ -160,6 +160,41 @@ describe('subscriptions at the endpoint', () => {
     await speak('after');
   });
 
+  it('comes back in silence when its connection to a node is lost', async (t) => {
+    const raw = await open(t);
+    await raw.says('SUBSCRIBE lost', '*3', ...bulks('subscribe', 'lost'), ':1');
+    await raw.says('SSUBSCRIBE s5', '*3', ...bulks('ssubscribe', 's5'), ':1');
+    for (const { admin } of scene.primaries) await admin.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until('subscribed again', async () => (await client.publish('lost', 'again')) === 1);
+    await raw.hears('*3', ...bulks('message', 'lost', 'again'));
+    await until('subscribed again', async () => (await client.spublish('s5', 'again')) === 1);
+    await raw.hears('*3', ...bulks('smessage', 's5', 'again'));
+    await raw.says('UNSUBSCRIBE', '*3', ...bulks('unsubscribe', 'lost'), ':0');
+  });
+
+  it('loses no message when the slot of the home moves', async (t) => {
+    const raw = await open(t);
+    await raw.says('PSUBSCRIBE h*', '*3', ...bulks('psubscribe', 'h*'), ':1');
+    const { map } = scene.service;
+    const nodeOf = (slot: number) => scene.primaries.find(({ port }) => port === map.nodes[map.owners[slot]!]!.port)!;
+    const [from, to] = [nodeOf(0), nodeOf(16_383)];
+    await from.admin.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', 0, 0, 'NODE', to.id);
+    let sent = 0;
+    await until('the slot has moved', async () => {
+      await client.publish('home', String(10_000 + sent++));
+      return nodeOf(0) === to;
+    });
+    await until('counted at the new home', async () => (await client.publish('home', String(10_000 + sent++))) === 1);
+    await until('all are there', async () => raw.received.includes(String(10_000 + sent - 1)));
+    const numbers = [...raw.received.matchAll(/\r\n(1\d{4})\r\n/g)].map(([, number]) => Number(number) - 10_000);
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: sent }, (_, index) => index),
+    );
+    await to.admin.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', 0, 0, 'NODE', from.id);
+    await until('the slot is back', async () => (await client.publish('home', 'x')) === 1 && nodeOf(0) === from);
+  });
+
   it('hears keyspace events of all shards on one connection, and goes on after a failover', async (t) => {
     const node = createClient({ RESP: 3, socket: { host: scene.host, port: scene.port, reconnectStrategy: false } });
     node.on('error', () => {});

@@ -67,7 +67,7 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
   };
   let lastId = 0;
   const endpoint = new Endpoint({
-    ...{ engineVersion: '9.1.2', limits, nextClientId: () => ++lastId, askOthers: async () => [] },
+    ...{ limits, nextClientId: () => ++lastId, askOthers: async () => [] },
   });
   t.after(() => endpoint.close());
   await endpoint.serve(config);

@@ -51,7 +51,7 @@ const USERS = refuse(
 const NODES = refuse(ADMIN, 'Use the valkeeper command for it: valkeeper db --help.');
 const DEBUG = refuse('It works inside of one node.', 'Connect to the node itself: valkeeper db show NAME lists them.');
 const MODULES = refuse('Modules are not managed.', 'Ask for what the engine has built in.');
-const SUBSCRIBES = own('On a connection of the client to one primary, where all publish; renewed when that is lost.');
+const SUBSCRIBES = own('On a connection of the client to one primary, where all publish; renewed when it is lost.');
 const EVENTS_TOO = own(
   'As SUBSCRIBE; channels of keyspace events are heard from every primary. Renewed when a node is lost.',
 );
@@ -141,7 +141,9 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'command|getkeysandflags': ANY,
   'command|info': ANY,
   'command|list': ANY,
-  publish: own('To the primary where all subscribe: the number is that of all subscribers through endpoints.'),
+  publish: own(
+    'To the primary where all subscribe: the number is that of all subscribers through endpoints. In a transaction or a script its node tells the number, and knows few; the message reaches all.',
+  ),
   'pubsub|channels': ANY,
   'pubsub|numsub': ANY,
   'pubsub|numpat': ANY,
@@ -173,7 +175,10 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'client|reply': CONNECTION,
   'client|setinfo': CONNECTION,
   'client|setname': CONNECTION,
-  'client|tracking': dedicated('From now on on connections that the client has for itself; in RESP3.', NONE),
+  'client|tracking': dedicated(
+    'From now on on connections that the client has for itself; in RESP3, without REDIRECT.',
+    NONE,
+  ),
   'client|trackinginfo': CONNECTION,
   'client|unblock': own('A client of this endpoint that blocks.'),
   'client|import-source': refuse(ADMIN, 'Import with a tool that speaks plain commands.'),
@@ -203,6 +208,18 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   ),
   eval: own('To the owner of the slot of its keys, and kept by the endpoint for EVALSHA.', ONE_SLOT),
   eval_ro: own('To the owner of the slot of its keys, and kept by the endpoint for EVALSHA.', ONE_SLOT),
+  fcall: own(
+    'To the owner of the slot of its keys; a library that is missing there is brought from another primary.',
+    ONE_SLOT,
+  ),
+  fcall_ro: own(
+    'To the owner of the slot of its keys; a library that is missing there is brought from another primary.',
+    ONE_SLOT,
+  ),
+  msetex: own(
+    'To the owner of the slot of its keys, in a transaction: by itself the engine does not see that a slot has moved.',
+    ONE_SLOT,
+  ),
   'script|debug': refuse('The debugger holds a node.', 'Debug scripts against a server of your own.'),
   // Subscriptions.
   subscribe: EVENTS_TOO,

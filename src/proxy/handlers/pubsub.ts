@@ -39,14 +39,16 @@ const subscribe =
       client,
       async () => {
         const all = subscriptionsOf(client);
-        const known = new Set(all.namesOf(kind));
-        const others = countOf(all, kind) - known.size;
-        const error = await all.add(kind, names);
+        const fresh = new Set(names.filter((name) => !all.namesOf(kind).has(name)));
+        let count = countOf(all, kind);
+        const error = await all.add(kind, [...fresh]);
         client.updatePlain();
         if (error !== null) return encodeReply(new ReplyError(error), client.session.resp);
-        return Buffer.concat(
-          names.map((name) => confirmation(client, command.name, name, others + known.add(name).size)),
-        );
+        const confirmations = names.map((name) => {
+          if (fresh.delete(name)) count += 1;
+          return confirmation(client, command.name, name, count);
+        });
+        return Buffer.concat(confirmations);
       },
       { isPush: true, written: () => subscriptionsOf(client).joined() },
     );
@@ -60,15 +62,15 @@ const unsubscribe =
     const named = namesIn(call);
     const task = async (): Promise<Buffer> => {
       const all = subscriptionsOf(client);
-      const left = new Set(all.namesOf(kind));
-      const others = countOf(all, kind) - left.size;
-      const names = named.length > 0 ? named : [...left];
-      await all.remove(kind, names);
+      const names = named.length > 0 ? named : [...all.namesOf(kind)];
+      const gone = new Set(names.filter((name) => all.namesOf(kind).has(name)));
+      let count = countOf(all, kind);
+      await all.remove(kind, [...gone]);
       client.updatePlain();
-      if (names.length === 0) return confirmation(client, command.name, null, others);
+      if (names.length === 0) return confirmation(client, command.name, null, count);
       const confirmations = names.map((name) => {
-        left.delete(name);
-        return confirmation(client, command.name, name, others + left.size);
+        if (gone.delete(name)) count -= 1;
+        return confirmation(client, command.name, name, count);
       });
       return Buffer.concat(confirmations);
     };
