@@ -44,12 +44,14 @@ const given =
 const atLeast =
   (read: Test | ((peer: Peer, home: Home) => number)): Maker =>
   (value, name) => {
-    if (!isInteger(value)) return new Wrong(`ERR ${name} is not an integer or out of range`);
+    if (!isLong(value)) return new Wrong(`ERR ${name} is not an integer or out of range`);
     if (BigInt(value) <= 0n) return new Wrong(`ERR ${name} should be greater than 0`);
     return (peer, home) => Number(read(peer, home)) >= Number(value);
   };
 
-const isInteger = (text: string): boolean => /^(0|-?[1-9]\d{0,18})$/.test(text);
+/** Whether the engine reads it as an integer of 64 bits. */
+export const isLong = (text: string): boolean =>
+  /^(0|-?[1-9]\d{0,18})$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 
 const unknownLetters = (what: string, name: string, value: string): Wrong =>
   new Wrong(
@@ -77,7 +79,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     /^r*$/.test(value) ? (peer) => hasAll(capabilitiesOf(peer), value) : unknownLetters('capa', name, value),
   db: (value, name, { databases }) => {
     const shown = name.toUpperCase();
-    if (!isInteger(value)) return new Wrong(`ERR ${shown} is not an integer or out of range`);
+    if (!isLong(value)) return new Wrong(`ERR ${shown} is not an integer or out of range`);
     if (Number(value) < 0 || Number(value) >= databases) {
       return new Wrong(`ERR ${shown} number should be between 0 and ${databases - 1}`);
     }
@@ -102,7 +104,7 @@ export function parseClientFilter(
     const name = args[at]!.toLowerCase();
     if (name === 'id' || name === 'not-id') {
       ids[name] ??= new Set();
-      for (at += 1; at < args.length && isInteger(args[at]!); at += 1) {
+      for (at += 1; at < args.length && isLong(args[at]!); at += 1) {
         if (BigInt(args[at]!) < 1n) return 'ERR client-id should be greater than 0';
         ids[name].add(args[at]!);
       }

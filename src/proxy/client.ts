@@ -453,6 +453,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     const { session } = this;
     this.isPlain =
       session.isAuthenticated &&
+      !this.home.pause.isOn &&
       session.transaction === null &&
       session.caching === null &&
       session.replies === 'on' &&

@@ -8,6 +8,7 @@ import type { Command } from './commands/command-index.ts';
 import { FLAGS } from './commands/facts.ts';
 import { HANDLERS } from './handlers/handlers.ts';
 import { queueCommand } from './handlers/transactions.ts';
+import { postponed } from './postpone.ts';
 import { routeByKeys } from './routing.ts';
 
 /** Commands that are carried out at once, though a transaction has begun. */
@@ -16,10 +17,12 @@ const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'
 const FOR_SUBSCRIBERS = new Set([
   ...['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe', 'ping', 'quit', 'reset'],
 ]);
+/** What ends a pause, and what says who a client is. */
+const PAUSE_PASSES = new Set(['client|unpause', 'auth', 'hello', 'quit']);
 /** Without a user: AUTH, HELLO, QUIT, RESET. */
 const needsUser = (command: Command): boolean => (command.facts.flags & FLAGS.no_auth) === 0 && command.name !== 'quit';
 
-/** Takes a command that is not plain. */
+/** Takes a command that is not plain; one that `hasWaited` for a pause does not wait again. */
 export function dispatch(
   client: Client,
   parent: Command,
@@ -27,6 +30,7 @@ export function dispatch(
   bytes: Buffer,
   from: number,
   to: number,
+  hasWaited = false,
 ): void {
   const call = new Call(client, parent, scanner, bytes, from, to);
   const command = subcommandOf(call, parent);
@@ -45,6 +49,9 @@ export function dispatch(
       `ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
     );
   }
+  const again = (own: CommandScanner, frame: Buffer): void =>
+    dispatch(client, parent, own, frame, 0, frame.length, true);
+  if (client.home.pause.isOn && !hasWaited && !PAUSE_PASSES.has(command.name) && postponed(found, again)) return;
   if (session.transaction !== null && !NOT_QUEUED.has(command.name)) return queueCommand(found);
   carryOut(found);
 }

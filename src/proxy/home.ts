@@ -7,6 +7,7 @@ import type { Command } from './commands/command-index.ts';
 import type { Histogram } from './histogram.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
+import type { Pause } from './pause.ts';
 import type { ScriptCache } from './script-cache.ts';
 import type { Sender } from './sender.ts';
 import type { Session } from './session.ts';
@@ -84,6 +85,7 @@ export type WorkerQuestion =
   | { ask: 'list'; database: string; args: string[] }
   | { ask: 'kill'; database: string; args: string[] }
   | { ask: 'unblock'; database: string; args: string[] }
+  | { ask: 'pause'; database: string; args: string[] }
   | { ask: 'counts'; database: string };
 
 export interface Home {
@@ -110,6 +112,7 @@ export interface Home {
   readonly operations: Float64Array;
   readonly latency: { endpoint: Histogram; engine: Histogram };
   readonly scripts: ScriptCache;
+  readonly pause: Pause;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other
   readonly dispatcher: Dispatcher<any>;
   readonly peers: ReadonlyMap<number, Peer>;

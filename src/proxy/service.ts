@@ -11,6 +11,7 @@ import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity } from './lane.ts';
 import type { Limits } from './limits.ts';
+import { Pause } from './pause.ts';
 import { acceptingServer, turnAway } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
@@ -52,6 +53,9 @@ export class Service implements Home {
   };
   readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
+  readonly pause = new Pause(() => {
+    for (const client of this.peers.values()) client.updatePlain();
+  });
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
   readonly askOthers: AskOthers;
@@ -307,6 +311,7 @@ export class Service implements Home {
 
   close(): void {
     clearInterval(this.#clock);
+    this.pause.end();
     this.stopListening();
     for (const client of [...this.peers.values()]) client.close();
     this.sender.close();

@@ -12,6 +12,8 @@ export interface Transaction {
   key: Buffer | null;
   /** A command was refused: EXEC will be, too. */
   isSpoilt: boolean;
+  /** What the endpoint cannot do within a transaction, though the engine could: EXEC says it. */
+  impossible?: string;
   /** The database after its SELECTs; null without one. */
   db: number | null;
   /** Sent before the others where none of them makes the node look at the slot (MSETEX does not); its reply is dropped. */

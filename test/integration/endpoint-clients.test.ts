@@ -164,6 +164,28 @@ describe('clients of an endpoint', () => {
     await refused('ERR value is not an integer or out of range', 'CLIENT', 'UNBLOCK', 'x');
   });
 
+  it('lets commands wait during a pause, and those that only read go on', async () => {
+    const writer = open();
+    await writer.set('paused', 1);
+    await refused('ERR timeout is negative', 'CLIENT', 'PAUSE', -1);
+    await refused('ERR CLIENT PAUSE mode must be WRITE or ALL', 'CLIENT', 'PAUSE', 1, 'x');
+    assert.equal(await call('CLIENT', 'PAUSE', 60_000, 'WRITE'), 'OK');
+    const written = writer.set('paused', 2);
+    const exec = client.multi().get('paused').set('paused', 3).exec();
+    assert.equal(await open().get('paused'), '1');
+    const watcher = open();
+    await until('two wait', async () => /blocked_clients:2\r/.test(await watcher.info('clients')));
+    assert.match(await watcher.info('clients'), /paused_reason:client_pause\r\npaused_actions:write\r\n/);
+    assert.equal(await watcher.eval('#!lua flags=no-writes\nreturn 7', 0), 7);
+    assert.equal(await watcher.call('CLIENT', 'UNPAUSE'), 'OK');
+    assert.equal(await written, 'OK');
+    assert.equal(((await exec) as [null, string][])[1]![1], 'OK');
+    const since = Date.now();
+    await watcher.call('CLIENT', 'PAUSE', 100);
+    await client.ping();
+    assert.ok(Date.now() - since >= 95);
+  });
+
   it('answers nothing, or not the next command, when asked not to', async () => {
     const one = raw();
     const said = await one.say(

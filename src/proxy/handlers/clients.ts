@@ -2,7 +2,7 @@
 import { encodeReply, Status, Verbatim } from '../../resp/encode-reply.ts';
 import { ReplyError } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
-import { type ClientFilter, parseClientFilter } from '../client-filter.ts';
+import { type ClientFilter, isLong, parseClientFilter } from '../client-filter.ts';
 import { clientLine } from '../client-line.ts';
 import { askNode, work } from '../gather.ts';
 import type { Home, Peer, WorkerQuestion } from '../home.ts';
@@ -54,6 +54,9 @@ export function answerQuestion(home: Home, question: WorkerQuestion): string {
       const filter = filterOf(home, question.args, false);
       return typeof filter === 'string' ? '0' : String(kill(home, filter, null));
     }
+    case 'pause':
+      applyPause(home, question.args);
+      return '';
     case 'unblock': {
       const [id, reason] = question.args;
       const isBlocked = blockedClient(home, Number(id)) !== null;
@@ -127,7 +130,7 @@ const unblock: Handler = (call) => {
     return call.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
   }
   const id = call.text(2);
-  if (!/^(0|-?[1-9]\d{0,18})$/.test(id)) return call.error('ERR value is not an integer or out of range');
+  if (!isLong(id)) return call.error('ERR value is not an integer or out of range');
   permitted(call, async () => {
     if (await unblockHere(home, Number(id), reason === 'ERROR')) return 1;
     const others = await home.askOthers({ ask: 'unblock', database: home.database.uid, args: [id, reason] });
@@ -152,6 +155,32 @@ async function unblockHere(home: Home, id: number, withError: boolean): Promise<
   }
   return false;
 }
+
+/** Milliseconds and mode; nothing: it is over. */
+function applyPause(home: Home, [ms, mode]: readonly string[]): void {
+  if (ms === undefined) home.pause.end();
+  else home.pause.begin(Number(ms), mode === 'WRITE' ? 'write' : 'all');
+}
+
+function pauseEverywhere(call: Call, args: string[]): void {
+  const { home } = call;
+  permitted(call, async () => {
+    await home.askOthers({ ask: 'pause', database: home.database.uid, args });
+    applyPause(home, args);
+    return new Status('OK');
+  });
+}
+
+const pause: Handler = (call) => {
+  const mode = call.argc > 3 ? call.upper(3) : 'ALL';
+  if (mode !== 'WRITE' && mode !== 'ALL') return call.error('ERR CLIENT PAUSE mode must be WRITE or ALL');
+  const ms = call.text(2);
+  if (!isLong(ms)) return call.error('ERR timeout is not an integer or out of range');
+  if (ms.startsWith('-')) return call.error('ERR timeout is negative');
+  pauseEverywhere(call, [ms, mode]);
+};
+
+const unpause: Handler = (call) => pauseEverywhere(call, []);
 
 const id: Handler = (call) => call.answer(call.session.id);
 
@@ -225,6 +254,8 @@ export const CLIENT_HANDLERS: Readonly<Record<string, Handler>> = {
   'client|list': list,
   'client|kill': killClients,
   'client|unblock': unblock,
+  'client|pause': pause,
+  'client|unpause': unpause,
   'client|getname': getName,
   'client|setname': setName,
   'client|setinfo': setInfo,

@@ -60,6 +60,11 @@ function overlay(merged: Info, home: Home, counts: ClientCounts, localAddress: s
   put('Clients', {
     ...{ connected_clients: counts.clients, maxclients: home.limits.clients },
     ...{ tracking_clients: counts.tracking, pubsub_clients: counts.pubsub, cluster_connections: 0 },
+    ...{
+      paused_reason: home.pause.isOn ? 'client_pause' : 'none',
+      paused_actions: home.pause.mode,
+      paused_timeout_milliseconds: Math.max(0, home.pause.until - Date.now()),
+    },
     blocked_clients: Number(merged.get('Clients')?.get('blocked_clients') ?? 0) + counts.waiting,
   });
   put('Stats', { total_connections_received: counts.accepted, rejected_connections: counts.rejected });

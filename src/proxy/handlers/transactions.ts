@@ -54,7 +54,11 @@ export function queueCommand(call: Call): void {
   const refusal = whyNotQueued(call, transaction);
   if (refusal !== null) {
     transaction.isSpoilt = true;
-    return call.error(refusal);
+    if (call.command.policy.kind === 'route' || !refusal.startsWith("ERR '")) return call.error(refusal);
+    // The engine would take it: the transaction ends with EXEC, as clients expect.
+    transaction.impossible ??= refusal.slice('ERR '.length);
+    call.client.reply('+QUEUED\r\n');
+    return;
   }
   const { name } = call.command;
   if (name === 'msetex') transaction.guard = guardOf(transaction.key!);
@@ -120,7 +124,8 @@ const exec: Handler = (call) => {
   endTransaction(client);
   if (transaction.isSpoilt) {
     endWatch(client);
-    return call.error(ABORTED);
+    const { impossible } = transaction;
+    return call.error(impossible ? `EXECABORT Transaction discarded because of: ${impossible}` : ABORTED);
   }
   if (watch && (watch.isLost || watch.upstream.isClosed)) {
     session.watch = null;
