@@ -181,6 +181,7 @@ class MachineAgent implements Agent {
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
+      stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
       taken_ports: async ({ ports }) => ({ taken: await takenPorts(this.#options.address, ports) }),

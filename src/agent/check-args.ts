@@ -18,6 +18,7 @@ const PORT: Check = ['a port from 1 to 55535', (value) => isWhole(value, 1, 55_5
 const LONGEST_GRACE_MS = 600_000;
 const GRACE: Check = [`0 to ${LONGEST_GRACE_MS} ms`, (value) => isWhole(value, 0, LONGEST_GRACE_MS)];
 const LONGEST_DRAIN_MS = 3_600_000;
+const PROCESS: Check = ['a process id', (value) => Number.isInteger(value)];
 const MOST_PORTS = 1_000;
 const MOST_LINES = 10_000;
 
@@ -59,9 +60,10 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     adminPassword: TEXT,
     nodesConf: TEXT,
   },
-  configure_node: { id: NODE, pid: ['a process id', (value) => Number.isInteger(value)], directives: DIRECTIVES },
+  configure_node: { id: NODE, pid: PROCESS, directives: DIRECTIVES },
   write_users: { id: NODE, aclFile: TEXT },
   start_node: { id: NODE, as: ['how to start', isStartAs] },
+  stop_node: { id: NODE, pid: PROCESS, graceMs: GRACE },
   remove_node: { id: NODE, databaseUid: TEXT },
   free_ports: {
     count: [`1 to ${MOST_PORTS}`, (value) => isWhole(value, 1, MOST_PORTS)],

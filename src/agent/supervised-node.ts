@@ -149,6 +149,13 @@ export class SupervisedNode {
     return {};
   }
 
+  /** Ends this process and no other. @throws node_not_ended */
+  async stopProcess(pid: number, graceMs: number): Promise<{ stopped: boolean }> {
+    if (this.pid !== pid) return { stopped: false };
+    await this.stop(graceMs);
+    return { stopped: true };
+  }
+
   /** Ends the process: cleanly, and by force after `graceMs`. @throws node_not_ended */
   async stop(graceMs: number): Promise<void> {
     const running = this.#process;

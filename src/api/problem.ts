@@ -1,4 +1,5 @@
 /** Errors as the API sends them: problem documents (RFC 9457) with the catalogue's code, kind, message and hint. */
+import { STATUS_CODES } from 'node:http';
 import { ERROR_KINDS, httpStatusOf, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 
 /** Longest request body the API reads, in bytes. */
@@ -11,7 +12,10 @@ export function toProblem(error: ValkeeperError) {
   const document = toErrorDocument(error);
   const status = httpStatusOf(document);
   const type = `urn:valkeeper:error:${document.code}`;
-  return { type, title: ERROR_KINDS[document.kind].meaning, status, detail: document.message, ...document };
+  const { http, meaning } = ERROR_KINDS[document.kind];
+  // Where HTTP has a more exact status than the kind, its own words are more exact, too.
+  const title = status === http ? meaning : STATUS_CODES[status];
+  return { type, title, status, detail: document.message, ...document };
 }
 
 /** What the HTTP framework refused before any route saw it, in our words; our own errors as they are. */

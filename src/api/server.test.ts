@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { pino } from 'pino';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import { toProblem } from './problem.ts';
 import { createApi } from './server.ts';
 
 const calls: unknown[] = [];
@@ -112,6 +113,18 @@ for (const [what, request, status, code, words] of refusals) {
     assert.deepEqual(calls, [], 'changes nothing');
   });
 }
+
+test('a title says what HTTP says where that is more exact than the kind', async () => {
+  const titles: unknown[] = [];
+  for (const [method, path] of [
+    ['GET', '/v1/none'],
+    ['OPTIONS', '/v1/shutdown'],
+  ] as const) {
+    titles.push(((await (await call(method, path)).json()) as { title: string }).title);
+  }
+  titles.push(toProblem(new ValkeeperError('not_authorized')).title);
+  assert.deepEqual(titles, ['what it names does not exist', 'Method Not Allowed', 'Unauthorized']);
+});
 
 test('passes valid input on, with defaults', async () => {
   calls.length = 0;

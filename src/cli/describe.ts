@@ -4,6 +4,7 @@ import { formatSize } from '../domain/size.ts';
 import { formatSlots } from '../domain/slots.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus, NodeStatus, ReplicaStatus, ShardStatus } from '../domain/status.ts';
+import { counted } from '../domain/template.ts';
 import { table } from './table.ts';
 
 /** State, shards with their nodes, and conditions. */
@@ -18,8 +19,6 @@ export function describeDatabase(database: DatabaseStatus): string {
   ].join('\n\n');
 }
 
-const count = (n: number, thing: string): string => `${n} ${thing}${n === 1 ? '' : 's'}`;
-
 /** What was asked for, in one line. */
 export const describeSpec = ({
   shards,
@@ -32,8 +31,8 @@ export const describeSpec = ({
   users,
 }: DatabaseSpec): string =>
   [
-    count(shards, 'shard'),
-    `${count(replicas, 'replica')} each`,
+    counted(shards, 'shard'),
+    `${counted(replicas, 'replica')} each`,
     formatSize(memoryBytes),
     `persistence ${persistence}`,
     `eviction ${eviction}`,

@@ -4,6 +4,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import { isName, type NodeId } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
 import { type DatabaseSpec, DEFAULT_SPEC, memoryBytesPerNode, SPEC_LIMITS } from '../domain/spec.ts';
+import { counted } from '../domain/template.ts';
 import { usersMistake } from '../domain/user-rules.ts';
 import type { MachineView } from '../domain/view.ts';
 import { maxReplicas, type Place, place } from '../plan/placement.ts';
@@ -17,7 +18,7 @@ export function completeSpec(input: SpecInput): DatabaseSpec {
   if (memoryBytesPerNode(spec) < smallest) {
     throw new ValkeeperError('invalid_value', {
       field: 'memory',
-      problem: `${formatSize(spec.memoryBytes)} over ${spec.shards} shards leaves less than ${formatSize(smallest)} each`,
+      problem: `${formatSize(spec.memoryBytes)} over ${counted(spec.shards, 'shard')} leaves less than ${formatSize(smallest)} each`,
       remedy: `Ask for at least ${formatSize(smallest * spec.shards)}, or for fewer shards.`,
     });
   }
@@ -49,7 +50,7 @@ export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[])
   }
   throw new ValkeeperError('invalid_value', {
     field: 'replicas',
-    problem: `${spec.replicas} replicas and their primary need ${machinesNeeded} machines, ${count} are connected`,
+    problem: `${counted(spec.replicas, 'replica')} and their primary need ${machinesNeeded} machines, connected: ${count}`,
     remedy:
       count === 0 ? 'Wait until agents are connected.' : `Ask for at most ${maxReplicas(count)}, or add machines.`,
   });

@@ -4,6 +4,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
+import { counted } from '../domain/template.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
 import { plan } from '../plan/plan.ts';
 import { statusOf } from '../plan/status.ts';
@@ -33,6 +34,7 @@ import { fleetView, machineEndpoint } from './fleet-view.ts';
 import { Grants } from './grants.ts';
 import { LookTimer } from './look-times.ts';
 import { Observer } from './observer.ts';
+import { PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
@@ -81,6 +83,7 @@ class Plane implements RunningControlPlane {
   readonly #endpoints: Endpoints;
   readonly #grants: Grants;
   readonly #looks = new LookTimer();
+  readonly #plannedIds = new PlannedIds();
   readonly #startedAt: string;
   #stopping = false;
   /** Requests that reserve room or names run one after the other. */
@@ -152,10 +155,11 @@ class Plane implements RunningControlPlane {
   }
 
   async #create(request: CreateDatabase): Promise<DatabaseStatus> {
-    const database = await this.#grants.newDatabase(request);
+    const database = await this.#grants.newDatabase(request, (count) => this.#plannedIds.take(request.name, count));
     await this.#databases.add(database);
     this.#endpoints.changed();
-    const message = `${database.name} was asked for: ${database.spec.shards} shards, ${database.spec.replicas} replicas each.`;
+    const { shards, replicas } = database.spec;
+    const message = `${database.name} was asked for: ${counted(shards, 'shard')}, ${counted(replicas, 'replica')} each.`;
     this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
     this.#lookAfter(database.name);
     return this.#statusOf(database);
@@ -243,7 +247,8 @@ class Plane implements RunningControlPlane {
   async plan({ name, spec, whole = false }: PlanRequest): Promise<PlanDocument> {
     const present = this.#databases.find(name);
     if (!present) {
-      const database = spec ? await this.#grants.newDatabase({ name, spec }) : this.#databases.get(name);
+      if (!spec) throw new ValkeeperError('database_not_found', { name });
+      const database = await this.#grants.newDatabase({ name, spec }, (count) => this.#plannedIds.show(name, count));
       return dryRun(database, undefined, await this.#observer.observe(database));
     }
     const view = await this.#observer.observe(present);

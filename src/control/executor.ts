@@ -6,7 +6,7 @@ import type { Agents } from './agents.ts';
 import type { Databases } from './databases.ts';
 import type { Engines } from './engines.ts';
 import type { Observer } from './observer.ts';
-import { createNode, removeNode, startNode, writeConfig, writeUsers } from './steps/processes.ts';
+import { createNode, removeNode, startNode, stopNode, writeConfig, writeUsers } from './steps/processes.ts';
 import { claimSlots, configure, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
 
 export interface Tools {
@@ -44,6 +44,10 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
       return createNode(agents, database, node, step);
     case 'start_node':
       return startNode(agents, database, node, step);
+    case 'stop_node':
+      return seen.process.state === 'running'
+        ? stopNode(agents, node, seen.process.pid)
+        : { result: 'blocked', reason: `its process is ${seen.process.state}` };
     case 'remove_node':
       return removeNode(agents, database, node);
     case 'claim_slots':

@@ -1,7 +1,8 @@
 /** What a wish is granted: room, ports, names and passwords, found out from the agents and the records before it is stored. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
 import { ANY_PORT, type DatabaseSpec } from '../domain/spec.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CreateDatabase } from '../protocol/api.ts';
@@ -32,13 +33,13 @@ export class Grants {
   }
 
   /** The record of a database to be; nothing is stored. @throws what `ControlPlane.createDatabase` throws */
-  async newDatabase({ name, spec: input }: CreateDatabase): Promise<Database> {
+  async newDatabase({ name, spec: input }: CreateDatabase, idsFor: (count: number) => NodeId[]): Promise<Database> {
     checkName(name);
     if (this.#around.databases.find(name)) throw new ValkeeperError('database_exists', { name });
     const spec = await this.granted(completeSpec(input));
     const machines = fleetView(this.#around.agents.machines(), this.#around.databases.all());
     const places = findPlaces(spec, machines);
-    const ids = places.map(() => randomBytes(20).toString('hex'));
+    const ids = idsFor(places.length);
     const ports = await this.#freePorts(places, spec.port);
     const nodes: NodeAssignment[] = assignNodes(places, machines, ids, ports);
     const password = spec.auth ? newPassword() : null;

@@ -7,7 +7,7 @@ import type { NewEvent } from '../domain/event.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { explainBecause } from '../plan/explain.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
-import { describeProblem, PROBLEMS, type Problem, patienceMsOf } from '../plan/problems.ts';
+import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import type { EndTimer } from '../platform/clock.ts';
@@ -89,7 +89,7 @@ export class Reconciler {
   }
 
   async #look(): Promise<void> {
-    const { clock, databases, isStopping, observer, plan } = this.#around;
+    const { databases, isStopping, observer, plan } = this.#around;
     const database = databases.find(this.#name);
     if (!database) return;
     const view = await observer.observe(database);
@@ -98,9 +98,18 @@ export class Reconciler {
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
     await this.#reached(database);
-    const steps = isStopping() ? [] : next.steps.filter((step) => this.#backoff.allows(step, clock.now()));
+    const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(step, next.problems));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
     if (databases.find(this.#name)) this.#sleep(next, outcomes);
+  }
+
+  /** Not tried too lately, and what it mends has held for as long as it must. */
+  #isDue(step: Step, problems: readonly Problem[]): boolean {
+    const now = this.#around.clock.now();
+    const waitMs = waitMsOf(step.because);
+    const about = problems.find(({ code, node }) => code === step.because && node === step.target);
+    const since = (about && this.#since.get(problemKey(about))) ?? now;
+    return (waitMs === 0 || now - since >= waitMs) && this.#backoff.allows(step, now);
   }
 
   async #execute(database: Database, step: Step, { problems }: Plan): Promise<Outcome> {

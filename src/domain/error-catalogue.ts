@@ -96,6 +96,11 @@ export const ERRORS = {
     message: 'There is no machine named {name} in this data directory.',
     hint: 'List the machines with `valkeeper machine list`.',
   },
+  file_not_found: {
+    kind: 'not_found',
+    message: 'There is no file {path}.',
+    hint: 'Check its name and the folder you are in; - reads from stdin.',
+  },
   route_not_found: { kind: 'not_found', message: 'There is no {method} {path}.', hint: 'All routes begin with /v1.' },
   database_exists: {
     kind: 'conflict',

@@ -3,6 +3,7 @@ import { type Database, type NodeAssignment, shardNames } from '../domain/databa
 import { placeholderOf, shortId } from '../domain/ids.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
+import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { endpointProblem } from './endpoints.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
@@ -90,6 +91,9 @@ function copyProblems(shard: ShardTopology, owner: Member, member: Member): Prob
     return [about('slots_claimed_twice', assignment, { other, slots })];
   }
   if (owner.engine?.role !== 'primary') return [];
+  if (engine.role === 'primary' && engine.keys > 0) {
+    return [about('primary_orphaned', assignment, { other, keys: counted(engine.keys, 'key') })];
+  }
   if (engine.primaryId !== owner.assignment.id) return [about('replica_unattached', assignment, { other })];
   return isInSync(member, owner) ? [] : [about('replica_syncing', assignment)];
 }
@@ -116,7 +120,8 @@ function membershipProblems(database: Database, view: DatabaseView): Problem[] {
       problems.push(about('stranger_known', member.assignment, { others }));
     }
     const unmet = unmetPeers(member, present);
-    if (unmet.length > 0) problems.push(about('nodes_unacquainted', member.assignment, { count: unmet.length }));
+    if (unmet.length > 0)
+      problems.push(about('nodes_unacquainted', member.assignment, { others: counted(unmet.length, 'other node') }));
   }
   const complete = present.length === members.length && problems.length === 0;
   const behind = present.filter((member) => isBehind(member, present)).length;

@@ -22,6 +22,9 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
     case 'start_node':
       nodes.set(node.id, started(database, node, before, step.args.replicaOf));
       break;
+    case 'stop_node':
+      nodes.set(node.id, stopped(before));
+      break;
     case 'remove_node':
       nodes.set(node.id, { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'gone' } });
       break;
@@ -152,6 +155,15 @@ function started(
       keys: hasData ? 1 : 0,
       offset: 1,
     },
+  };
+}
+
+function stopped({ engine, disk }: NodeView): NodeView {
+  const claim = engine.state === 'answering' ? engine : null;
+  return {
+    process: { state: 'exited', how: 'stopped', at: 0, detail: 'stopped by request' },
+    disk: disk && claim ? { ...disk, claim } : disk,
+    engine: { state: 'unknown', reason: 'no process' },
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Database } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
 import { formatSlots } from '../domain/slots.ts';
+import { counted } from '../domain/template.ts';
 import type { Settings } from '../domain/view.ts';
 import { describeProblem, type Problem } from './problems.ts';
 import type { Step } from './step.ts';
@@ -20,10 +21,12 @@ function explainStep(database: Database, step: Step): string {
       return step.args.replicaOf
         ? `Start ${node} fenced: as a replica of ${at(step.args.replicaOf.id)} that owns nothing.`
         : `Start ${node} with what lies on its disk.`;
+    case 'stop_node':
+      return `Stop ${node}, to start it again fenced.`;
     case 'claim_slots':
       return `Let ${node} take the slots ${bornSlots(database, step.target)}.`;
     case 'meet':
-      return `Introduce ${node} to ${step.args.peers.length} others.`;
+      return `Introduce ${node} to ${counted(step.args.peers.length, 'other')}.`;
     case 'replicate':
       return `Make ${node} a replica of ${at(step.args.primary)}.`;
     case 'probe':

@@ -5,6 +5,7 @@
  */
 import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
+import { SLOT_COUNT } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
@@ -52,6 +53,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   replica_down: startReplica,
   stranger_known: forgetStrangers,
   nodes_unacquainted: introduce,
+  primary_orphaned: stopOrphan,
   replica_unattached: attachReplica,
   replica_syncing: proveSync,
   settings_differ: changeSettings,
@@ -240,12 +242,15 @@ function introduce(situation: Situation, problem: Problem): Step[] {
   return [{ kind: 'meet', target: member.assignment.id, args: { peers }, expects: {}, because: problem.code }];
 }
 
-/** It can follow only a primary it has met, and only with nothing of its own. */
+/**
+ * It can follow only a primary it has met, and is to follow only one whose slots it knows: elected in the place of
+ * another it would own nothing, and delete the keys of slots that it believes somebody else to own.
+ */
 function attachReplica(situation: Situation, problem: Problem): Step[] {
   const { owner } = shardOf(situation, problem);
   const { assignment, engine } = target(situation, problem);
   const primary = owner!.assignment.id;
-  if (!engine?.peers.some((peer) => peer.id === primary && peer.met)) return [];
+  if (!engine?.peers.some((peer) => peer.id === primary && peer.met && peer.slots.length > 0)) return [];
   return [
     {
       kind: 'replicate',
@@ -255,6 +260,35 @@ function attachReplica(situation: Situation, problem: Problem): Step[] {
       because: problem.code,
     },
   ];
+}
+
+/**
+ * A primary with keys and no slots becomes a replica only by a fenced restart, and what it holds is lost with it: not
+ * before the owner serves everything, by a later claim, with a history that is no shorter. Once it has ended it is a copy
+ * that does not run, and `startReplica` does the rest.
+ */
+function stopOrphan(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const shard = shardOf(situation, problem);
+  const { assignment, engine, view } = target(situation, problem);
+  const owner = shard.owner!.engine!;
+  const [id, other] = [assignment.id, shard.owner!.assignment.id];
+  const disputed = situation.problems.some(
+    ({ code, shard: name }) => code === 'slots_claimed_twice' && name === shard.name,
+  );
+  if (disputed || owner.loading || !owner.clusterOk || owner.slotsOk < SLOT_COUNT) {
+    return [{ blocked: `${id} is not stopped before ${other} serves its slots in a cluster that is whole` }];
+  }
+  if (owner.configEpoch <= engine!.configEpoch) {
+    return [{ blocked: `${id} is not stopped: the claim of ${other} is not later than its own` }];
+  }
+  if (owner.keys === 0 || owner.offset < engine!.offset) {
+    return [{ blocked: `${id} is not stopped: it may hold the last copy of writes that ${other} lacks` }];
+  }
+  if (view.process.state !== 'running') {
+    return [{ blocked: `the agent of ${assignment.machine} must answer before ${id} is stopped` }];
+  }
+  const expects = { process: 'running', role: 'primary', ownsSlots: false } as const;
+  return [{ kind: 'stop_node', target: id, args: {}, expects, because: problem.code }];
 }
 
 /** Linked and online, but nothing came yet: a database that nobody writes to streams nothing. */

@@ -17,6 +17,8 @@ interface ProblemEntry {
    * some problems show for a look or two in the middle of every change.
    */
   patienceMs?: number;
+  /** Nothing is done about it before it has held this long, look after look: what mends it must not meet a passing state. */
+  waitMs?: number;
 }
 
 export const PROBLEMS = {
@@ -106,8 +108,16 @@ export const PROBLEMS = {
   },
   nodes_unacquainted: {
     severity: 'info',
-    message: '{node} has not met {count} other nodes of this database.',
+    message: '{node} has not met {others} of this database.',
     advice: 'They are introduced to each other.',
+  },
+  primary_orphaned: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} is a primary with {keys} and no slots, while {other} serves the shard.',
+    advice:
+      'The engine makes no replica of a node with keys: it is stopped and started fenced once {other} is seen to have at least as much history. If it stays: copy what you need from {node}, then end its process; it returns as a replica.',
+    patienceMs: 1_000,
+    waitMs: 3_000,
   },
   replica_unattached: {
     severity: 'warning',
@@ -180,6 +190,9 @@ export const adviceFor = ({ code, params }: Problem): string => fillTemplate(PRO
 
 /** How long a problem must hold before it is told, in milliseconds. */
 export const patienceMsOf = (code: ProblemCode): number => (PROBLEMS[code] as ProblemEntry).patienceMs ?? 0;
+
+/** How long a problem must hold before anything is done about it, in milliseconds. */
+export const waitMsOf = (code: ProblemCode): number => (PROBLEMS[code] as ProblemEntry).waitMs ?? 0;
 
 const URGENCY = Object.keys(PROBLEMS) as ProblemCode[];
 

@@ -53,9 +53,19 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
   ],
 };
 
-/** The managed settings by name, as CONFIG GET would show them. */
-export const wantedSettings = (spec: DatabaseSpec): Settings =>
-  Object.fromEntries(settingDirectives(spec).map(([name, ...args]) => [name, args.join(' ')]));
+/** The managed settings by name, as CONFIG GET would show them. Kept per spec: every look asks for each node. */
+export function wantedSettings(spec: DatabaseSpec): Settings {
+  let wanted = WANTED.get(spec);
+  if (!wanted) {
+    wanted = Object.freeze(
+      Object.fromEntries(settingDirectives(spec).map(([name, ...args]) => [name, args.join(' ')])),
+    );
+    WANTED.set(spec, wanted);
+  }
+  return wanted;
+}
+
+const WANTED = new WeakMap<DatabaseSpec, Settings>();
 
 /** A process that died with these settings in its valkey.conf left all its data on disk, not an older state: see `changeSettings`. */
 export const logsEveryWrite = (onDisk: Settings | null): boolean => onDisk?.['appendonly'] === 'yes';
@@ -79,8 +89,11 @@ export function settingsDifference(spec: DatabaseSpec, { engine, disk }: NodeVie
   };
 }
 
-const lacking = (wanted: Settings, present: Settings): Settings =>
-  Object.fromEntries(Object.entries(wanted).filter(([name, value]) => present[name] !== value));
+function lacking(wanted: Settings, present: Settings): Settings {
+  const lacks: Record<string, string> = {};
+  for (const name in wanted) if (present[name] !== wanted[name]) lacks[name] = wanted[name]!;
+  return lacks;
+}
 
 /** The names of all that differs, in order, each once. */
 export const differingNames = ({ live, onDisk }: SettingsDifference): string[] => [

@@ -20,6 +20,8 @@ export interface StepArgs {
   create_node: { birth: 'primary' | 'replica' };
   /** A process is started: as what its disk says, or fenced as the replica of another node, which owns these slots. */
   start_node: { replicaOf: { id: NodeId; slots: readonly SlotRange[]; configEpoch: number } | null };
+  /** A process that cannot be what it should is ended; it is started again when it is seen to have ended. */
+  stop_node: Record<string, never>;
   /** A newborn primary takes the slots it was born for. */
   claim_slots: Record<string, never>;
   /** The node is introduced to others. */

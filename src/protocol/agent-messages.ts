@@ -114,6 +114,8 @@ export interface AgentRequests {
   /** Writes the ACL file anew; a process that runs is left alone. */
   write_users: { args: { id: NodeId; aclFile: string }; result: Record<string, never> };
   start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
+  /** Ends this process of the node: cleanly, by force after `graceMs`. Not when another process runs than the one named. */
+  stop_node: { args: { id: NodeId; pid: number; graceMs: number }; result: { stopped: boolean } };
   /** Stops it at once and removes its directory. Refused when `databaseUid` is not the node's. */
   remove_node: { args: { id: NodeId; databaseUid: string }; result: Record<string, never> };
   /** `count` client ports that are free now, with their bus ports, none of them in `avoid`. */

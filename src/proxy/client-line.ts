@@ -69,7 +69,7 @@ export function clientLine(peer: Peer, home: Home): string {
     ['lib-ver', session.libVersion],
     ['tot-net-in', traffic.bytesIn],
     ['tot-net-out', traffic.bytesOut],
-    ['tot-cmds', session.commands],
+    ['tot-cmds', session.commands - (peer.blockedOn ? 1 : 0)],
   ];
   return fields.map(([name, value]) => `${name}=${value}`).join(' ');
 }

@@ -258,6 +258,19 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.takeReply(entry, bytes, 0, bytes.length, true);
   }
 
+  /** The whole reply, in pieces of one buffer; the entry is over. */
+  completeInPieces(entry: Entry, head: Buffer, bytes: Buffer, pieces: Int32Array, count: number): void {
+    if (entry === this.#head && (entry.flags & MUTED) === 0) {
+      this.write(head, 0, head.length);
+      for (let index = 0; index < count; index += 1) this.write(bytes, pieces[2 * index]!, pieces[2 * index + 1]!);
+      this.#pop();
+      return;
+    }
+    const parts = [head];
+    for (let index = 0; index < count; index += 1) parts.push(bytes.subarray(pieces[2 * index], pieces[2 * index + 1]));
+    this.complete(entry, Buffer.concat(parts));
+  }
+
   takesParts(entry: Entry): boolean {
     return entry === this.#head && !this.isClosed && (entry.flags & MUTED) === 0;
   }

@@ -64,6 +64,8 @@ export class Entry {
   isDone = false;
   /** Parts of its reply have gone to the client. */
   isStreaming = false;
+  /** Answers that are still to come: more than one for several commands that travel as one. */
+  expects = 1;
   /** Something of its reply is here and has not gone to the client: pushes that come now go behind it. */
   hasPart = false;
   /** Pushes that go to the client behind its reply. */
@@ -103,6 +105,7 @@ export function freeEntry(entry: Entry): void {
   entry.reply = null;
   entry.isDone = false;
   entry.isStreaming = false;
+  entry.expects = 1;
   entry.hasPart = false;
   entry.pushes = null;
   entry.part = 0;

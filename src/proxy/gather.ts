@@ -103,6 +103,13 @@ export function decodeReply(bytes: Buffer): Reply {
   return decoder.next()!;
 }
 
+/** Names and values, in RESP2's form or RESP3's. */
+export function pairsOf(reply: Reply): Map<string, Reply> {
+  if (reply instanceof Map) return new Map([...reply].map(([name, value]) => [String(name), value]));
+  const items = reply as Reply[];
+  return new Map(items.flatMap((name, at) => (at % 2 === 0 ? [[String(name), items[at + 1]!]] : [])));
+}
+
 /** The integer of `:n`. */
 export const integerIn = (reply: Buffer): number => Number(reply.toString('latin1', 1, reply.length - 2));
 

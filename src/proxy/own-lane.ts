@@ -1,16 +1,19 @@
 /**
  * Which lane a client uses: the one it shares, or one of its own when it has asked the engine for something that belongs
- * to a connection (CLIENT TRACKING). Keys that it read are remembered by those connections: with each that ends the
+ * to a connection (CLIENT TRACKING, CLIENT NO-TOUCH). Keys that it read are remembered by those connections: with each that ends the
  * client is told to forget everything it keeps.
  */
 import type { CommandArgument } from '../resp/encode.ts';
-import type { Home } from './home.ts';
+import type { Home, OwnLaneEvents } from './home.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import type { Session, Tracking } from './session.ts';
 
 /** Of all keys. */
 const INVALIDATE_ALL = Buffer.from('>2\r\n$10\r\ninvalidate\r\n_\r\n');
 const RETRY_MS = 100;
+
+const NO_TOUCH: readonly CommandArgument[] = ['CLIENT', 'NO-TOUCH', 'ON'];
+const NOTHING_HEARD: OwnLaneEvents = { push: () => {}, lost: () => {}, mapChanged: () => {} };
 
 /** A client, as far as its lane is concerned. */
 export interface LaneClient {
@@ -22,10 +25,12 @@ export interface LaneClient {
 
 /** The lane for this identity and what the session has set; to be left by whoever takes it. */
 export function laneFor(client: LaneClient, identity: LaneIdentity): Lane {
-  const { tracking } = client.session;
+  const { tracking, noTouch } = client.session;
+  const { home } = client;
+  const setup = noTouch ? [NO_TOUCH] : [];
   // In RESP2 nobody would be told.
-  if (tracking === null || identity.resp === 2) return client.home.joinLane(identity);
-  return new TrackingLane(client, identity, tracking).lane;
+  if (tracking !== null && identity.resp === 3) return new TrackingLane(client, identity, tracking, setup).lane;
+  return noTouch ? home.openOwnLane(identity, setup, NOTHING_HEARD) : home.joinLane(identity);
 }
 
 /** CLIENT TRACKING ON as it was asked for. */
@@ -42,10 +47,15 @@ class TrackingLane {
   readonly #tracking: Tracking;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(client: LaneClient, identity: LaneIdentity, tracking: Tracking) {
+  constructor(
+    client: LaneClient,
+    identity: LaneIdentity,
+    tracking: Tracking,
+    setup: readonly (readonly CommandArgument[])[],
+  ) {
     this.#client = client;
     this.#tracking = tracking;
-    this.lane = client.home.openOwnLane(identity, [setupOf(tracking)], {
+    this.lane = client.home.openOwnLane(identity, [...setup, setupOf(tracking)], {
       push: (bytes, from, to) => {
         if (this.#isHeard) client.push(bytes, from, to);
       },

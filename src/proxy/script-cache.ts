@@ -1,8 +1,13 @@
 /** Scripts that clients have called or loaded, by their SHA-1: to load them where a node does not know them. */
 import { createHash } from 'node:crypto';
 
+/** Names that are remembered of one connection; with more it begins anew. */
+const KNOWN_A_CONNECTION = 4_096;
+
 export class ScriptCache {
   readonly #scripts = new Map<string, Buffer>();
+  /** By connection: scripts and functions that the node at its end was seen to have. */
+  #known = new WeakMap<object, Set<string>>();
   readonly #limitBytes: number;
   #bytes = 0;
 
@@ -34,7 +39,22 @@ export class ScriptCache {
     return this.#scripts.get(sha.toLowerCase());
   }
 
+  /** Whether the node was seen to have it since this connection to it was made. */
+  isKnownAt(connection: object, name: string): boolean {
+    return this.#known.get(connection)?.has(name) ?? false;
+  }
+
+  knownAt(connection: object, name: string): void {
+    let names = this.#known.get(connection);
+    if (names === undefined || names.size >= KNOWN_A_CONNECTION) {
+      names = new Set();
+      this.#known.set(connection, names);
+    }
+    names.add(name);
+  }
+
   clear(): void {
+    this.#known = new WeakMap();
     this.#scripts.clear();
     this.#bytes = 0;
   }

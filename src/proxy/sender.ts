@@ -79,6 +79,12 @@ export class Sender {
     }
   }
 
+  /** The connection to the primary of a slot; null when there is none now. */
+  wayTo(slot: number, lane: Lane): Upstream | null {
+    const owner = this.#map.owners[slot]!;
+    return owner < 0 ? null : lane.toPrimary(owner);
+  }
+
   #wayOf(entry: Entry, lane: Lane): Upstream | null {
     const owner = this.#map.owners[entry.slot < 0 ? 0 : entry.slot]!;
     if (owner < 0) return null;

@@ -14,6 +14,10 @@ export interface Transaction {
   isSpoilt: boolean;
   /** The database after its SELECTs; null without one. */
   db: number | null;
+  /** Sent before the others where none of them makes the node look at the slot (MSETEX does not); its reply is dropped. */
+  guard: Buffer | null;
+  /** Of its EVALSHAs. */
+  shas: string[];
 }
 
 /** Keys under WATCH: on a connection of the client's own. */

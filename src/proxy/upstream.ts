@@ -118,6 +118,22 @@ export class Upstream {
     this.#enqueue(entry, block, start, start + length);
   }
 
+  /**
+   * Room for commands that the caller writes itself, from `block.used` on; `sendWritten` sends them as one entry. Both
+   * are called without anything in between.
+   */
+  reserve(length: number): Block {
+    const block = this.#block;
+    return block === null || block.room < length ? this.#nextBlock(length) : block;
+  }
+
+  sendWritten(entry: Entry, length: number): void {
+    const block = this.#block!;
+    const start = block.used;
+    block.used = start + length;
+    this.#enqueue(entry, block, start, start + length);
+  }
+
   /** Sends a block that holds one command and nothing else, without copying it; the block's hold passes to the entry. */
   sendBlock(entry: Entry, block: Block): void {
     this.#sealBlock();
@@ -278,8 +294,14 @@ export class Upstream {
       this.#strays -= 1;
       return;
     }
-    const entry = this.#queue.shift();
+    const entry = this.#queue.peek();
     if (entry === undefined) throw new ProtocolError('an answer that nobody asked for');
+    if (entry.expects > 1) {
+      entry.expects -= 1;
+      entry.taker.takeReply(entry, bytes, from, to, false);
+      return;
+    }
+    this.#queue.shift();
     if ((entry.flags & PUSHED) !== 0 && this.#scanner.type === MINUS) this.#strays += 1;
     if (entry === this.#timed) {
       this.#timed = null;

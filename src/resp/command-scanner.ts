@@ -5,7 +5,8 @@
  *     *2\r\n$3\r\nGET\r\n$5\r\nhello\r\n
  *     ^base     ^starts[0]  ^starts[1]  ^end          all offsets are counted from the base
  *
- * Limits and error texts are the engine's (networking.c of Valkey 9.1).
+ * Limits and error texts are the engine's (networking.c of Valkey 9.1). What it refuses must be refused here: commands go
+ * on as they are, over connections that many clients share, and the engine closes the connection at the first bad byte.
  */
 
 import { encodeCommand } from './encode.ts';
@@ -17,6 +18,8 @@ const LF = 0x0a;
 const STAR = 0x2a;
 const DOLLAR = 0x24;
 const MINUS = 0x2d;
+const ZERO = 0x30;
+const INVALID_CRLF = 'invalid CRLF in request';
 
 /** A line with a number in it, or an inline command, is no longer than this (PROTO_INLINE_MAX_SIZE). */
 const LINE_BYTES = 64 * 1024;
@@ -30,7 +33,7 @@ export interface ScanLimits {
 }
 
 /** The engine's own limits, and those of a client that has not said yet who it is. */
-export const ENGINE_LIMITS: ScanLimits = { args: 1024 * 1024, argBytes: 512 * 1024 * 1024 };
+export const ENGINE_LIMITS: ScanLimits = { args: 2 ** 31 - 1, argBytes: 512 * 1024 * 1024 };
 export const STRANGER_LIMITS: ScanLimits = { args: 10, argBytes: 16_384 };
 
 export class CommandScanner {
@@ -74,7 +77,7 @@ export class CommandScanner {
       if (base >= end) return 0;
       if (bytes[base] !== STAR) return this.#scanInline(bytes, base, end);
       const after = this.#number(bytes, base + 1, end, 'too big mbulk count string');
-      if (after === 0) return this.#more(base + 2, base);
+      if (after === 0) return this.#more(end + 1, base);
       const count = this.#value;
       if (!this.#isNumber || count > limits.args) {
         const stranger = this.#isNumber && count <= ENGINE_LIMITS.args;
@@ -102,14 +105,15 @@ export class CommandScanner {
       // One or two digits are by far the most common; anything else goes the long way.
       let length = bytes[at + 1]! - 48;
       let start: number;
-      if (at + 4 < end && length >= 0 && length <= 9 && bytes[at + 2] === CR) {
+      if (at + 4 < end && length >= 0 && length <= 9 && bytes[at + 2] === CR && bytes[at + 3] === LF) {
         start = at + 4;
-      } else if (at + 5 < end && length >= 0 && length <= 9 && bytes[at + 3] === CR && isDigit(bytes[at + 2]!)) {
+      } else if (at + 5 < end && length >= 1 && length <= 9 && bytes[at + 3] === CR && isDigit(bytes[at + 2]!)) {
+        if (bytes[at + 4] !== LF) throw new ProtocolError(INVALID_CRLF);
         length = length * 10 + bytes[at + 2]! - 48;
         start = at + 5;
       } else {
         start = this.#number(bytes, at + 1, end, 'too big bulk count string');
-        if (start === 0) return this.#pause(found, at, base, at + 2);
+        if (start === 0) return this.#pause(found, at, base, end + 1);
         length = this.#value;
         if (!this.#isNumber || length < 0 || length > limits.argBytes) {
           const stranger = this.#isNumber && length >= 0 && length <= ENGINE_LIMITS.argBytes;
@@ -120,6 +124,7 @@ export class CommandScanner {
       }
       const next = start + length + 2;
       if (next > end) return this.#pause(found, at, base, next);
+      if (bytes[next - 2] !== CR || bytes[next - 1] !== LF) throw new ProtocolError(INVALID_CRLF);
       if (found >= this.starts.length) this.#grow(Math.min(argc, found * 2));
       this.starts[found] = start - base;
       this.lengths[found] = length;
@@ -146,11 +151,12 @@ export class CommandScanner {
   #value = 0;
   #isNumber = false;
 
-  /** A decimal number up to its line's end. @returns where the next line begins, 0 when the line is not whole */
+  /** A decimal number up to its line's end, in its one form: no sign but a minus, no leading zero. @returns where the next line begins, 0 when the line is not whole */
   #number(bytes: Buffer, from: number, end: number, tooLong: string): number {
     let at = from;
     const negative = bytes[at] === MINUS;
     if (negative) at += 1;
+    const first = at;
     let value = 0;
     let digits = 0;
     let clean = true;
@@ -158,7 +164,9 @@ export class CommandScanner {
       const byte = bytes[at]!;
       if (byte === CR) {
         if (at + 1 >= end) return 0;
-        this.#isNumber = clean && digits > 0 && digits <= LENGTH_DIGITS;
+        if (bytes[at + 1] !== LF) throw new ProtocolError(INVALID_CRLF);
+        const isPadded = bytes[first] === ZERO && (digits > 1 || negative);
+        this.#isNumber = clean && !isPadded && digits > 0 && digits <= LENGTH_DIGITS && value < 2 ** 63;
         this.#value = negative ? -value : value;
         return at + 2;
       }

@@ -6,14 +6,18 @@ const BACKSLASH = 0x5c;
 
 const ESCAPES: Record<string, number> = { n: 0x0a, r: 0x0d, t: 0x09, b: 0x08, a: 0x07 };
 
-const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0;
+/** Blanks between words. */
+const isBlank = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0;
+/** What ends a word outside of quotes: vertical tabs and form feeds do not. */
+const endsWord = (byte: number): boolean =>
+  byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0;
 
 /** The words of a line, quotes and escapes resolved; null when quotes are unbalanced. */
 export function splitInline(line: Buffer): Buffer[] | null {
   const words: Buffer[] = [];
   let at = 0;
   for (;;) {
-    while (at < line.length && isSpace(line[at]!)) at += 1;
+    while (at < line.length && isBlank(line[at]!)) at += 1;
     if (at >= line.length) return words;
     const word: number[] = [];
     const after = readWord(line, at, word);
@@ -26,7 +30,7 @@ export function splitInline(line: Buffer): Buffer[] | null {
 /** Reads one word into `word`. @returns where it ends, or -1 */
 function readWord(line: Buffer, start: number, word: number[]): number {
   let at = start;
-  while (at < line.length && !isSpace(line[at]!)) {
+  while (at < line.length && !endsWord(line[at]!)) {
     const byte = line[at]!;
     if (byte !== QUOTE && byte !== APOSTROPHE) {
       word.push(byte);

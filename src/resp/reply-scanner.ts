@@ -8,6 +8,9 @@ import { ProtocolError } from './reply.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
+const MINUS = 0x2d;
+/** Bytes of a string, elements of an aggregate: more is no length. */
+const LONGEST = 2 ** 32;
 
 const AT_TYPE = 0;
 const IN_LINE = 1;
@@ -22,7 +25,10 @@ export class ReplyScanner {
   /** Of the line under way. */
   #lineType = 0;
   #number = 0;
+  #digits = 0;
   #negative = false;
+  /** The byte before the next one, in a line. */
+  #previous = 0;
   /** Bytes of a bulk string that are still to come, with its line end. */
   #skip = 0;
 
@@ -47,7 +53,9 @@ export class ReplyScanner {
       if (this.#state === AT_TYPE) {
         this.#lineType = bytes[at]!;
         this.#number = 0;
+        this.#digits = 0;
         this.#negative = false;
+        this.#previous = 0;
         this.#state = IN_LINE;
         at += 1;
       }
@@ -62,6 +70,7 @@ export class ReplyScanner {
           return -1;
         }
         at += this.#skip;
+        if (bytes[at - 1] !== LF) throw new ProtocolError('a string is longer than it says');
         this.#state = AT_TYPE;
         this.#missing -= 1;
       }
@@ -83,19 +92,7 @@ export class ReplyScanner {
       case 0x3d: // =
       case 0x21: {
         // !
-        let number = this.#number;
-        for (; at < end; at += 1) {
-          const byte = bytes[at]!;
-          if (byte >= 48 && byte <= 57) number = number * 10 + byte - 48;
-          else if (byte === LF) {
-            this.#number = number;
-            this.#lengthKnown();
-            return at + 1;
-          } else if (byte === 0x2d) this.#negative = true;
-          else if (byte !== CR) throw new ProtocolError('a length is not a number');
-        }
-        this.#number = number;
-        return -1;
+        return this.#length(bytes, at, end);
       }
       case 0x2b: // +
       case 0x2d: // -
@@ -106,12 +103,13 @@ export class ReplyScanner {
       case 0x28: {
         // (
         for (; at < end; at += 1) {
-          if (bytes[at] === LF) {
-            this.#state = AT_TYPE;
-            this.#missing -= 1;
-            return at + 1;
-          }
+          if (bytes[at] !== LF) continue;
+          if ((at > from ? bytes[at - 1] : this.#previous) !== CR) throw new ProtocolError('a line ends without CR');
+          this.#state = AT_TYPE;
+          this.#missing -= 1;
+          return at + 1;
         }
+        this.#previous = bytes[end - 1]!;
         return -1;
       }
       default:
@@ -119,10 +117,30 @@ export class ReplyScanner {
     }
   }
 
+  #length(bytes: Buffer, from: number, end: number): number {
+    for (let at = from; at < end; at += 1) {
+      const byte = bytes[at]!;
+      if (this.#previous === CR) {
+        if (byte !== LF) throw notALength();
+        this.#lengthKnown();
+        return at + 1;
+      }
+      if (byte >= 48 && byte <= 57) {
+        this.#number = this.#number * 10 + byte - 48;
+        this.#digits += 1;
+        if (this.#number > LONGEST) throw notALength();
+      } else if (byte === MINUS && this.#digits === 0 && !this.#negative) this.#negative = true;
+      else if (byte !== CR || this.#digits === 0) throw notALength();
+      this.#previous = byte;
+    }
+    return -1;
+  }
+
   #lengthKnown(): void {
     const type = this.#lineType;
     this.#state = AT_TYPE;
     if (this.#negative) {
+      if (this.#number !== 1) throw notALength();
       this.#missing -= 1; // the nulls of RESP2
     } else if (type === 0x24 || type === 0x3d || type === 0x21) {
       this.#state = IN_BULK;
@@ -134,3 +152,5 @@ export class ReplyScanner {
     }
   }
 }
+
+const notALength = (): ProtocolError => new ProtocolError('a length is not a number');

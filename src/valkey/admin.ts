@@ -195,8 +195,10 @@ function settingsOf(reply: Reply): Record<string, string> {
 }
 
 /** Of the three classes of buffer limits only the replicas' is set; CONFIG GET shows all, and calls it by its old name. */
-const ofReplicas = (name: string, value: string): string =>
-  name === 'client-output-buffer-limit' ? value.replace(/^.*\bslave (\d+ \d+ \d+).*$/, 'replica $1') : value;
+function ofReplicas(name: string, value: string): string {
+  const limits = name === 'client-output-buffer-limit' ? /\bslave (\d+ \d+ \d+)/.exec(value) : null;
+  return limits ? `replica ${limits[1]}` : value;
+}
 
 /** BGSAVE: begins a snapshot, or lets it follow what is being written now. */
 export async function saveInBackground(node: NodeCommands): Promise<void> {

@@ -70,35 +70,37 @@ const linesOf = (text: string): string[] => text.split('\n').filter((line) => li
 
 const LINE = new RegExp(
   [
-    '^(?<id>[0-9a-f]{40})',
-    '(?<host>[^ ,]*):(?<port>\\d{1,5})@(?<busPort>\\d{1,5})(?<aux>(?:,[^ ]*)?)',
-    '(?<flags>[^ ]+)',
-    '(?<primary>-|[0-9a-f]{40})',
-    '(?<pingSent>\\d+)',
-    '(?<pongReceived>\\d+)',
-    '(?<epoch>\\d{1,15})',
-    '(?<linkState>connected|disconnected)(?<owned>(?: [^ ]+)*)$',
+    '^([0-9a-f]{40})', // id
+    '([^ ,]*):(\\d{1,5})@(\\d{1,5})((?:,[^ ]*)?)', // host, port, busPort, aux
+    '([^ ]+)', // flags
+    '(-|[0-9a-f]{40})', // primary
+    '(\\d+)', // pingSent
+    '(\\d+)', // pongReceived
+    '(\\d{1,15})', // epoch
+    '(connected|disconnected)((?: [^ ]+)*)$', // linkState, owned
   ].join(' '),
 );
 
 function parseLine(line: string): ClusterNodeLine {
-  const fields = LINE.exec(line)?.groups;
-  if (!fields) throw new SyntaxError(`not a line about a cluster node: ${JSON.stringify(line)}`);
-  const flags = fields['flags']!.split(',');
-  const owned = fields['owned']!.split(' ').filter((slot) => slot !== '');
+  const match = LINE.exec(line);
+  if (!match) throw new SyntaxError(`not a line about a cluster node: ${JSON.stringify(line)}`);
+  const [, id, host, port, busPort, aux, flagList, primary, pingSent, pongReceived, epoch, linkState, ownedList] =
+    match as unknown as string[];
+  const flags = flagList!.split(',');
+  const owned = ownedList === '' ? [] : ownedList!.slice(1).split(' ');
   return {
-    id: fields['id']!,
-    host: fields['host']!,
-    port: Number(fields['port']),
-    busPort: Number(fields['busPort']),
-    aux: fields['aux']!,
+    id: id!,
+    host: host!,
+    port: Number(port),
+    busPort: Number(busPort),
+    aux: aux!,
     flags,
     role: flags.includes('slave') || flags.includes('replica') ? 'replica' : 'primary',
-    primaryId: fields['primary'] === '-' ? null : fields['primary']!,
-    pingSent: fields['pingSent']!,
-    pongReceived: fields['pongReceived']!,
-    configEpoch: Number(fields['epoch']),
-    linkState: fields['linkState'] as ClusterNodeLine['linkState'],
+    primaryId: primary === '-' ? null : primary!,
+    pingSent: pingSent!,
+    pongReceived: pongReceived!,
+    configEpoch: Number(epoch),
+    linkState: linkState as ClusterNodeLine['linkState'],
     slots: owned.filter((slot) => !slot.startsWith('[')).map(parseSlots),
     moving: owned.filter((slot) => slot.startsWith('[')).map(checkedMove),
   };

@@ -5,9 +5,13 @@ export type InfoFields = ReadonlyMap<string, string>;
 /** Every `name:value` line of an INFO answer; no name occurs in two sections. */
 export function parseInfo(text: string): InfoFields {
   const fields = new Map<string, string>();
-  for (const line of text.split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf('\r\n', from);
+    const to = end < 0 ? text.length : end;
+    const colon = text.indexOf(':', from);
+    if (colon > from && colon < to && text[from] !== '#')
+      fields.set(text.slice(from, colon), text.slice(colon + 1, to));
+    from = to + 2;
   }
   return fields;
 }
@@ -76,7 +80,7 @@ export function replicationInfo(fields: InfoFields): ReplicationInfo {
     linkUp: false,
     syncInProgress: false,
     streamedBytes: 0,
-    replicas: [...fields].filter(([name]) => /^slave\d+$/.test(name)).map(([, value]) => parseReplica(value)),
+    replicas: numbered(fields, 'slave').map(parseReplica),
   };
 }
 
@@ -93,6 +97,13 @@ function parseReplica(text: string): InfoReplica {
 
 /** Keys of all databases (`db0:keys=12,expires=0,...`); an empty database is not listed. */
 export const keyCount = (fields: InfoFields): number =>
-  [...fields]
-    .filter(([name]) => /^db\d+$/.test(name))
-    .reduce((sum, [, value]) => sum + Number(/^keys=(\d+)/.exec(value)?.[1] ?? 0), 0);
+  numbered(fields, 'db').reduce((sum, value) => sum + Number(/^keys=(\d+)/.exec(value)?.[1] ?? 0), 0);
+
+/** The values of the fields `<prefix>0`, `<prefix>1`, and so on. */
+function numbered(fields: InfoFields, prefix: string): string[] {
+  const values: string[] = [];
+  for (const [name, value] of fields) {
+    if (name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length))) values.push(value);
+  }
+  return values;
+}

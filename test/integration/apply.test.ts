@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { it } from 'node:test';
+import type { Event } from '../../src/domain/event.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 import type { PlanDocument } from '../../src/protocol/api.ts';
 import { type Fleet, isSettled, withFleet } from '../support/fleet.ts';
@@ -44,6 +45,26 @@ async function withInput(fleet: Fleet, input: string, ...words: string[]): Promi
   return { code, stdout };
 }
 
+/** What was planned for a database that did not exist is what was then done: the same nodes, in the same words. */
+async function assertDoneAsPlanned(fleet: Fleet, plans: readonly PlanDocument[]): Promise<void> {
+  for (const { database, steps } of plans) {
+    const { events } = (await fleet.cli('events', '--database', database, '--limit', '1000', '--json')).json<{
+      events: Event[];
+    }>();
+    const done = new Set(events.filter(({ kind }) => kind === 'step_done').map(({ message }) => message));
+    const fixed = steps.filter(({ kind }) => kind === 'create_node' || kind === 'claim_slots');
+    assert.deepEqual(
+      fixed.map(({ sentence }) => sentence).filter((sentence) => !done.has(sentence)),
+      [],
+      database,
+    );
+    const { shards } = await fleet.show(database);
+    const made = shards.flatMap(({ primary, replicas }) => [primary!, ...replicas].map(({ nodeId }) => nodeId));
+    const planned = steps.filter(({ kind }) => kind === 'create_node').map(({ target }) => target);
+    assert.deepEqual(planned.sort(), made.sort());
+  }
+}
+
 const states = ({ databases }: Applied): string[][] =>
   databases.map(({ name, result, database }) => [name, result, database.state]);
 
@@ -78,6 +99,7 @@ it('creates, changes and leaves databases as a file says, after a yes, and plans
       ['orders', 'created', 'ready'],
       ['cache', 'created', 'ready'],
     ]);
+    await assertDoneAsPlanned(fleet, plans);
 
     const again = await fleet.cli('db', 'apply', '-f', file, '--json');
     assert.equal(again.code, 0, `unchanged, it asks for nothing: ${again.stderr}`);
@@ -128,7 +150,8 @@ it('creates, changes and leaves databases as a file says, after a yes, and plans
       wrong.stderr,
       /spec\.yaml:9:1: colour: unknown field\n.*spec\.yaml:10:1: replica: .*did you mean replicas\?/,
     );
-    assert.equal((await fleet.cli('db', 'apply', '-f', `${file}.no`)).code, 6);
+    const missing = await fleet.cli('db', 'apply', '-f', `${file}.no`, '--json');
+    assert.deepEqual([missing.code, missing.json<{ error: { code: string } }>().error.code], [3, 'file_not_found']);
 
     const change = await fleet.cli('db', 'plan', 'orders', '--memory', '512mb', '--persistence', 'none', '--json');
     const { changes, steps } = change.json<PlanDocument>();

@@ -276,6 +276,56 @@ describe('clients of an endpoint', () => {
     assert.equal(clients, scene.service.peers.size);
   });
 
+  it('reads without touching for a client that asked for it, whatever else it changes', async () => {
+    const quiet = open();
+    await quiet.set('untouched', 'x');
+    assert.equal(await quiet.call('CLIENT', 'NO-TOUCH', 'ON'), 'OK');
+    const idle = async (): Promise<number> => Number(await call('OBJECT', 'IDLETIME', 'untouched'));
+    await until('a second has passed', async () => (await idle()) >= 1);
+    assert.equal(await quiet.get('untouched'), 'x');
+    assert.ok((await idle()) >= 1);
+    await quiet.select(1);
+    await quiet.select(0);
+    assert.match(String(await quiet.call('CLIENT', 'INFO')), / flags=T /);
+    assert.equal(await quiet.get('untouched'), 'x');
+    assert.ok((await idle()) >= 1);
+    assert.equal(await quiet.call('CLIENT', 'NO-TOUCH', 'OFF'), 'OK');
+    await quiet.get('untouched');
+    assert.equal(await idle(), 0);
+  });
+
+  it('shows itself as one node, or the true topology where the database does', async () => {
+    const id = String(await call('CLUSTER', 'MYID'));
+    assert.match(id, /^[0-9a-f]{40}$/);
+    const itself = [scene.host, scene.port, id];
+    const [[from, to, node]] = (await call('CLUSTER', 'SLOTS')) as [[number, number, unknown[]]];
+    assert.deepEqual([from, to, node.slice(0, 3)], [0, 16383, itself]);
+    assert.equal(
+      await call('CLUSTER', 'NODES'),
+      `${id} ${scene.host}:${scene.port}@0 myself,master - 0 0 1 connected 0-16383\n`,
+    );
+    assert.match(String(await call('CLUSTER', 'INFO')), /^cluster_state:ok\r\n[\s\S]*cluster_known_nodes:1\r\n/);
+    assert.equal(((await call('CLUSTER', 'SHARDS')) as unknown[]).length, 1);
+    assert.equal(await call('CLUSTER', 'KEYSLOT', 'a{x}b'), keySlot('x'));
+    await client.set('{count}a', 1);
+    assert.equal(await call('CLUSTER', 'COUNTKEYSINSLOT', keySlot('count')), 1);
+    assert.deepEqual(await call('CLUSTER', 'GETKEYSINSLOT', keySlot('count'), 9), ['{count}a']);
+    await refused('ERR Invalid slot', 'CLUSTER', 'COUNTKEYSINSLOT', 16384);
+    await refused(/^ERR 'cluster meet' is not possible through the endpoint/, 'CLUSTER', 'MEET', '127.0.0.1', 1);
+    const mode = async (): Promise<string> => {
+      const one = raw();
+      return /(standalone|cluster)/.exec(await one.say('HELLO 2\r\nPING\r\n', '+PONG\r\n'))![1]!;
+    };
+    assert.equal(await mode(), 'standalone');
+    const [database] = scene.config.databases;
+    await scene.endpoint.serve({ ...scene.config, databases: [{ ...database!, clusterView: 'nodes' }] });
+    const shown = (await call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
+    assert.deepEqual(shown.map(([, , [, port]]) => port).sort(), scene.primaries.map(({ port }) => port).sort());
+    assert.equal(await mode(), 'cluster');
+    assert.match(await client.info('cluster'), /cluster_enabled:1/);
+    await scene.endpoint.serve(scene.config);
+  });
+
   it('speaks RESP3 where it is asked to', async () => {
     const one = raw();
     await one.say('HELLO 3\r\nPING\r\n', '+PONG\r\n');

@@ -53,7 +53,7 @@ export interface MachineSurroundings {
   /** Begins a process. */
   spawn(identity: NodeIdentity, disk: Disk): Engine;
   /** A process ended, by a crash or by request; its directory may be gone with it. */
-  ended(node: Node, how: 'crash' | 'removed'): void;
+  ended(node: Node, how: 'crash' | 'stopped' | 'removed'): void;
   identityOf(id: NodeId, machine: Machine): NodeIdentity | null;
   /** The control plane that listens now; null while there is none. */
   dial(machine: Machine, agentEnd: AgentSocket): ControlEnd | null;
@@ -285,6 +285,7 @@ export class Machine {
     else if (operation === 'configure_node') this.#configure(args as AgentRequests['configure_node']['args'], answer);
     else if (operation === 'write_users') this.#writeUsers(args as AgentRequests['write_users']['args'], answer);
     else if (operation === 'start_node') this.#start(args as AgentRequests['start_node']['args'], answer);
+    else if (operation === 'stop_node') this.#stop(args as AgentRequests['stop_node']['args'], answer);
     else if (operation === 'remove_node') this.#remove(args as AgentRequests['remove_node']['args'], answer);
     else if (operation === 'free_ports') {
       const { count, avoid } = args as AgentRequests['free_ports']['args'];
@@ -379,6 +380,18 @@ export class Machine {
       this.#tell({ type: 'node', node: this.#report(node) });
       answer.done({ pid: engine.pid });
     });
+  }
+
+  #stop({ id, pid }: AgentRequests['stop_node']['args'], answer: Answer): void {
+    const node = this.nodes.get(id);
+    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
+    if (node.engine?.pid !== pid) return answer.done({ stopped: false });
+    node.disk = { ...node.engine.die(false), conf: node.disk.conf, aclMark: node.disk.aclMark };
+    node.engine = null;
+    this.#around.ended(node, 'stopped');
+    this.#noteExit(node, 'stopped by request');
+    this.#tell({ type: 'node', node: this.#report(node) });
+    answer.done({ stopped: true });
   }
 
   #remove({ id, databaseUid }: AgentRequests['remove_node']['args'], answer: Answer): void {

@@ -10,6 +10,12 @@ interface Happening {
   run: (() => void) | null;
 }
 
+/**
+ * Between two immediate callbacks Node lets all promises go on that can, and real code here waits for nothing but virtual
+ * time and modelled answers. So many callbacks are asked for at once: a round of the event loop costs more than a look.
+ */
+const TURNS = 64;
+
 const before = (a: Happening, b: Happening): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
 
 export class Timeline {
@@ -49,19 +55,45 @@ export class Timeline {
   }
 
   /** Lets things happen until `isOver`, asked after each, or until nothing is planned any more. */
-  async run(isOver: () => boolean): Promise<void> {
-    await realCodeIsIdle();
+  run(isOver: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let ended = false;
+      let turns = 0;
+      const turn = (): void => {
+        turns -= 1;
+        if (ended) return;
+        try {
+          ended = !this.#untilWoken(isOver);
+        } catch (error) {
+          ended = true;
+          reject(error);
+          return;
+        }
+        if (ended) resolve();
+        else if (turns === 0) takeTurns();
+      };
+      const takeTurns = (): void => {
+        for (turns = 0; turns < TURNS; turns += 1) setImmediate(turn);
+      };
+      takeTurns();
+    });
+  }
+
+  /** @returns false when all is over, true when real code has something to do first */
+  #untilWoken(isOver: () => boolean): boolean {
+    if (this.#woken) {
+      this.#woken = false;
+      if (isOver()) return false;
+    }
     for (let next = this.#pop(); next; next = this.#pop()) {
       if (!next.run) continue;
       this.now = next.at;
       this.count += 1;
       next.run();
-      if (this.#woken) {
-        this.#woken = false;
-        await realCodeIsIdle();
-      }
-      if (isOver()) return;
+      if (this.#woken) return true;
+      if (isOver()) return false;
     }
+    return false;
   }
 
   #push(happening: Happening): void {
@@ -95,6 +127,3 @@ export class Timeline {
     return first;
   }
 }
-
-/** All promises that can go on have gone on: real code here waits for nothing but virtual time and modelled answers. */
-const realCodeIsIdle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

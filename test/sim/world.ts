@@ -251,12 +251,12 @@ export class World {
     return engine;
   }
 
-  #ended(node: Node, how: 'crash' | 'removed'): void {
+  #ended(node: Node, how: 'crash' | 'stopped' | 'removed'): void {
     const { id, host, port, shard } = node.identity;
     const engine = this.#engines.get(`${host}:${port}`);
     this.#engines.delete(`${host}:${port}`);
     this.#running = [...this.#engines.values()];
-    if (!engine && how === 'crash') return;
+    if (!engine && how !== 'removed') return;
     const held = engine?.replication.held ?? [readLog(node.disk)];
     for (const log of held) {
       const unwanted = this.#record?.deleting !== false;

@@ -11,6 +11,9 @@ import { directives, nodeConfig } from '../node-config.ts';
 /** A process must accept connections within this time; agents give up a little earlier themselves. */
 const START_TIMEOUT_MS = 15_000;
 const CONFIGURE_TIMEOUT_MS = 5_000;
+/** To write its data and end; after that its agent kills it. */
+const STOP_GRACE_MS = 10_000;
+const STOP_TIMEOUT_MS = 25_000;
 const REMOVE_TIMEOUT_MS = 15_000;
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
@@ -43,6 +46,13 @@ export async function startNode(
       : { kind: 'itself' };
   await agents.request(node.machine, 'start_node', { id: node.id, as }, START_TIMEOUT_MS);
   return DONE;
+}
+
+/** The agent ends the process, unless another runs than the one that was looked at. */
+export async function stopNode(agents: Agents, node: NodeAssignment, pid: number): Promise<Outcome> {
+  const args = { id: node.id, pid, graceMs: STOP_GRACE_MS };
+  const { stopped } = await agents.request(node.machine, 'stop_node', args, STOP_TIMEOUT_MS);
+  return stopped ? DONE : { result: 'retry', reason: `process ${pid} has ended` };
 }
 
 /** The agent writes the node's valkey.conf, unless a start by it would not find the data yet, or another process than the one looked at runs. */

@@ -6,9 +6,11 @@ import { type ClientFilter, parseClientFilter } from '../client-filter.ts';
 import { clientLine } from '../client-line.ts';
 import { askNode, work } from '../gather.ts';
 import type { Home, Peer, WorkerQuestion } from '../home.ts';
+import { inTurn } from '../in-turn.ts';
 import { refusalFor } from '../permission.ts';
 import { BAD_NAME, DATABASES, isFitName } from './connection.ts';
 
+const OK = Buffer.from('+OK\r\n');
 const SYNTAX = 'ERR syntax error';
 /** A blocking command may be on its way to its node yet: so often, and so long after each other, it is looked for. */
 const UNBLOCK_TRIES = 10;
@@ -204,11 +206,17 @@ const noEvict: Handler = (call) => {
   call.ok();
 };
 
+/** From now on over connections of the client's own, which are set so. */
 const noTouch: Handler = (call) => {
   const wanted = switchOf(call);
   if (wanted === undefined) return call.error(SYNTAX);
-  call.session.noTouch = wanted;
-  call.ok();
+  const { client, session } = call;
+  if (session.noTouch === wanted) return call.ok();
+  inTurn(client, async () => {
+    session.noTouch = wanted;
+    client.changeIdentity({});
+    return OK;
+  });
 };
 
 export const CLIENT_HANDLERS: Readonly<Record<string, Handler>> = {

@@ -4,9 +4,9 @@
  */
 import { encodeReply, Status } from '../../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../../resp/reply.ts';
-import type { Call, Handler } from '../call.ts';
+import type { Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { ask, askNode, decodeReply, Gather, unlessError, work } from '../gather.ts';
+import { ask, askNode, decodeReply, Gather, pairsOf, unlessError, work } from '../gather.ts';
 import { refusalFor } from '../permission.ts';
 import { partsOfAddress } from '../session.ts';
 import { DATABASES } from './connection.ts';
@@ -18,6 +18,7 @@ const MAY_BEGIN = [
   ...['lfu-', 'active-expire-', 'maxmemory-samples', 'tracking-table-max-', 'lua-time-limit'],
   ...['busy-reply-threshold', 'activerehashing', 'activedefrag', 'active-defrag-', 'proto-max-bulk-len', 'hz'],
   ...['acllog-max-len', 'min-string-size-avoid-copy-reply', 'jemalloc-bg-thread', 'dynamic-hz'],
+  ...['sanitize-dump-payload', 'rdb-version-check'],
 ];
 /** Of Valkeeper and the nodes: not for those who use the database. */
 const SECRETS = new Set([
@@ -28,15 +29,12 @@ const maySet = (name: string): boolean => MAY_BEGIN.some((beginning) => name.sta
 
 const get: Handler = (call) => {
   const { resp } = call.session;
-  const own = ownParameters(call);
+  const own = ownParameters(call.client);
   const gather = new Gather(
     call.client,
     unlessError((replies) => {
       const pairs = pairsOf(decodeReply(replies[0]!));
-      for (const [name] of pairs) {
-        const value = SECRETS.has(name) ? '' : own.get(name);
-        if (value !== undefined) pairs.set(name, Buffer.from(value));
-      }
+      for (const [name, value] of pairs) pairs.set(name, shown(own, name, value));
       return encodeReply(pairs, resp);
     }),
   );
@@ -45,21 +43,22 @@ const get: Handler = (call) => {
   gather.seal();
 };
 
-function ownParameters({ home, session }: Call): Map<string, string> {
+/** What a client is told of a parameter. */
+function shown(own: ReadonlyMap<string, string>, name: string, value: Reply): Reply {
+  return SECRETS.has(name) ? '' : (own.get(name) ?? value);
+}
+
+/** Where the client found the endpoint. */
+const addressOf = ({ session }: Pick<Client, 'session'>): string => partsOfAddress(session.localAddress)[0];
+
+function ownParameters({ home, session }: Pick<Client, 'home' | 'session'>): Map<string, string> {
   return new Map([
     ['port', String(home.database.port)],
-    ['bind', partsOfAddress(session.localAddress)[0]],
+    ['bind', addressOf({ session })],
     ['cluster-enabled', 'no'],
     ['maxclients', String(home.limits.clients)],
     ['databases', String(DATABASES)],
   ]);
-}
-
-/** Names and values of CONFIG GET, in RESP2's form or RESP3's. */
-function pairsOf(reply: Reply): Map<string, Reply> {
-  if (reply instanceof Map) return new Map([...reply].map(([name, value]) => [String(name), value]));
-  const items = reply as Reply[];
-  return new Map(items.flatMap((name, at) => (at % 2 === 0 ? [[String(name), items[at + 1]!]] : [])));
 }
 
 const set: Handler = (call) => {
@@ -74,6 +73,9 @@ async function setEverywhere(client: Client, args: readonly Buffer[]): Promise<R
   const refusal = await refusalFor(client, 'CONFIG', 'RESETSTAT');
   if (refusal) return new ReplyError(refusal.message.replace('config|resetstat', 'config|set'));
   const wanted: Buffer[] = [];
+  const names = args.flatMap((name, at) => (at % 2 === 0 ? [String(name).toLowerCase()] : []));
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) return failed(twice, 'duplicate parameter');
   for (let at = 0; at < args.length; at += 2) {
     const error = maySet(String(args[at]).toLowerCase()) ? null : await whyNot(client, args[at]!, args[at + 1]!);
     if (error instanceof ReplyError) return error;
@@ -91,11 +93,18 @@ async function whyNot(client: Client, name: Buffer, value: Buffer): Promise<Repl
   if (reply instanceof ReplyError) return reply;
   const present = pairsOf(reply).get(text.toLowerCase());
   if (present === undefined) return unknown;
-  if (!SECRETS.has(text.toLowerCase()) && String(present) === String(value)) return 'same';
-  return new ReplyError(
-    `ERR CONFIG SET failed (possibly related to argument '${text}') - it is not set through the endpoint: what the spec says of the database is changed with valkeeper db update`,
+  const given = String(value);
+  if (String(shown(ownParameters(client), text.toLowerCase(), present)) === given) return 'same';
+  // Where it listens is the machine's: this address stays, others are not added.
+  if (text.toLowerCase() === 'bind' && given.split(' ').includes(addressOf(client))) return 'same';
+  return failed(
+    text,
+    'it is not set through the endpoint: what the spec says of the database is changed with valkeeper db update',
   );
 }
+
+const failed = (name: string, why: string): ReplyError =>
+  new ReplyError(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`);
 
 /** First on one primary, which says what is wrong with it; then on all nodes. */
 async function apply(client: Client, pairs: readonly Buffer[]): Promise<Reply | Status> {

@@ -96,7 +96,7 @@ const greeting = ({ session, home }: Call): Answer =>
     ['version', home.engineVersion],
     ['proto', session.resp],
     ['id', session.id],
-    ['mode', 'standalone'],
+    ['mode', home.database.clusterView === 'nodes' ? 'cluster' : 'standalone'],
     ['role', 'master'],
     ['modules', []],
   ]);

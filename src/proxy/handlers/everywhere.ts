@@ -4,6 +4,7 @@ import { allCommands } from '../commands/facts.ts';
 import { anyOf, listOf, sumOf, toAllPrimaries } from '../gather.ts';
 import { slotOf } from '../hash-slot.ts';
 import { CONFIG_HANDLERS } from './config.ts';
+import { LATENCY_HANDLERS } from './latency.ts';
 import { LOG_HANDLERS } from './logs.ts';
 
 const toOne: Handler = (call) => call.forward(-1);
@@ -55,7 +56,7 @@ const whoAmI: Handler = (call) => call.answer(call.session.user);
 /** Those of which any primary says the same, or as much. */
 const ANY_PRIMARY = [
   ...['memory|doctor', 'memory|malloc-stats', 'memory|stats', 'lastsave', 'lolwut', 'time', 'module|list'],
-  ...['latency|doctor', 'latency|graph', 'latency|histogram', 'latency|history', 'latency|latest'],
+  ...['latency|doctor'],
   ...['acl|cat', 'acl|genpass', 'acl|list', 'acl|users', 'acl|getuser', 'acl|dryrun', 'acl|log'],
   ...['command', 'command|count', 'command|docs', 'command|getkeys', 'command|getkeysandflags', 'command|info'],
   ...['command|list', 'pubsub|channels', 'pubsub|numsub', 'pubsub|numpat', 'function|list', 'function|dump'],
@@ -67,6 +68,7 @@ const HELPS = [...allCommands()].map(({ name }) => name).filter((name) => name.e
 export const EVERYWHERE_HANDLERS: Readonly<Record<string, Handler>> = {
   ...Object.fromEntries([...ANY_PRIMARY, ...HELPS].map((name) => [name, toOne])),
   ...CONFIG_HANDLERS,
+  ...LATENCY_HANDLERS,
   ...LOG_HANDLERS,
   'acl|whoami': whoAmI,
   dbsize: sum,
@@ -74,7 +76,6 @@ export const EVERYWHERE_HANDLERS: Readonly<Record<string, Handler>> = {
   flushall: flush,
   flushdb: flush,
   'config|resetstat': done,
-  'latency|reset': sum,
   'memory|purge': done,
   'pubsub|shardchannels': list,
 };

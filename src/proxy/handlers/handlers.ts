@@ -6,6 +6,7 @@ import { CLUSTER_HANDLERS } from './cluster.ts';
 import { CONNECTION_HANDLERS } from './connection.ts';
 import { EVERYWHERE_HANDLERS } from './everywhere.ts';
 import { INFO_HANDLERS } from './info.ts';
+import { MSETEX_HANDLERS } from './msetex.ts';
 import { PUBSUB_HANDLERS } from './pubsub.ts';
 import { SCAN_HANDLERS } from './scan.ts';
 import { SCRIPT_HANDLERS } from './scripts.ts';
@@ -21,6 +22,7 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
   ...CONNECTION_HANDLERS,
   ...EVERYWHERE_HANDLERS,
   ...INFO_HANDLERS,
+  ...MSETEX_HANDLERS,
   ...PUBSUB_HANDLERS,
   ...SCAN_HANDLERS,
   ...SCRIPT_HANDLERS,

@@ -1,11 +1,23 @@
 /** MGET, MSET, DEL, UNLINK, EXISTS, TOUCH over several slots: a part for each slot, and one reply. */
 import { ReplyScanner } from '../../resp/reply-scanner.ts';
 import type { Call, Handler } from '../call.ts';
+import type { Command } from '../commands/command-index.ts';
 import { anyOf, firstError, Gather, sumOf } from '../gather.ts';
 import { slotOf } from '../hash-slot.ts';
+import { Scatter } from '../scatter.ts';
 
 /** Parts are put together here before they are copied into the block of their node. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** Beginnings of the parts of a command with one key each, by the command's number. */
+const prefixes: Buffer[] = [];
+
+function prefixOf(command: Command, step: number): Buffer {
+  prefixes[command.number] ??= Buffer.from(
+    `*${1 + step}\r\n$${command.bytes.length}\r\n${command.name.toUpperCase()}\r\n`,
+  );
+  return prefixes[command.number]!;
+}
 
 interface Part {
   slot: number;
@@ -54,6 +66,7 @@ function endOf(call: Call, key: number, step: number): number {
 
 /** Values in the order of the keys. */
 const mget: Handler = (call) => {
+  if (call.argc > 2 && Scatter.send(call, 1, prefixOf(call.command, 1), 'values')) return;
   const parts = partsOf(call, 1);
   if (parts.length === 1) return call.forward(parts[0]!.slot);
   const count = call.argc - 1;
@@ -84,6 +97,7 @@ function placeValues(reply: Buffer, keys: readonly number[], values: Buffer[]): 
 }
 
 const summed: Handler = (call) => {
+  if (call.argc > 2 && Scatter.send(call, 1, prefixOf(call.command, 1), 'sum')) return;
   const parts = partsOf(call, 1);
   if (parts.length === 1) return call.forward(parts[0]!.slot);
   sendParts(call, new Gather(call.client, sumOf), parts, 1);
@@ -91,6 +105,7 @@ const summed: Handler = (call) => {
 
 const mset: Handler = (call) => {
   if (call.argc % 2 === 0) return call.error("ERR wrong number of arguments for 'mset' command");
+  if (call.argc > 3 && Scatter.send(call, 2, prefixOf(call.command, 2), 'first')) return;
   const parts = partsOf(call, 2);
   if (parts.length === 1) return call.forward(parts[0]!.slot);
   sendParts(call, new Gather(call.client, anyOf), parts, 2);

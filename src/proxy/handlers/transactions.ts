@@ -12,6 +12,7 @@ import { type Entry, type Loss, type ReplyTaker, takeEntry } from '../entry.ts';
 import { slotsOfPrimaries } from '../gather.ts';
 import type { Lane } from '../lane.ts';
 import { crossSlot, slotOfKeys } from '../routing.ts';
+import { ensureScripts } from '../script-sources.ts';
 import { cachingFrame, finish, OUTCOME_UNKNOWN } from '../sender.ts';
 import type { Transaction, Watch } from '../session.ts';
 import type { Upstream } from '../upstream.ts';
@@ -28,8 +29,13 @@ const TRY_PAUSE_MS = 20;
 /** Of the commands the endpoint answers itself, those that a node can answer as well within a transaction. */
 const ANSWERED_BY_NODES = new Set([
   ...['ping', 'echo', 'time', 'publish', 'eval', 'eval_ro', 'evalsha', 'evalsha_ro', 'randomkey', 'lastsave', 'lolwut'],
-  ...['command', 'unwatch'],
+  ...['command', 'unwatch', 'wait', 'waitaof'],
 ]);
+
+/** One without commands. */
+export const newTransaction = (): Transaction => ({
+  ...{ frames: [], bytes: 0, slot: -1, key: null, isSpoilt: false, db: null, guard: null, shas: [] },
+});
 
 const multi: Handler = (call) => {
   const { session, client } = call;
@@ -37,7 +43,7 @@ const multi: Handler = (call) => {
     session.transaction.isSpoilt = true;
     return call.error('ERR MULTI calls can not be nested');
   }
-  session.transaction = { frames: [], bytes: 0, slot: -1, key: null, isSpoilt: false, db: null };
+  session.transaction = newTransaction();
   client.isPlain = false;
   call.ok();
 };
@@ -50,10 +56,17 @@ export function queueCommand(call: Call): void {
     transaction.isSpoilt = true;
     return call.error(refusal);
   }
+  const { name } = call.command;
+  if (name === 'msetex') transaction.guard = guardOf(transaction.key!);
+  if (name === 'eval' || name === 'eval_ro') call.home.scripts.remember(call.arg(1));
+  if (name === 'evalsha' || name === 'evalsha_ro') transaction.shas.push(call.text(1).toLowerCase());
   transaction.frames.push(call.frame());
   transaction.bytes += call.to - call.from;
   call.client.reply('+QUEUED\r\n');
 }
+
+/** A command that does nothing but make a node say whether it owns the key's slot. */
+export const guardOf = (key: Buffer): Buffer => encodeCommand(['EXISTS', key]);
 
 function whyNotQueued(call: Call, transaction: Transaction): string | null {
   const { command, home } = call;
@@ -114,7 +127,7 @@ const exec: Handler = (call) => {
 };
 
 /** Sends a transaction, as often as it takes. */
-class Run implements ReplyTaker {
+export class Run implements ReplyTaker {
   readonly #client: Client;
   readonly #transaction: Transaction;
   readonly #watch: Watch | null;
@@ -127,8 +140,11 @@ class Run implements ReplyTaker {
   #missing = 0;
   #lost: Loss | null = null;
   #own: { upstream: Upstream; node: number } | null = null;
+  /** It is one command of a client that knows nothing of a transaction: its reply is the reply. */
+  readonly #isSingle: boolean;
 
-  constructor(client: Client, transaction: Transaction, watch: Watch | null) {
+  constructor(client: Client, transaction: Transaction, watch: Watch | null, isSingle = false) {
+    this.#isSingle = isSingle;
     this.#client = client;
     this.#transaction = transaction;
     this.#watch = watch;
@@ -139,18 +155,25 @@ class Run implements ReplyTaker {
   }
 
   begin(): void {
+    const { shas, slot } = this.#transaction;
+    if (shas.length === 0) return this.#sendAll();
+    ensureScripts(this.#client, slot, shas).finally(() => this.#sendAll());
+  }
+
+  #sendAll(): void {
     const upstream = this.#way();
     if (upstream === null) return this.#later();
-    const { frames } = this.#transaction;
+    const { frames, guard } = this.#transaction;
     this.#queueError = null;
     this.#lost = null;
-    this.#missing = frames.length + 2;
+    this.#missing = frames.length + (guard ? 3 : 2);
     if (this.#watch && this.#watch.db !== this.#client.session.db) {
       this.#watch.db = this.#client.session.db;
       upstream.sendSwallowed(encodeCommand(['SELECT', this.#watch.db]));
     }
     if (this.#caching) upstream.sendSwallowed(this.#caching);
     this.#send(upstream, MULTI, 0);
+    if (guard) this.#send(upstream, guard, 1);
     for (const frame of frames) this.#send(upstream, frame, 1);
     this.#send(upstream, EXEC, 2);
   }
@@ -188,7 +211,10 @@ class Run implements ReplyTaker {
     }
     if (this.#queueError !== null && mayPass(this.#queueError)) return this.#later();
     // Another error of a command stands for itself in a transaction of one; of several, EXEC's own says it.
-    this.#end(Buffer.from(bytes.subarray(from, to)));
+    const reply = Buffer.from(bytes.subarray(from, to));
+    if (mayPass(reply)) return this.#later(); // the slot moved behind the last command and before EXEC
+    if (this.#isSingle && this.#queueError !== null) this.#end(this.#queueError);
+    else this.#end(this.#transaction.guard ? withoutGuard(reply, this.#isSingle) : reply);
   }
 
   takeLoss(entry: Entry, loss: Loss): void {
@@ -226,6 +252,14 @@ class Run implements ReplyTaker {
     client.complete(this.#parent, reply);
     client.release();
   }
+}
+
+/** EXEC's array without the first element, the guard's `:n`; or the only other element of it. */
+function withoutGuard(reply: Buffer, isSingle: boolean): Buffer {
+  const head = /^\*(\d+)\r\n:\d+\r\n/.exec(reply.toString('latin1', 0, 32));
+  if (head === null) return reply; // an error, or null
+  const rest = reply.subarray(head[0].length);
+  return isSingle ? rest : Buffer.concat([Buffer.from(`*${Number(head[1]) - 1}\r\n`), rest]);
 }
 
 const NOBODY_SERVES = Buffer.from(

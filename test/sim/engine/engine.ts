@@ -199,12 +199,22 @@ export class Engine implements TalkingProcess {
     this.primaryId = null;
     for (const range of this.ownedBy(old)) this.owners[range] = this.id;
     this.replication.lead();
+    this.#verifyData();
     this.changed();
     this.updateState();
     this.around.owns(this, cause);
     this.bus.broadcastPong();
     this.election.reset();
     this.election.forgetAttempt();
+  }
+
+  /** `verifyClusterConfigWithData`: takes slots it has keys of and knows no owner of, and deletes the keys of slots that others own. */
+  #verifyData(): void {
+    const { shard } = this.identity;
+    const owner = this.owners[shard] ?? null;
+    if (owner === this.id || this.replication.log.length === 0) return;
+    if (owner === null) this.owners[shard] = this.id;
+    else this.replication.deleteAll();
   }
 
   /** `clusterBumpConfigEpochWithoutConsensus`. */

@@ -72,7 +72,8 @@ export class Replication {
   #cached = false;
   #link: Link | null = null;
   readonly replicas = new Set<Link>();
-  #downSince: number;
+  /** Since when the link has been down that was up; a process that never had one is not elected: its data is too old. */
+  #downSince = Number.NEGATIVE_INFINITY;
   #nextTick = 0;
   #nextPing = 0;
   #attempt = 0;
@@ -83,7 +84,6 @@ export class Replication {
   constructor(engine: ReplicatingProcess, disk: Disk) {
     this.#engine = engine;
     this.#replId = engine.around.random.hex(12);
-    this.#downSince = engine.now;
     this.#nextPing = engine.now + PING_EVERY_MS;
     this.storage = new Storage(engine, disk);
     this.log = [...readLog(disk)];
@@ -196,10 +196,19 @@ export class Replication {
   /** `replicationUnsetPrimary`: the history goes on under another name. */
   lead(): void {
     this.#close();
+    this.#downSince = Number.NEGATIVE_INFINITY;
     this.#replId2 = this.#replId;
     this.#replId2Offset = this.offset;
     this.#replId = this.#engine.around.random.hex(12);
     this.#cached = false;
+  }
+
+  /** The engine deletes the keys of slots that it believes another to own. */
+  deleteAll(): void {
+    const { log } = this;
+    this.log = [];
+    this.storage.grew();
+    this.#engine.dropped(log, 'it became a primary and deleted the keys of slots that it believed another to own');
   }
 
   /** `replicationSetPrimary`. */

@@ -1,0 +1,116 @@
+/**
+ * A call of a script or a function that its node may not have, though others do: a primary that is new, was replaced or
+ * has started again. What is missing is brought there, and the call is sent again; its client takes no further command
+ * meanwhile, so that the order of its commands stays what it was.
+ *
+ *     first call over a connection -> the client waits for this one reply -> known there: from now on nobody waits
+ *     "missing" -> brought from here or from another primary -> the same call again, to the owner of the slot
+ */
+import type { Client } from './client.ts';
+import type { Entry, Loss, ReplyTaker } from './entry.ts';
+import { READS_ONLY } from './entry.ts';
+import { OUTCOME_UNKNOWN } from './sender.ts';
+import { releaseEntryBlock, type Upstream } from './upstream.ts';
+
+const MINUS = 0x2d;
+const MAX_CURES = 3;
+
+export interface Cure {
+  /** What is called, as it is remembered of a connection. */
+  name: string;
+  /** How the error begins that says that it is missing. */
+  missing: string;
+  /** Brings it to the owner of the slot. @returns whether it was found anywhere */
+  bring(client: Client, slot: number): Promise<boolean>;
+}
+
+export class HealedCall implements ReplyTaker {
+  readonly #client: Client;
+  readonly #cure: Cure;
+  readonly #slot: number;
+  /** Where it was sent to at first. */
+  #upstream: Upstream | null = null;
+  #isHeld = false;
+  #cures = 0;
+
+  constructor(client: Client, cure: Cure, slot: number) {
+    this.#client = client;
+    this.#cure = cure;
+    this.#slot = slot;
+  }
+
+  /** Sends the call; to a primary, since replicas have no scripts of their own. */
+  begin(readsOnly: boolean, bytes: Buffer, from: number, to: number): void {
+    const client = this.#client;
+    const { map, sender, scripts } = client.home;
+    const owner = map.owners[Math.max(0, this.#slot)]!;
+    this.#upstream = owner < 0 ? null : client.lane.toPrimary(owner);
+    const entry = client.enqueue();
+    entry.taker = this;
+    entry.slot = this.#slot;
+    if (readsOnly) entry.flags |= READS_ONLY;
+    if (this.#upstream === null || !scripts.isKnownAt(this.#upstream, this.#cure.name)) this.#hold();
+    sender.send(entry, client.lane, bytes, from, to);
+  }
+
+  takesParts(entry: Entry): boolean {
+    return this.#client.takesParts(entry);
+  }
+
+  takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
+    const client = this.#client;
+    if (bytes[from] === MINUS && !entry.isStreaming) {
+      const { missing } = this.#cure;
+      const isMissing = bytes.toString('latin1', from + 1, Math.min(to, from + 1 + missing.length)) === missing;
+      if (isMissing && entry.lane !== null && this.#cures < MAX_CURES) {
+        this.#cures += 1;
+        return this.#heal(entry, Buffer.from(bytes.subarray(from, to)));
+      }
+      if (client.home.sender.again(entry, bytes, from, to)) return;
+    } else if (isLast && this.#upstream !== null && entry.tries === 1) {
+      client.home.scripts.knownAt(this.#upstream, this.#cure.name);
+    }
+    this.#give(entry, bytes, from, to, isLast);
+  }
+
+  takeLoss(entry: Entry, loss: Loss): void {
+    if (this.#client.home.sender.lost(entry, loss)) return;
+    if (!entry.isStreaming) return this.#give(entry, OUTCOME_UNKNOWN, 0, OUTCOME_UNKNOWN.length, true);
+    this.#client.takeLoss(entry, loss); // ends the client: a part of the reply is gone already
+    this.#release();
+  }
+
+  #give(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
+    entry.lane = null; // final
+    this.#client.takeReply(entry, bytes, from, to, isLast);
+    if (isLast) this.#release();
+  }
+
+  /** The answer was "missing". */
+  #heal(entry: Entry, error: Buffer): void {
+    const client = this.#client;
+    const { block, start, end, lane } = entry;
+    const frame = Buffer.from(block!.bytes.subarray(start, end));
+    releaseEntryBlock(entry);
+    this.#hold();
+    this.#cure
+      .bring(client, this.#slot)
+      .catch(() => false)
+      .then((wasFound) => {
+        if (wasFound && !client.isClosed) client.home.sender.send(entry, lane!, frame, 0, frame.length);
+        else this.#give(entry, error, 0, error.length, true);
+      });
+  }
+
+  #hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.#client.hold();
+  }
+
+  #release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#client.release();
+  }
+}

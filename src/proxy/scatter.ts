@@ -1,0 +1,266 @@
+/**
+ * A command over keys in many slots, the fast way: a part for each key, all parts for one node written as one run and
+ * queued as one entry, the replies copied one behind the other and written in the order of the keys. No object a key.
+ *
+ *     MGET a b c d  ->  node 1: MGET a, MGET c    node 2: MGET b, MGET d
+ *     order:            a c b d                   (positions: keys by node)
+ *
+ * A part that must be repeated elsewhere gets an entry of its own.
+ */
+import { type Block, releaseBlock, takeBlock } from './block.ts';
+import type { Call } from './call.ts';
+import type { Client } from './client.ts';
+import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
+import { slotOf } from './hash-slot.ts';
+import { finish, OUTCOME_UNKNOWN } from './sender.ts';
+import type { Upstream } from './upstream.ts';
+
+const MINUS = 0x2d;
+const NOBODY_SENT = -1;
+/** More keys than this take the general way. */
+export const MOST_KEYS = 1_024;
+
+/** What is made of the replies: an array of the values, the sum, or the first. */
+export type Merge = 'values' | 'sum' | 'first';
+
+/** By slot: the number of the command that last had a key in it. */
+const seen = new Int32Array(16_384);
+let commands = 0;
+
+const free: Scatter[] = [];
+const KEPT = 64;
+
+export class Scatter implements ReplyTaker {
+  #client: Client | null = null;
+  #parent: Entry | null = null;
+  #merge: Merge = 'values';
+  #flags = 0;
+  #count = 0;
+  #missing = 0;
+  #sum = 0;
+  #error: Buffer | null = null;
+  readonly #slots = new Int32Array(MOST_KEYS);
+  /** By key: its connection's number among `#ways`. */
+  readonly #wayOfKey = new Int32Array(MOST_KEYS);
+  readonly #ways: Upstream[] = [];
+  /** Position to key. */
+  readonly #order = new Int32Array(MOST_KEYS);
+  /** By position: where its command lies in the entry's block. */
+  readonly #starts = new Int32Array(MOST_KEYS);
+  readonly #ends = new Int32Array(MOST_KEYS);
+  /** By key: from and to, of its reply in `#replies`. */
+  readonly #pieces = new Int32Array(2 * MOST_KEYS);
+  #replies: Block | null = null;
+
+  /**
+   * Sends the parts of a command whose keys each take `step` arguments.
+   * @returns false when the general way must be taken: keys that share a slot, or a node that cannot be reached now
+   */
+  static send(call: Call, step: number, prefix: Buffer, merge: Merge): boolean {
+    const count = (call.argc - 1) / step;
+    if (count > MOST_KEYS || call.session.readsReplicas) return false;
+    const scatter = free.pop() ?? new Scatter();
+    if (!scatter.#plan(call, step, count)) {
+      scatter.#ways.length = 0;
+      free.push(scatter);
+      return false;
+    }
+    scatter.#begin(call, step, prefix, merge, count);
+    return true;
+  }
+
+  /** Finds slots and connections. */
+  #plan(call: Call, step: number, count: number): boolean {
+    const { bytes, home, client } = call;
+    commands += 1;
+    for (let key = 0; key < count; key += 1) {
+      const start = call.startOf(1 + key * step);
+      const slot = slotOf(bytes, start, start + call.lengthOf(1 + key * step));
+      if (seen[slot] === commands) return false;
+      seen[slot] = commands;
+      const way = home.sender.wayTo(slot, client.lane);
+      if (way === null) return false;
+      let index = this.#ways.indexOf(way);
+      if (index < 0) index = this.#ways.push(way) - 1;
+      this.#slots[key] = slot;
+      this.#wayOfKey[key] = index;
+    }
+    return true;
+  }
+
+  #begin(call: Call, step: number, prefix: Buffer, merge: Merge, count: number): void {
+    this.#client = call.client;
+    this.#parent = call.client.enqueue();
+    this.#merge = merge;
+    this.#flags = call.command.readsOnly ? READS_ONLY : 0;
+    this.#count = count;
+    this.#missing = count;
+    this.#sum = 0;
+    let position = 0;
+    for (let way = 0; way < this.#ways.length; way += 1) position = this.#sendTo(way, position, call, step, prefix);
+    this.#ways.length = 0;
+  }
+
+  /** Writes the parts for one connection. @returns the next position */
+  #sendTo(way: number, first: number, call: Call, step: number, prefix: Buffer): number {
+    let length = 0;
+    let position = first;
+    for (let key = 0; key < this.#count; key += 1) {
+      if (this.#wayOfKey[key] !== way) continue;
+      this.#order[position] = key;
+      position += 1;
+      length += prefix.length + endOf(call, key, step) - call.headerOf(1 + key * step);
+    }
+    const upstream = this.#ways[way]!;
+    const block = upstream.reserve(length);
+    let at = block.used;
+    for (let index = first; index < position; index += 1) {
+      const key = this.#order[index]!;
+      this.#starts[index] = at;
+      at = copy(prefix, 0, prefix.length, block.bytes, at);
+      at = copy(call.bytes, call.headerOf(1 + key * step), endOf(call, key, step), block.bytes, at);
+      this.#ends[index] = at;
+    }
+    const entry = takeEntry();
+    entry.taker = this;
+    entry.part = first;
+    entry.expects = position - first;
+    entry.flags = this.#flags;
+    entry.lane = call.client.lane;
+    upstream.sendWritten(entry, length);
+    return position;
+  }
+
+  takesParts(): boolean {
+    return false;
+  }
+
+  takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
+    const position = entry.part;
+    if (isRepeated(entry)) {
+      if (bytes[from] === MINUS && this.#client!.home.sender.again(entry, bytes, from, to)) return;
+      this.#keep(this.#order[position]!, bytes, from, to);
+      finish(entry);
+    } else {
+      entry.part += 1;
+      const again = bytes[from] === MINUS ? this.#alone(entry, position) : null;
+      if (again === null) this.#keep(this.#order[position]!, bytes, from, to);
+      else if (!this.#client!.home.sender.again(again, bytes, from, to)) {
+        this.#keep(this.#order[position]!, bytes, from, to);
+        finish(again);
+      } else this.#missing += 1;
+      if (isLast) finish(entry);
+    }
+    this.#answered();
+  }
+
+  takeLoss(entry: Entry, loss: Loss): void {
+    const { sender } = this.#client!.home;
+    if (isRepeated(entry)) {
+      if (sender.lost(entry, loss)) return;
+      this.#keep(this.#order[entry.part]!, OUTCOME_UNKNOWN, 0, OUTCOME_UNKNOWN.length);
+      finish(entry);
+      this.#answered();
+      return;
+    }
+    const last = entry.part + entry.expects;
+    // The last one is answered after all are looked at: until then this is not over.
+    this.#missing += 1;
+    for (let position = entry.part; position < last; position += 1) {
+      const alone = this.#alone(entry, position);
+      if (sender.lost(alone, loss)) continue;
+      this.#keep(this.#order[position]!, OUTCOME_UNKNOWN, 0, OUTCOME_UNKNOWN.length);
+      finish(alone);
+      this.#missing -= 1;
+    }
+    finish(entry);
+    this.#answered();
+  }
+
+  /** An entry for one part of a run. */
+  #alone(entry: Entry, position: number): Entry {
+    const alone = takeEntry();
+    alone.taker = this;
+    alone.holder = this.#client;
+    alone.part = position;
+    alone.expects = NOBODY_SENT;
+    alone.flags = entry.flags;
+    alone.lane = entry.lane;
+    alone.slot = this.#slots[this.#order[position]!]!;
+    alone.block = entry.block;
+    alone.block!.holders += 1;
+    alone.start = this.#starts[position]!;
+    alone.end = this.#ends[position]!;
+    return alone;
+  }
+
+  #keep(key: number, bytes: Buffer, from: number, to: number): void {
+    if (bytes[from] === MINUS) this.#error ??= Buffer.from(bytes.subarray(from, to));
+    else if (this.#merge === 'sum') this.#sum += integerAt(bytes, from + 1, to - 2);
+    else if (this.#merge === 'values') this.#keepValue(key, bytes, from + VALUE_AT, to);
+  }
+
+  #keepValue(key: number, bytes: Buffer, from: number, to: number): void {
+    let block = this.#replies;
+    if (block === null || block.room < to - from) {
+      const bigger = takeBlock(((block?.used ?? 0) + to - from) * 2);
+      if (block !== null) {
+        block.bytes.copy(bigger.bytes, 0, 0, block.used);
+        bigger.used = block.used;
+        releaseBlock(block);
+      }
+      block = bigger;
+      this.#replies = block;
+    }
+    this.#pieces[2 * key] = block.used;
+    block.used = copy(bytes, from, to, block.bytes, block.used);
+    this.#pieces[2 * key + 1] = block.used;
+  }
+
+  #answered(): void {
+    this.#missing -= 1;
+    if (this.#missing > 0) return;
+    const client = this.#client!;
+    const parent = this.#parent!;
+    const replies = this.#replies;
+    if (this.#error !== null) client.complete(parent, this.#error);
+    else if (this.#merge === 'sum') client.complete(parent, Buffer.from(`:${this.#sum}\r\n`, 'latin1'));
+    else if (this.#merge === 'first') client.complete(parent, OK);
+    else {
+      const head = Buffer.from(`*${this.#count}\r\n`, 'latin1');
+      client.completeInPieces(parent, head, replies!.bytes, this.#pieces, this.#count);
+    }
+    if (replies !== null) releaseBlock(replies);
+    this.#replies = null;
+    this.#client = null;
+    this.#parent = null;
+    this.#error = null;
+    if (free.length < KEPT) free.push(this);
+  }
+}
+
+/** Behind `*1\r\n`. */
+const VALUE_AT = 4;
+const OK = Buffer.from('+OK\r\n');
+
+/** It stands for one part that was taken out of its run. */
+const isRepeated = (entry: Entry): boolean => entry.expects === NOBODY_SENT;
+
+function endOf(call: Call, key: number, step: number): number {
+  const last = key * step + step;
+  return call.startOf(last) + call.lengthOf(last) + 2;
+}
+
+/** Short pieces are copied faster without leaving JavaScript. @returns the end of what was written */
+function copy(source: Buffer, from: number, to: number, target: Buffer, at: number): number {
+  const length = to - from;
+  if (length > 48) source.copy(target, at, from, to);
+  else for (let index = 0; index < length; index += 1) target[at + index] = source[from + index]!;
+  return at + length;
+}
+
+function integerAt(bytes: Buffer, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at += 1) value = value * 10 + bytes[at]! - 48;
+  return value;
+}
