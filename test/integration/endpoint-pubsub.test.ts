@@ -20,6 +20,7 @@ describe('subscriptions at the endpoint', () => {
       {
         shards: 2,
         replicas: 1,
+        limits: { replyBytesClose: 4 * 1024 ** 2 },
         engineArgs: ['--notify-keyspace-events', 'KEA'],
         users: [{ name: 'narrow', password: 'pw', rules: '~* +@all resetchannels &allowed:* &__key*' }],
       },
@@ -159,6 +160,41 @@ describe('subscriptions at the endpoint', () => {
     await until('heard again', async () => raw.received.includes('probe'));
     raw.received = '';
     await speak('after');
+  });
+
+  it('closes a subscriber that does not read, and nobody else', async (t) => {
+    const [slow, other] = [await open(t), await open(t)];
+    await slow.says('SUBSCRIBE flood', '*3', ...bulks('subscribe', 'flood'), ':1');
+    await other.says('SUBSCRIBE calm', '*3', ...bulks('subscribe', 'calm'), ':1');
+    slow.pause();
+    const text = 'x'.repeat(100_000);
+    await until('it is closed', async () => {
+      await client.publish('flood', text);
+      return scene.service.counts.slowClients === 1;
+    });
+    await until('nobody hears it', async () => (await client.publish('flood', 'x')) === 0);
+    assert.equal(await client.publish('calm', 'x'), 1);
+    await other.hears('*3', ...bulks('message', 'calm', 'x'));
+  });
+
+  it('serves a subscriber of ioredis, binary names and all', async (t) => {
+    const subscriber = client.duplicate();
+    t.after(() => subscriber.disconnect());
+    const heard: string[] = [];
+    subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) =>
+      heard.push(`${channel.toString('latin1')} ${message.toString('latin1')}`),
+    );
+    subscriber.on('pmessage', (pattern, channel, message) => heard.push(`${pattern} ${channel} ${message}`));
+    const name = Buffer.from([0, 255, 13, 10]);
+    assert.equal(await subscriber.subscribe('plain', name), 2);
+    assert.equal(await subscriber.psubscribe('pl?in'), 3);
+    assert.equal(await client.publish(name, Buffer.from([255])), 1);
+    assert.equal(await client.publish('plain', 'm'), 2);
+    await until('all is heard', async () => heard.length === 3);
+    assert.deepEqual(heard, ['\0\xff\r\n \xff', 'plain m', 'pl?in plain m']);
+    assert.equal(await subscriber.unsubscribe('plain', name), 1);
+    assert.equal(await subscriber.punsubscribe(), 0);
+    assert.equal(await subscriber.get('nothing'), null);
   });
 
   it('comes back in silence when its connection to a node is lost', async (t) => {
