@@ -54,11 +54,12 @@ export class Scatter implements ReplyTaker {
 
   /**
    * Sends the parts of a command whose keys each take `step` arguments.
-   * @returns false when the general way must be taken: keys that share a slot, or a node that cannot be reached now
+   * @returns false when the general way must be taken: keys that share a slot, or a node that cannot be reached now,
+   * or CLIENT CACHING, which goes before each part
    */
   static send(call: Call, step: number, prefix: Buffer, merge: Merge): boolean {
     const count = (call.argc - 1) / step;
-    if (count > MOST_KEYS || call.session.readsReplicas) return false;
+    if (count > MOST_KEYS || call.session.readsReplicas || call.session.caching !== null) return false;
     const scatter = free.pop() ?? new Scatter();
     if (!scatter.#plan(call, step, count)) {
       scatter.#ways.length = 0;
@@ -197,6 +198,7 @@ export class Scatter implements ReplyTaker {
   }
 
   #keep(key: number, bytes: Buffer, from: number, to: number): void {
+    this.#parent!.hasPart = true;
     if (bytes[from] === MINUS) this.#error ??= Buffer.from(bytes.subarray(from, to));
     else if (this.#merge === 'sum') this.#sum += integerAt(bytes, from + 1, to - 2);
     else if (this.#merge === 'values') this.#keepValue(key, bytes, from + VALUE_AT, to);

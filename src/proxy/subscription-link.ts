@@ -1,11 +1,13 @@
 /** A connection with subscriptions, their names, and what it pushes. */
 import { slotOf } from './hash-slot.ts';
+import type { SlotMap } from './slot-map.ts';
 import type { Upstream } from './upstream.ts';
 
 export type Kind = 'channels' | 'patterns' | 'shards';
 /** Names as text of one character a byte. */
 export type Names = Record<Kind, Set<string>>;
 
+/** None of any kind. */
 export const noNames = (): Names => ({ channels: new Set(), patterns: new Set(), shards: new Set() });
 
 export class SubscriptionLink {
@@ -22,8 +24,15 @@ export class SubscriptionLink {
   }
 }
 
-/** A message: of which subscription and in which channel; or the end of a sharded one. */
-export type PushHead = { kind: Kind; name: string; channel: string } | { kind: 'ended'; name: string };
+/** Of a message: which subscription it came by, and which channel. */
+export interface MessageHead {
+  kind: Kind;
+  name: string;
+  channel: string;
+}
+
+/** Of a message, or of the end of a sharded channel. */
+export type PushHead = MessageHead | { kind: 'ended'; name: string };
 
 const KINDS: Readonly<Record<string, Kind>> = { message: 'channels', pmessage: 'patterns', smessage: 'shards' };
 
@@ -71,10 +80,28 @@ const EVENTS = ['__keyspace@', '__keyevent@'];
 export const isEvent = (channel: string): boolean => EVENTS.some((prefix) => channel.startsWith(prefix));
 
 /** Whether keyspace events may come to this name. */
-export function mayBeEvent(name: string, kind: Kind): boolean {
+function mayBeEvent(name: string, kind: Kind): boolean {
   if (kind === 'channels') return isEvent(name);
   const wildcard = name.search(/[*?[\\]/);
   if (wildcard < 0) return isEvent(name);
   const literal = name.slice(0, wildcard);
   return EVENTS.some((prefix) => prefix.startsWith(literal) || literal.startsWith(prefix));
+}
+
+/** Where names are to be subscribed to, by the node's index; -1 stands for a node that is not known. */
+export function placesOf(kind: Kind, names: Iterable<string>, map: SlotMap, home: number): Map<number, string[]> {
+  const places = new Map<number, string[]>();
+  const put = (node: number, name: string): void => {
+    const list = places.get(node);
+    if (list) list.push(name);
+    else places.set(node, [name]);
+  };
+  let primaries: number[] | null = null;
+  for (const name of names) {
+    put(kind === 'shards' ? map.owners[slotOfName(name)]! : home, name);
+    if (kind === 'shards' || !mayBeEvent(name, kind)) continue;
+    primaries ??= map.primaries();
+    for (const node of primaries) if (node !== home) put(node, name);
+  }
+  return places;
 }

@@ -8,13 +8,14 @@
  *     sharded channels            at the owner of their slot
  *
  * What is wanted is compared with what every connection has, whenever a slot gets another owner or a connection is lost,
- * until both are the same. When the home moves, the old one is heard until the new one is ready; what is published
- * within these milliseconds may come twice or never, as on a reconnect. A message that somebody publishes by hand to a
- * channel of keyspace events comes from every primary.
+ * until both are the same. When the home moves nothing is lost (see handover.ts); when it dies, what is published until
+ * there is another one is, as on a reconnect. A message that somebody publishes by hand to a channel of keyspace events
+ * comes from every primary.
  */
 import { encodeCommand } from '../resp/encode.ts';
 import type { Client } from './client.ts';
 import { type Entry, takeEntry } from './entry.ts';
+import { Handover } from './handover.ts';
 import type { Lane } from './lane.ts';
 import { finish } from './sender.ts';
 import type { SubscriptionCount } from './session.ts';
@@ -23,13 +24,15 @@ import {
   COMMANDS,
   isEvent,
   type Kind,
-  mayBeEvent,
+  type MessageHead,
   type Names,
   noNames,
+  placesOf,
   readPush,
   SubscriptionLink,
   slotOfName,
 } from './subscription-link.ts';
+import { Wakeup } from './wakeup.ts';
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -37,15 +40,19 @@ const LONGEST_PAUSE_MS = 500;
 const DEAF_WAITS = 3;
 /** How long the end of a subscription is waited for: the client hears nothing of it anyway. */
 const END_MS = 1_000;
+/** How long two homes are heard: longer than a message takes from one to the other. */
+const BOTH_MS = 50;
 const STAR = 0x2a;
 
 export class Subscriptions implements SubscriptionCount {
   readonly #client: Client;
-  readonly #wanted: Names = noNames();
+  /** What it is subscribed to; changed by `add` and `remove` only. */
+  readonly wanted: Names = noNames();
   readonly #links = new Map<number, SubscriptionLink>();
   #lane: Lane;
   /** The node whose messages count; -1 before the first. */
   #home = -1;
+  #handover: Handover | null = null;
   /** Names whose confirmation the client has not seen, and messages for them. */
   #joining: { kind: Kind; names: Set<string>; messages: Buffer[] } | null = null;
   /** The engine's error for what is being added. */
@@ -55,7 +62,7 @@ export class Subscriptions implements SubscriptionCount {
   #deafSince = 0;
   #timer: NodeJS.Timeout | null = null;
   #pauseMs = FIRST_PAUSE_MS;
-  #waiters: (() => void)[] = [];
+  readonly #wakeup = new Wakeup();
   #isClosed = false;
 
   constructor(client: Client) {
@@ -68,19 +75,15 @@ export class Subscriptions implements SubscriptionCount {
   }
 
   get channels(): number {
-    return this.#wanted.channels.size;
+    return this.wanted.channels.size;
   }
 
   get patterns(): number {
-    return this.#wanted.patterns.size;
+    return this.wanted.patterns.size;
   }
 
   get shardChannels(): number {
-    return this.#wanted.shards.size;
-  }
-
-  namesOf(kind: Kind): ReadonlySet<string> {
-    return this.#wanted[kind];
+    return this.wanted.shards.size;
   }
 
   // --- What the client asks for ----------------------------------------------------------------------------------
@@ -91,37 +94,36 @@ export class Subscriptions implements SubscriptionCount {
    */
   async add(kind: Kind, fresh: readonly string[]): Promise<string | null> {
     if (fresh.length === 0) return null;
-    if (fresh.length === 0) return null;
     this.#useIdentity();
     this.#refusal = null;
     this.#joining = { kind, names: new Set(fresh), messages: [] };
-    for (const name of fresh) this.#wanted[kind].add(name);
+    for (const name of fresh) this.wanted[kind].add(name);
     if (this.#isMissing) this.#sync();
     else this.#extend(kind, fresh);
     const { waitMs } = this.#client.home.limits;
-    const settled = await this.#settle(waitMs);
+    const settled = await this.#wakeup.until(() => this.#isSettled, waitMs);
     const error =
       this.#refusal ?? (settled ? null : `CLUSTERDOWN no subscription within ${waitMs / 1000} s; try again later`);
     this.#refusal = null;
     if (error === null) return null;
     this.#joining = null;
-    for (const name of fresh) this.#wanted[kind].delete(name);
+    for (const name of fresh) this.wanted[kind].delete(name);
     this.#sync();
     return error;
   }
 
   /** The client has seen the confirmations. */
   joined(): void {
-    const messages = this.#joining?.messages ?? [];
+    const { messages } = this.#joining ?? { messages: [] };
     this.#joining = null;
     for (const message of messages) this.#client.push(message, 0, message.length);
   }
 
   /** Ends subscriptions; nothing of them reaches the client any more. */
   async remove(kind: Kind, names: readonly string[]): Promise<void> {
-    for (const name of names) this.#wanted[kind].delete(name);
+    for (const name of names) this.wanted[kind].delete(name);
     for (const link of this.#links.values()) this.#step(link, kind, names, false);
-    await this.#settle(END_MS);
+    await this.#wakeup.until(() => this.#isSettled, END_MS);
   }
 
   close(): void {
@@ -130,7 +132,7 @@ export class Subscriptions implements SubscriptionCount {
     if (this.#timer) clearTimeout(this.#timer);
     this.#links.clear();
     this.#client.home.leaveLane(this.#lane);
-    this.#tell();
+    this.#wakeup.tell();
   }
 
   // --- What the nodes are told -----------------------------------------------------------------------------------
@@ -163,43 +165,23 @@ export class Subscriptions implements SubscriptionCount {
 
   /** Adds names where they belong; the rest is as it should be. */
   #extend(kind: Kind, names: readonly string[]): void {
-    for (const [node, wanted] of this.#placesOf(kind, names)) {
+    const { map, sender } = this.#client.home;
+    for (const [node, wanted] of placesOf(kind, names, map, sender.home)) {
       const link = this.#linkTo(node);
       if (link === null) return this.#sync();
       this.#step(link, kind, wanted, true);
     }
-    if (kind !== 'shards' && this.#home !== this.#client.home.sender.home) this.#sync();
-  }
-
-  /** Where names are to be subscribed to; -1 stands for a node that is not known. */
-  #placesOf(kind: Kind, names: Iterable<string>): Map<number, string[]> {
-    const { map, sender } = this.#client.home;
-    const places = new Map<number, string[]>();
-    const put = (node: number, name: string): void => {
-      const list = places.get(node);
-      if (list) list.push(name);
-      else places.set(node, [name]);
-    };
-    let primaries: number[] | null = null;
-    for (const name of names) {
-      if (kind === 'shards') put(map.owners[slotOfName(name)]!, name);
-      else {
-        put(sender.home, name);
-        if (!mayBeEvent(name, kind)) continue;
-        primaries ??= map.primaries();
-        for (const node of primaries) if (node !== sender.home) put(node, name);
-      }
-    }
-    return places;
+    if (kind !== 'shards' && this.#home !== sender.home) this.#sync();
   }
 
   /** Compares what every connection has with what is wanted, and tells the nodes of the difference. */
   #sync(): void {
     if (this.#isClosed || this.#client.isClosed) return;
-    const target = this.#client.home.sender.home;
+    const { map, sender } = this.#client.home;
+    const target = sender.home;
     const perNode = new Map<number, Names>();
     for (const kind of ['channels', 'patterns', 'shards'] as const) {
-      for (const [node, names] of this.#placesOf(kind, this.#wanted[kind])) {
+      for (const [node, names] of placesOf(kind, this.wanted[kind], map, target)) {
         if (!perNode.has(node)) perNode.set(node, noNames());
         perNode.get(node)![kind] = new Set(names);
       }
@@ -214,21 +196,23 @@ export class Subscriptions implements SubscriptionCount {
       } else this.#tellDifference(link, names);
     }
     for (const [node, link] of this.#links) {
-      const isOldHome = node === this.#home && node !== target;
-      if (!perNode.has(node) && !isOldHome) this.#tellDifference(link, noNames());
+      if (!perNode.has(node) && !this.#isOldHome(node)) this.#tellDifference(link, noNames());
     }
     this.#noteDeaf(isDeaf);
     if (this.#isMissing) this.#syncLater();
     this.#moveHome();
-    this.#tell();
+    this.#wakeup.tell();
+  }
+
+  /** Still to be heard. */
+  #isOldHome(node: number): boolean {
+    return node === this.#home && node !== this.#client.home.sender.home && this.#handover?.stage !== 'leaving';
   }
 
   #tellDifference(link: SubscriptionLink, names: Names): void {
     for (const kind of ['channels', 'patterns', 'shards'] as const) {
       const has = [...link.have[kind]];
-      // The old home is heard until the new one is ready.
-      const mayGo = link.node !== this.#home || this.#home === this.#client.home.sender.home || kind === 'shards';
-      if (mayGo)
+      if (!this.#isOldHome(link.node) || kind === 'shards')
         this.#step(
           link,
           kind,
@@ -239,15 +223,35 @@ export class Subscriptions implements SubscriptionCount {
     }
   }
 
-  /** The home's connection, once it has everything, is the one that counts. */
+  /** Another node is the home: the one before is heard until nothing can be lost. */
   #moveHome(): void {
     const target = this.#client.home.sender.home;
-    if (this.#home === target) return;
     const link = this.#links.get(target);
     const old = this.#links.get(this.#home);
-    if (!link || (old && link.pending > 0)) return;
+    if (this.#home === target) this.#handover = null;
+    else if (link && !old) this.#homeMoved(target);
+    else if (link && old) {
+      if (this.#handover?.node !== target) this.#handover = new Handover(target);
+      const handover = this.#handover;
+      if (handover.stage === 'joining' && link.pending === 0) {
+        handover.stage = 'both';
+        setTimeout(() => {
+          handover.stage = 'leaving';
+          this.#sync();
+        }, BOTH_MS);
+      } else if (handover.stage === 'leaving' && old.pending === 0) this.#homeMoved(target);
+    }
+  }
+
+  #homeMoved(target: number): void {
+    const messages = this.#handover?.rest() ?? [];
+    this.#handover = null;
+    const isFirst = this.#home < 0;
     this.#home = target;
-    if (old) this.#sync();
+    for (const { push, bytes } of messages) {
+      if (this.wanted[push.kind].has(push.name)) this.#deliver(push, bytes, 0, bytes.length);
+    }
+    if (!isFirst) this.#sync();
   }
 
   #noteDeaf(isDeaf: boolean): void {
@@ -304,11 +308,11 @@ export class Subscriptions implements SubscriptionCount {
         else if (isAdding) this.#failed(link, kind, names, error);
         if (link.pending === 0) this.#moveHome();
         this.#dropIdle(link);
-        this.#tell();
+        this.#wakeup.tell();
       },
       takeLoss: (one) => {
         this.#answered(link, one);
-        this.#tell();
+        this.#wakeup.tell();
       },
     };
     link.pending += 1;
@@ -359,26 +363,10 @@ export class Subscriptions implements SubscriptionCount {
   /** Nothing is missing but at nodes that cannot be reached, whose keyspace events cannot be heard anyway. */
   #hasAllItCanHave(): boolean {
     const { map, sender } = this.#client.home;
-    const { channels, patterns, shards } = this.#wanted;
+    const { channels, patterns, shards } = this.wanted;
     const atHome = this.#links.get(sender.home)?.have ?? noNames();
     if (channels.size > atHome.channels.size || patterns.size > atHome.patterns.size) return false;
     return [...shards].every((name) => this.#links.get(map.owners[slotOfName(name)]!)?.have.shards.has(name));
-  }
-
-  async #settle(ms: number): Promise<boolean> {
-    const deadline = performance.now() + ms;
-    const timer = setTimeout(() => this.#tell(), ms + 1);
-    while (!this.#isSettled && performance.now() < deadline) {
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
-    }
-    clearTimeout(timer);
-    return this.#isSettled;
-  }
-
-  #tell(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
   }
 
   // --- What the nodes say ----------------------------------------------------------------------------------------
@@ -393,8 +381,16 @@ export class Subscriptions implements SubscriptionCount {
       this.#syncLater();
       return;
     }
-    if (!this.#links.has(node) || !this.#wanted[push.kind].has(push.name)) return;
-    if (push.kind !== 'shards' && node !== this.#home && !isEvent(push.channel)) return;
+    if (!this.#links.has(node) || !this.wanted[push.kind].has(push.name)) return;
+    if (push.kind !== 'shards' && !isEvent(push.channel)) {
+      if (node === this.#handover?.node) return this.#handover.keep(push, Buffer.from(bytes.subarray(from, to)));
+      if (node !== this.#home) return;
+      this.#handover?.tell(bytes.subarray(from, to));
+    }
+    this.#deliver(push, bytes, from, to);
+  }
+
+  #deliver(push: MessageHead, bytes: Buffer, from: number, to: number): void {
     if (this.#client.session.resp === 2) bytes[from] = STAR;
     if (this.#joining?.kind === push.kind && this.#joining.names.has(push.name)) {
       this.#joining.messages.push(Buffer.from(bytes.subarray(from, to)));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { keySlot } from '../../src/domain/key-slot.ts';
@@ -19,6 +20,7 @@ describe('subscriptions at the endpoint', () => {
       {
         shards: 2,
         replicas: 1,
+        limits: { replyBytesClose: 4 * 1024 ** 2 },
         engineArgs: ['--notify-keyspace-events', 'KEA'],
         users: [{ name: 'narrow', password: 'pw', rules: '~* +@all resetchannels &allowed:* &__key*' }],
       },
@@ -160,6 +162,41 @@ describe('subscriptions at the endpoint', () => {
     await speak('after');
   });
 
+  it('closes a subscriber that does not read, and nobody else', async (t) => {
+    const [slow, other] = [await open(t), await open(t)];
+    await slow.says('SUBSCRIBE flood', '*3', ...bulks('subscribe', 'flood'), ':1');
+    await other.says('SUBSCRIBE calm', '*3', ...bulks('subscribe', 'calm'), ':1');
+    slow.pause();
+    const text = 'x'.repeat(100_000);
+    await until('it is closed', async () => {
+      await client.publish('flood', text);
+      return scene.service.counts.slowClients === 1;
+    });
+    await until('nobody hears it', async () => (await client.publish('flood', 'x')) === 0);
+    assert.equal(await client.publish('calm', 'x'), 1);
+    await other.hears('*3', ...bulks('message', 'calm', 'x'));
+  });
+
+  it('serves a subscriber of ioredis, binary names and all', async (t) => {
+    const subscriber = client.duplicate();
+    t.after(() => subscriber.disconnect());
+    const heard: string[] = [];
+    subscriber.on('messageBuffer', (channel: Buffer, message: Buffer) =>
+      heard.push(`${channel.toString('latin1')} ${message.toString('latin1')}`),
+    );
+    subscriber.on('pmessage', (pattern, channel, message) => heard.push(`${pattern} ${channel} ${message}`));
+    const name = Buffer.from([0, 255, 13, 10]);
+    assert.equal(await subscriber.subscribe('plain', name), 2);
+    assert.equal(await subscriber.psubscribe('pl?in'), 3);
+    assert.equal(await client.publish(name, Buffer.from([255])), 1);
+    assert.equal(await client.publish('plain', 'm'), 2);
+    await until('all is heard', async () => heard.length === 3);
+    assert.deepEqual(heard, ['\0\xff\r\n \xff', 'plain m', 'pl?in plain m']);
+    assert.equal(await subscriber.unsubscribe('plain', name), 1);
+    assert.equal(await subscriber.punsubscribe(), 0);
+    assert.equal(await subscriber.get('nothing'), null);
+  });
+
   it('comes back in silence when its connection to a node is lost', async (t) => {
     const raw = await open(t);
     await raw.says('SUBSCRIBE lost', '*3', ...bulks('subscribe', 'lost'), ':1');
@@ -172,7 +209,7 @@ describe('subscriptions at the endpoint', () => {
     await raw.says('UNSUBSCRIBE', '*3', ...bulks('unsubscribe', 'lost'), ':0');
   });
 
-  it('loses no message when the slot of the home moves', async (t) => {
+  it('hears every message once and in order when the slot of the home moves', async (t) => {
     const raw = await open(t);
     await raw.says('PSUBSCRIBE h*', '*3', ...bulks('psubscribe', 'h*'), ':1');
     const { map } = scene.service;
@@ -180,11 +217,19 @@ describe('subscriptions at the endpoint', () => {
     const [from, to] = [nodeOf(0), nodeOf(16_383)];
     await from.admin.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', 0, 0, 'NODE', to.id);
     let sent = 0;
-    await until('the slot has moved', async () => {
-      await client.publish('home', String(10_000 + sent++));
-      return nodeOf(0) === to;
+    const publish = () => client.publish('home', String(10_000 + sent++));
+    let hasMoved = false;
+    const publishing = (async () => {
+      while (!hasMoved) await publish();
+    })();
+    await until('the slot has moved', async () => nodeOf(0) === to);
+    await until('the old home is left', async () => {
+      const numbers = await Promise.all([from, to].map(({ admin }) => admin.command('PUBSUB', 'NUMPAT')));
+      return isDeepStrictEqual(numbers, [0, 1]);
     });
-    await until('counted at the new home', async () => (await client.publish('home', String(10_000 + sent++))) === 1);
+    hasMoved = true;
+    await publishing;
+    assert.equal(await publish(), 1);
     await until('all are there', async () => raw.received.includes(String(10_000 + sent - 1)));
     const numbers = [...raw.received.matchAll(/\r\n(1\d{4})\r\n/g)].map(([, number]) => Number(number) - 10_000);
     assert.deepEqual(

@@ -55,6 +55,11 @@ export class RawClient {
     this.received = this.received.slice(wanted.length);
   }
 
+  /** Reads no more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -39,7 +39,7 @@ const subscribe =
       client,
       async () => {
         const all = subscriptionsOf(client);
-        const fresh = new Set(names.filter((name) => !all.namesOf(kind).has(name)));
+        const fresh = new Set(names.filter((name) => !all.wanted[kind].has(name)));
         let count = countOf(all, kind);
         const error = await all.add(kind, [...fresh]);
         client.updatePlain();
@@ -62,8 +62,8 @@ const unsubscribe =
     const named = namesIn(call);
     const task = async (): Promise<Buffer> => {
       const all = subscriptionsOf(client);
-      const names = named.length > 0 ? named : [...all.namesOf(kind)];
-      const gone = new Set(names.filter((name) => all.namesOf(kind).has(name)));
+      const names = named.length > 0 ? named : [...all.wanted[kind]];
+      const gone = new Set(names.filter((name) => all.wanted[kind].has(name)));
       let count = countOf(all, kind);
       await all.remove(kind, [...gone]);
       client.updatePlain();
