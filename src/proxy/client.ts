@@ -12,42 +12,35 @@ import type { Socket } from 'node:net';
 import { CommandScanner, ENGINE_LIMITS, STRANGER_LIMITS } from '../resp/command-scanner.ts';
 import { ProtocolError } from '../resp/reply.ts';
 import { type Command, findCommand } from './commands/command-index.ts';
-import { type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
+import { READS_ONLY } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import type { Blocked, Home, Peer, Traffic } from './home.ts';
 import { Inbox } from './inbox.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
-import { Outbox } from './outbox.ts';
 import { laneFor } from './own-lane.ts';
 import { endSocket, openAccepted } from './read-socket.ts';
-import { cachingFlag, FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
+import { Replies } from './replies.ts';
+import { cachingFlag, FROM_REPLICA } from './sender.ts';
 import { addressOf, Session } from './session.ts';
 
-const MINUS = 0x2d;
 /** Unread bytes that are kept while it is held; above that the socket is not read. */
 const HELD_BYTES = 1024 ** 2;
 
 /** Of a client that is to end: how long its peer may take nothing of the replies that are left. */
 const LAST_REPLIES_MS = 30_000;
-
 /** One scanner for all: a client gets one of its own for as long as a command has come in part only. */
 const shared = new CommandScanner();
 let isSharedInUse = false;
 
-export class Client implements ReplyTaker, Holder, Peer {
-  isClosed = false;
+export class Client extends Replies implements Peer {
   readonly session: Session;
-  readonly home: Home;
   lane: Lane;
   /** Nothing stands between a plain command and its node: admitted, no transaction, no subscription in RESP2, ... */
   isPlain = false;
   /** The command it waits for, while it does. */
   blockedOn: Blocked | null = null;
   readonly #socket: Socket;
-  #head: Entry | null = null;
-  #tail: Entry | null = null;
-  inFlight = 0;
   #mapVersion: number;
   #holds = 0;
   #waitsForMap = false;
@@ -61,18 +54,14 @@ export class Client implements ReplyTaker, Holder, Peer {
   #isLeaving = false;
   #lastReadAt: number;
   readonly #inbox = new Inbox();
-  readonly #outbox: Outbox;
-  /** Bytes of its commands and replies that are under way: part of the account of all. */
-  held = 0;
-  /** Of these: the inbox, and what its peer has not taken. */
+  /** Of `held`: the inbox. */
   #heldInbox = 0;
-  #heldUnread = 0;
   #scanner: CommandScanner | null = null;
 
   constructor(accepted: Socket, home: Home, id: number) {
-    this.home = home;
-    this.#socket = openAccepted(accepted, (length, bytes) => this.#received(bytes, length));
-    this.#outbox = new Outbox(this.#socket, (bytes) => this.#sent(bytes));
+    const socket = openAccepted(accepted, (length, bytes) => this.#received(bytes, length));
+    super(socket, home);
+    this.#socket = socket;
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;
     const [from, to] = [addressOf(remoteAddress, remotePort), addressOf(localAddress, localPort)];
     this.session = new Session(id, from, to, home.now);
@@ -84,8 +73,6 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.#socket.on('close', () => this.close());
     this.#socket.on('drain', () => this.#taken());
   }
-
-  // --- From the client -------------------------------------------------------------------------------------------
 
   #received(bytes: Buffer, length: number): boolean {
     const { home } = this;
@@ -101,8 +88,7 @@ export class Client implements ReplyTaker, Holder, Peer {
       this.#parseInbox();
     }
     if (home.underWay.bytes > home.limits.totalBytes) home.relieve();
-    if (this.#closing) this.#endIfDone();
-    else if (this.#isLeaving) this.#leave();
+    if (this.#closing || this.#isLeaving) this.#endIfDone();
     if (this.isHeld && this.#inbox.length > HELD_BYTES) {
       this.#paused = true;
       return false;
@@ -227,10 +213,10 @@ export class Client implements ReplyTaker, Holder, Peer {
     const { limits, map } = this.home;
     if (this.unread > limits.replyBytesPause) {
       this.#waitsForMap = true;
-      this.#outbox.whenTaken(() => this.#taken());
+      this.outbox.whenTaken(() => this.#taken());
       return false;
     }
-    if (this.#head === null) {
+    if (this.head === null) {
       this.#mapVersion = map.version;
       return true;
     }
@@ -252,188 +238,21 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.home.sender.send(entry, this.lane, bytes, from, to);
   }
 
-  // --- To the client ---------------------------------------------------------------------------------------------
-
-  /** A place in the order of replies, with this client as the taker. */
-  enqueue(): Entry {
-    const entry = takeEntry();
-    entry.taker = this;
-    entry.holder = this;
-    if (this.isClosed) return entry;
-    if (this.session.replies !== 'on') this.#mute(entry);
-    if (this.#tail === null) this.#head = entry;
-    else this.#tail.next = entry;
-    this.#tail = entry;
-    this.inFlight += 1;
-    return entry;
-  }
-
-  #mute(entry: Entry): void {
-    const { session } = this;
-    entry.flags |= MUTED;
-    if (session.replies !== 'skip') return;
-    session.replies = 'on';
-    this.updatePlain();
-  }
-
-  /** Answers the command that is being taken. */
-  reply(bytes: Buffer | string): void {
-    this.complete(this.enqueue(), typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
-  }
-
-  /** The whole reply to a command of this client; the entry is over. */
-  complete(entry: Entry, bytes: Buffer): void {
-    this.takeReply(entry, bytes, 0, bytes.length, true);
-  }
-
-  /** The whole reply, in pieces of one buffer; the entry is over. */
-  completeInPieces(entry: Entry, head: Buffer, bytes: Buffer, pieces: Int32Array, count: number): void {
-    if (entry === this.#head && (entry.flags & MUTED) === 0) {
-      this.write(head, 0, head.length);
-      for (let index = 0; index < count; index += 1) this.write(bytes, pieces[2 * index]!, pieces[2 * index + 1]!);
-      if (this.isClosed) finish(entry);
-      else this.#pop();
-      return;
-    }
-    const parts = [head];
-    for (let index = 0; index < count; index += 1) parts.push(bytes.subarray(pieces[2 * index], pieces[2 * index + 1]));
-    this.complete(entry, Buffer.concat(parts));
-  }
-
-  takesParts(entry: Entry, gathered: number): boolean {
-    if (entry === this.#head || this.isClosed) return true;
-    this.gathers(entry, gathered);
-    return this.isClosed;
-  }
-
-  /** Bytes of the command, or of parts of it, are under way. */
-  adds(entry: Entry, bytes: number): void {
-    if (this.isClosed) return;
-    entry.counted += bytes;
-    this.held += bytes;
-    this.home.underWay.bytes += bytes;
-  }
-
-  /** So many bytes of the reply have come, and wait for the rest or their turn. */
-  gathers(entry: Entry, bytes: number): void {
-    if (this.isClosed) return;
-    entry.counted += bytes - entry.gathered;
-    this.count(bytes - entry.gathered);
-    entry.gathered = bytes;
-    if (bytes <= this.home.limits.replyBytesClose) return;
-    this.home.counts.slowClients += 1;
-    this.close();
-  }
-
-  takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
-    if (bytes[from] === MINUS && !entry.isStreaming) {
-      if (this.home.sender.again(entry, bytes, from, to)) return;
-      this.home.counts.errorReplies += 1;
-    }
-    if (entry === this.#head) {
-      if ((entry.flags & MUTED) === 0) this.write(bytes, from, to);
-      if (isLast && !this.isClosed) return this.#pop();
-      entry.hasPart = true;
-    }
-    if (this.isClosed) {
-      if (isLast) finish(entry);
-      return;
-    }
-    if (!isLast) return;
-    // Another node was faster; what it said waits for its turn.
-    this.gathers(entry, to - from);
-    if (this.isClosed) return finish(entry);
-    entry.reply = Buffer.from(bytes.subarray(from, to));
-    entry.isDone = true;
-    entry.hasPart = true;
-  }
-
-  takeLoss(entry: Entry, loss: Loss): void {
-    if (this.home.sender.lost(entry, loss)) return;
-    // A part of the reply is gone already, and the rest will never come.
-    if (entry.isStreaming && (entry.flags & MUTED) === 0) this.close();
-    entry.lane = null;
-    this.takeReply(entry, OUTCOME_UNKNOWN, 0, OUTCOME_UNKNOWN.length, true);
-  }
-
-  /** The first command is answered, and perhaps those behind it were before. */
-  #pop(): void {
-    for (;;) {
-      const entry = this.#head!;
-      const { next, takenAt, pushes } = entry;
-      if (takenAt > 0) this.home.latency.endpoint.record(performance.now() - takenAt);
-      // It leaves the queue first: its end may let further commands in.
-      this.#head = next;
-      if (next === null) this.#tail = null;
-      this.inFlight -= 1;
-      this.held -= entry.counted;
-      this.home.underWay.bytes -= entry.counted;
-      if (pushes !== null) for (const push of pushes) this.write(push, 0, push.length);
-      finish(entry);
-      const first = this.#head;
-      if (first === null || !first.isDone) break;
-      if ((first.flags & MUTED) === 0) this.write(first.reply!, 0, first.reply!.length);
-      if (this.isClosed) return;
-    }
-    if (this.#waitsForMap) this.#resume();
-    this.#endIfDone();
-  }
-
-  /** Out of band data: behind the replies that came before it, and never within one. */
-  push(bytes: Buffer, from: number, to: number): void {
-    let last: Entry | null = null;
-    for (let entry = this.#head; entry !== null; entry = entry.next) if (entry.hasPart) last = entry;
-    if (last === null) return this.write(bytes, from, to);
-    last.pushes ??= [];
-    last.pushes.push(Buffer.from(bytes.subarray(from, to)));
-  }
-
-  /** Out of turn, by `push` and `takeReply`. */
-  write(bytes: Buffer, from: number, to: number): void {
-    this.#outbox.write(bytes, from, to);
-  }
-
-  #sent(bytes: number): void {
-    this.home.counts.bytesOut += bytes;
-    const { unread } = this;
-    if (unread === this.#heldUnread) return;
-    this.#countUnread();
-    if (unread <= this.home.limits.replyBytesClose) return;
-    this.home.counts.slowClients += 1;
-    this.close();
-  }
-
-  #countUnread(): void {
-    const { unread } = this;
-    this.count(unread - this.#heldUnread);
-    this.#heldUnread = this.isClosed ? 0 : unread;
-  }
-
   /** Its peer has taken what was written. */
   #taken(): void {
-    this.#countUnread();
+    this.countUnread();
     this.#resume();
   }
 
-  /** Bytes of replies that its peer has not taken. */
-  get unread(): number {
-    return this.#outbox.unread;
-  }
-
-  /** More (or less) bytes of it are under way. */
-  count(bytes: number): void {
-    if (this.isClosed) return;
-    this.held += bytes;
-    this.home.underWay.bytes += bytes;
-    if (this.home.underWay.bytes > this.home.limits.totalBytes) this.home.relieve();
+  protected answered(): void {
+    if (this.#waitsForMap) this.#resume();
+    this.#endIfDone();
   }
 
   get traffic(): Traffic {
     const { bytesRead, bytesWritten } = this.#socket;
     return { bytesIn: bytesRead, bytesOut: bytesWritten, carried: this.#inbox.length };
   }
-
-  // --- Who it is -------------------------------------------------------------------------------------------------
 
   /** Other users, databases and protocol versions have other lanes. */
   changeIdentity(change: Partial<LaneIdentity>): void {
@@ -450,17 +269,8 @@ export class Client implements ReplyTaker, Holder, Peer {
 
   /** To be called when anything that it depends on has changed. */
   updatePlain(): void {
-    const { session } = this;
-    this.isPlain =
-      session.isAuthenticated &&
-      !this.home.pause.isOn &&
-      session.transaction === null &&
-      session.caching === null &&
-      session.replies === 'on' &&
-      !session.isSubscriberOnly;
+    this.isPlain = this.session.isPlain && !this.home.pause.isOn;
   }
-
-  // --- Held and let go -------------------------------------------------------------------------------------------
 
   /** Takes no further command until `release`. */
   hold(): void {
@@ -476,7 +286,7 @@ export class Client implements ReplyTaker, Holder, Peer {
     const { limits, map } = this.home;
     if (this.#waitsForMap) {
       const drained =
-        this.#head === null || (this.#mapVersion === map.version && this.inFlight <= limits.inFlightPerClient / 2);
+        this.head === null || (this.#mapVersion === map.version && this.inFlight <= limits.inFlightPerClient / 2);
       if (!drained || this.unread > limits.replyBytesPause) return;
       this.#waitsForMap = false;
     }
@@ -488,8 +298,6 @@ export class Client implements ReplyTaker, Holder, Peer {
     this.#socket.resume();
   }
 
-  // --- Its end ---------------------------------------------------------------------------------------------------
-
   /** Nothing of it is under way, and nothing is kept for it. */
   get isIdle(): boolean {
     const { transaction, watch } = this.session;
@@ -499,14 +307,14 @@ export class Client implements ReplyTaker, Holder, Peer {
   /** Nothing was asked that is not answered, and nothing subscribed to. */
   get isSilent(): boolean {
     const { subscriptions } = this.session;
-    return this.#head === null && (subscriptions === null || subscriptions.count === 0);
+    return this.head === null && (subscriptions === null || subscriptions.count === 0);
   }
 
   /** Looks at the clock: who says nothing for too long, or does not take its last replies, is closed. */
   checkTime(): void {
     const { now, limits, counts } = this.home;
     if (this.#closing) {
-      if (now - this.#closingAt > LAST_REPLIES_MS && this.#head === null) this.close();
+      if (now - this.#closingAt > LAST_REPLIES_MS && this.head === null) this.close();
     } else if (!this.session.isAuthenticated && now - this.session.connectedAt > limits.loginMs) {
       counts.lateLogins += 1;
       this.closeBecause(`ERR no user was named within ${limits.loginMs / 1000} s`);
@@ -522,11 +330,7 @@ export class Client implements ReplyTaker, Holder, Peer {
    */
   leave(silentMs: number): void {
     this.#isLeaving = true;
-    if (this.home.now - this.#lastReadAt >= silentMs) this.#leave();
-  }
-
-  #leave(): void {
-    if (this.isIdle) this.closeAfterReplies();
+    if (this.home.now - this.#lastReadAt >= silentMs) this.#endIfDone();
   }
 
   /** Takes no further command, and ends when what it has under way is answered. */
@@ -543,7 +347,7 @@ export class Client implements ReplyTaker, Holder, Peer {
   closeBecause(text: string): void {
     if (this.isClosed) return;
     const error = Buffer.from(`-${text}\r\n`);
-    if (!this.#head?.isStreaming && this.unread === 0) this.write(error, 0, error.length);
+    if (!this.head?.isStreaming && this.unread === 0) this.write(error, 0, error.length);
     this.#closeNow();
   }
 
@@ -557,16 +361,16 @@ export class Client implements ReplyTaker, Holder, Peer {
     if (this.isClosed || this.#parsing) return;
     if (this.#isLeaving && !this.#closing && this.isIdle) return this.closeAfterReplies();
     if (this.#hasEnded && this.blockedOn !== null) return this.close();
-    if (this.#head !== null || (!this.#closing && (!this.#hasEnded || this.isHeld))) return;
-    this.#outbox.flush();
+    if (this.head !== null || (!this.#closing && (!this.#hasEnded || this.isHeld))) return;
+    this.outbox.flush();
     if (this.unread === 0) this.#closeNow();
     else if (!this.#closing) this.closeAfterReplies();
-    else this.#outbox.whenTaken(() => this.#endIfDone());
+    else this.outbox.whenTaken(() => this.#endIfDone());
   }
 
   #closeNow(): void {
     if (this.isClosed) return;
-    this.#outbox.flush();
+    this.outbox.flush();
     if (this.isClosed) return;
     this.#forget();
     endSocket(this.#socket);
@@ -581,27 +385,14 @@ export class Client implements ReplyTaker, Holder, Peer {
   #forget(): void {
     this.count(-this.held);
     this.isClosed = true;
-    this.#outbox.close();
+    this.outbox.close();
     this.#inbox.clear();
     this.#scanner = null;
-    this.#forgetQueue();
+    this.forgetQueue();
     this.blockedOn?.abandon();
     this.session.subscriptions?.close();
     this.session.watch?.upstream.close();
     this.home.leaveLane(this.lane);
     this.home.forget(this);
-  }
-
-  /** Answers that are there go with it; those that will come are thrown away by `takeReply`. */
-  #forgetQueue(): void {
-    let entry = this.#head;
-    this.#head = null;
-    this.#tail = null;
-    while (entry !== null) {
-      const { next } = entry;
-      entry.next = null;
-      if (entry.isDone) finish(entry);
-      entry = next;
-    }
   }
 }

@@ -3,7 +3,6 @@
  * in a node's queue, which keeps the order of answers. Entries are used again.
  */
 import type { Block } from './block.ts';
-import type { Lane } from './lane.ts';
 
 /** Who is told what came of a command. */
 export interface ReplyTaker {
@@ -37,6 +36,12 @@ export interface Holder {
   release(): void;
 }
 
+/** A lane, as far as an entry has to know it; `Lane` itself knows upstreams, which know entries. */
+export interface LaneLike {
+  /** Why the engine does not let it in, if it does not. */
+  readonly refusal: string | null;
+}
+
 export class Entry {
   taker: ReplyTaker = NOBODY;
   /** The command's bytes: kept until the answer is there, to send them again. */
@@ -47,7 +52,7 @@ export class Entry {
   slot = -1;
   flags = 0;
   /** Where it is sent again; null: it belongs to one connection and is not repeated anywhere else. */
-  lane: Lane | null = null;
+  lane: LaneLike | null = null;
   /** Whose next commands wait while this one is being repeated. */
   holder: Holder | null = null;
   isRepeated = false;

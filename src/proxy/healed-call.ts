@@ -9,6 +9,7 @@
 import type { Client } from './client.ts';
 import type { Entry, Loss, ReplyTaker } from './entry.ts';
 import { READS_ONLY } from './entry.ts';
+import type { Lane } from './lane.ts';
 import { OUTCOME_UNKNOWN } from './sender.ts';
 import { releaseEntryBlock, type Upstream } from './upstream.ts';
 
@@ -98,7 +99,7 @@ export class HealedCall implements ReplyTaker {
       .bring(client, this.#slot)
       .catch(() => false)
       .then((wasFound) => {
-        if (wasFound && !client.isClosed) client.home.sender.send(entry, lane!, frame, 0, frame.length);
+        if (wasFound && !client.isClosed) client.home.sender.send(entry, lane as Lane, frame, 0, frame.length);
         else this.#give(entry, error, 0, error.length, true);
       });
   }

@@ -104,6 +104,17 @@ export class Session {
     this.lastCommandAt = now;
   }
 
+  /** Nothing of it stands between a command and its node. */
+  get isPlain(): boolean {
+    return (
+      this.isAuthenticated &&
+      this.transaction === null &&
+      this.caching === null &&
+      this.replies === 'on' &&
+      !this.isSubscriberOnly
+    );
+  }
+
   /** RESP2 clients with a subscription may do nothing else. */
   get isSubscriberOnly(): boolean {
     return this.resp === 2 && this.subscriptions !== null && this.subscriptions.count > 0;
