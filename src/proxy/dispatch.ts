@@ -74,7 +74,7 @@ function endCaching({ session, client, command }: Call): void {
 }
 
 /** The error for a command that is not possible through the endpoint. */
-export const refusalOf = ({ name, policy }: Command): string =>
+const refusalOf = ({ name, policy }: Command): string =>
   `ERR '${name.replace('|', ' ')}' is not possible through the endpoint: ${policy.about} ${policy.remedy}`;
 
 /** The subcommand that is named; null when there is none of that name. */

@@ -83,7 +83,7 @@ export class Entry {
 }
 
 /** Takes what nobody waits for. */
-export const NOBODY: ReplyTaker = {
+const NOBODY: ReplyTaker = {
   takeReply: () => {},
   takeLoss: () => {},
   takesParts: () => true,

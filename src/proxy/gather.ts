@@ -134,7 +134,7 @@ export function pairsOf(reply: Reply): Map<string, Reply> {
 }
 
 /** The integer of `:n`. */
-export const integerIn = (reply: Buffer): number => Number(reply.toString('latin1', 1, reply.length - 2));
+const integerIn = (reply: Buffer): number => Number(reply.toString('latin1', 1, reply.length - 2));
 
 /** `:n` for the sum of the integers of all parts. */
 export const sumOf: Combine = unlessError((replies) =>

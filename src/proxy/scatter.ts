@@ -18,7 +18,7 @@ import type { Upstream } from './upstream.ts';
 const MINUS = 0x2d;
 const NOBODY_SENT = -1;
 /** More keys than this take the general way. */
-export const MOST_KEYS = 1_024;
+const MOST_KEYS = 1_024;
 
 /** What is made of the replies: an array of the values, the sum, or the first. */
 export type Merge = 'values' | 'sum' | 'first';

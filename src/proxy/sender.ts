@@ -262,7 +262,7 @@ export const OUTCOME_UNKNOWN = Buffer.from(
 );
 
 /** Of an entry that may be sent again. Entries know lanes by less, so that the files do not import each other. */
-export const laneOf = (entry: Entry): Lane => entry.lane as Lane;
+const laneOf = (entry: Entry): Lane => entry.lane as Lane;
 
 /** The command is over: its bytes go back, whoever waited for it goes on. The entry must not be used afterwards. */
 export function finish(entry: Entry): void {

@@ -1,5 +1,5 @@
 /** Finds a command by the bytes of its name, without making a string of them. */
-import { allCommands, COMMANDS, type CommandFacts, FLAGS } from './facts.ts';
+import { COMMANDS, type CommandFacts, FLAGS } from './facts.ts';
 import { type Policy, policyOf } from './policies.ts';
 
 /** What is known of a command, made once. */
@@ -76,17 +76,6 @@ export const commandGroups = (): string[] => {
   return groups;
 };
 
-/** Names by number. */
-export const commandNames = (): string[] => {
-  const names: string[] = [];
-  for (const command of table) {
-    if (!command) continue;
-    names[command.number] = command.name;
-    for (const subcommand of command.subcommands.values()) names[subcommand.number] = subcommand.name;
-  }
-  return names;
-};
-
 /** The command of that name, in any case; undefined when the engine has none. */
 export function findCommand(bytes: Buffer, from: number, length: number): Command | undefined {
   let at = hash(bytes, from, length);
@@ -105,6 +94,3 @@ function isName(name: Buffer, bytes: Buffer, from: number, length: number): bool
   }
   return true;
 }
-
-/** Every command the engine has, by name. */
-export const knownNames = (): string[] => [...allCommands()].map(({ name }) => name);

@@ -18,7 +18,7 @@ const blocking: Handler = (call) => {
 };
 
 /** One command that waits at a node, wherever its slot goes meanwhile. */
-export class Wait implements ReplyTaker {
+class Wait implements ReplyTaker {
   readonly #client: Client;
   readonly #entry: Entry;
   readonly #lane: Lane;
