@@ -1186,11 +1186,7 @@ const CONNECTION: readonly Behaviour[] = [
       return [reset, await outcome(client.send('GET', 'k'))];
     },
     gives: ['RESET', failing(/(noauth|authentication required)/)],
-    except: {
-      'ioredis in RESP3': 'RESET puts the connection back to RESP2, which the library does not expect.',
-      'node-redis in RESP3': 'RESET puts the connection back to RESP2, which the library does not expect.',
-      'GLIDE in RESP3': 'RESET puts the connection back to RESP2, which the library does not expect.',
-    },
+    except: {},
   },
   {
     id: 'quit',

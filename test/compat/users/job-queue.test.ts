@@ -1,6 +1,6 @@
 /** A job queue: BullMQ, whose scripts touch many keys of a queue at once. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -28,7 +28,7 @@ describe('bullmq at the endpoint', () => {
       ...options,
       concurrency: 4,
     });
-    for (const part of [queue, events, worker]) part.on('error', () => {}); // at the end connections are closed
+    for (const part of [queue, events, worker] as EventEmitter[]) part.on('error', () => {}); // connections that end
     ends.push(async () => {
       await worker.close();
       await Promise.all([events.close(), queue.close()]);

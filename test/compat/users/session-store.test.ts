@@ -1,7 +1,7 @@
 /** A session store: express-session with connect-redis, which uses node-redis. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { it } from 'node:test';
 import { RedisStore } from 'connect-redis';
@@ -56,9 +56,9 @@ it('sessions are kept at the endpoint, seen by every server, and end', async (t)
 /** A server that counts the visits of each session; `/out` ends one. */
 async function serve(store: RedisStore) {
   const middleware = session({ store, secret: 'test', resave: false, saveUninitialized: false });
-  const server = createServer((request, response: ServerResponse) => {
-    (middleware as unknown as (...all: unknown[]) => void)(request, response, () => {
-      const { session: current } = request as WithSession;
+  const server = createServer((request, response) => {
+    middleware(request, response, () => {
+      const { session: current } = request as unknown as WithSession;
       if (request.url === '/out') return current.destroy(() => response.end('bye'));
       current.views = (current.views ?? 0) + 1;
       return response.end(String(current.views));

@@ -25,7 +25,7 @@ describe('socket.io at the endpoint', () => {
 
   const withIoredis = async (): Promise<Adapter> => {
     const [pub, sub] = [new Redis(scene.port, scene.host), new Redis(scene.port, scene.host)];
-    ends.push(() => [pub, sub].forEach((client) => client.disconnect()));
+    ends.push(() => Promise.all([pub.quit(), sub.quit()]));
     await until('both are connected', async () => pub.status === 'ready' && sub.status === 'ready');
     return createAdapter(pub, sub);
   };
@@ -34,7 +34,7 @@ describe('socket.io at the endpoint', () => {
     const [pub, sub] = await Promise.all(
       [1, 2].map(() => createClient({ url: `redis://${scene.host}:${scene.port}` }).connect()),
     );
-    ends.push(() => [pub, sub].forEach((client) => client!.destroy()));
+    ends.push(() => Promise.all([pub!.close(), sub!.close()]));
     return createShardedAdapter(pub, sub);
   };
 
