@@ -1102,6 +1102,22 @@ const CONNECTION: readonly Behaviour[] = [
     gives: '1',
   },
   {
+    id: 'client-pause',
+    says: 'CLIENT PAUSE holds up the commands of all clients that it names, until CLIENT UNPAUSE.',
+    does: async ({ client, open }) => {
+      const [writer, reader] = [await open(), await open()];
+      const paused = await client.send('CLIENT', 'PAUSE', 15_000, 'WRITE');
+      let isWritten = false;
+      const writing = writer.send('SET', 'k', 'v').finally(() => {
+        isWritten = true;
+      });
+      const meanwhile = [await reader.send('GET', 'k'), isWritten];
+      const goesOn = await client.send('CLIENT', 'UNPAUSE');
+      return [paused, meanwhile, goesOn, await writing, await reader.send('GET', 'k')];
+    },
+    gives: ['OK', [null, false], 'OK', 'OK', 'v'],
+  },
+  {
     id: 'hello',
     says: 'HELLO tells server, version and protocol; a protocol that there is not is refused.',
     does: async ({ client }) => {
@@ -1346,12 +1362,6 @@ const REFUSED: readonly Behaviour[] = [
   ),
   refused('no-swapdb', 'SWAPDB is refused: a cluster does not have it.', ['SWAPDB', 0, 1], /cluster/),
   refused('no-debug', 'DEBUG is refused, with the way to the node itself.', ['DEBUG', 'SLEEP', 0], /valkeeper db show/),
-  refused(
-    'no-client-pause',
-    'CLIENT PAUSE is refused, as it would hold up a whole node.',
-    ['CLIENT', 'PAUSE', 10],
-    /whole node/,
-  ),
 ];
 
 export const BEHAVIOURS: readonly Group[] = [
