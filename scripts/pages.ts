@@ -1,4 +1,5 @@
 /** The generated pages. */
+import { renderBehaviours } from './render-behaviours.ts';
 import { renderCommands } from './render-commands.ts';
 import { renderConditions } from './render-conditions.ts';
 import { renderConformance } from './render-conformance.ts';
@@ -12,5 +13,6 @@ export const PAGES = [
   page('docs/commands.md', renderCommands),
   page('docs/conditions.md', renderConditions),
   page('docs/conformance.md', renderConformance),
+  page('docs/endpoint-behaviour.md', renderBehaviours),
   page('docs/openapi.json', renderOpenApi),
 ];

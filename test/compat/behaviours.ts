@@ -1102,6 +1102,22 @@ const CONNECTION: readonly Behaviour[] = [
     gives: '1',
   },
   {
+    id: 'client-pause',
+    says: 'CLIENT PAUSE holds up the commands of all clients that it names, until CLIENT UNPAUSE.',
+    does: async ({ client, open }) => {
+      const [writer, reader] = [await open(), await open()];
+      const paused = await client.send('CLIENT', 'PAUSE', 15_000, 'WRITE');
+      let isWritten = false;
+      const writing = writer.send('SET', 'k', 'v').finally(() => {
+        isWritten = true;
+      });
+      const meanwhile = [await reader.send('GET', 'k'), isWritten];
+      const goesOn = await client.send('CLIENT', 'UNPAUSE');
+      return [paused, meanwhile, goesOn, await writing, await reader.send('GET', 'k')];
+    },
+    gives: ['OK', [null, false], 'OK', 'OK', 'v'],
+  },
+  {
     id: 'hello',
     says: 'HELLO tells server, version and protocol; a protocol that there is not is refused.',
     does: async ({ client }) => {
@@ -1186,11 +1202,7 @@ const CONNECTION: readonly Behaviour[] = [
       return [reset, await outcome(client.send('GET', 'k'))];
     },
     gives: ['RESET', failing(/(noauth|authentication required)/)],
-    except: {
-      'ioredis in RESP3': 'RESET puts the connection back to RESP2, which the library does not expect.',
-      'node-redis in RESP3': 'RESET puts the connection back to RESP2, which the library does not expect.',
-      'GLIDE in RESP3': 'RESET puts the connection back to RESP2, which the library does not expect.',
-    },
+    except: {},
   },
   {
     id: 'quit',
@@ -1350,12 +1362,6 @@ const REFUSED: readonly Behaviour[] = [
   ),
   refused('no-swapdb', 'SWAPDB is refused: a cluster does not have it.', ['SWAPDB', 0, 1], /cluster/),
   refused('no-debug', 'DEBUG is refused, with the way to the node itself.', ['DEBUG', 'SLEEP', 0], /valkeeper db show/),
-  refused(
-    'no-client-pause',
-    'CLIENT PAUSE is refused, as it would hold up a whole node.',
-    ['CLIENT', 'PAUSE', 10],
-    /whole node/,
-  ),
 ];
 
 export const BEHAVIOURS: readonly Group[] = [

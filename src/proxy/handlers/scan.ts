@@ -81,26 +81,31 @@ async function scanFrom(
   const deadline = performance.now() + MAX_MS;
   let lane = client.lane;
   let place = from;
-  for (let hop = 0; hop < MAX_HOPS && !client.isClosed; hop += 1) {
-    if (place.short !== 0 && !prints.has(place.short)) await learnPrint(client, lane, place.slot);
-    const cursor = nodeCursor(place, prints.get(place.short));
-    const reply = await ask(client, place.slot, clusterScan(cursor, count - keys.length, filters), lane);
-    if (reply instanceof ReplyError) {
-      if (reply.code !== 'NOPERM' || lane !== client.lane) return reply;
-      const other = await laneForScan(client);
-      if (other === null) return new ReplyError(reply.message.replace("'clusterscan'", "'scan'"));
-      lane = other;
-      continue;
+  let borrowed: Lane | null = null;
+  try {
+    for (let hop = 0; hop < MAX_HOPS && !client.isClosed; hop += 1) {
+      if (place.short !== 0 && !prints.has(place.short)) await learnPrint(client, lane, place.slot);
+      const cursor = nodeCursor(place, prints.get(place.short));
+      const reply = await ask(client, place.slot, clusterScan(cursor, count - keys.length, filters), lane);
+      if (reply instanceof ReplyError) {
+        if (reply.code !== 'NOPERM' || borrowed !== null) return reply;
+        borrowed = await laneForScan(client);
+        if (borrowed === null) return new ReplyError(reply.message.replace("'clusterscan'", "'scan'"));
+        lane = borrowed;
+        continue;
+      }
+      const [next, more] = reply as [Buffer, Reply[]];
+      for (const key of more) keys.push(key);
+      const after = parseNodeCursor(next);
+      if (after === null) return { cursor: '0', keys };
+      place = after;
+      if (after.short !== 0) prints.set(after.short, after.print);
+      if (after.short !== 0 || keys.length >= count || performance.now() > deadline) break;
     }
-    const [next, more] = reply as [Buffer, Reply[]];
-    for (const key of more) keys.push(key);
-    const after = parseNodeCursor(next);
-    if (after === null) return { cursor: '0', keys };
-    place = after;
-    if (after.short !== 0) prints.set(after.short, after.print);
-    if (after.short !== 0 || keys.length >= count || performance.now() > deadline) break;
+    return { cursor: cursorOf(place), keys };
+  } finally {
+    if (borrowed !== null) client.home.leaveLane(borrowed);
   }
-  return { cursor: cursorOf(place), keys };
 }
 
 const clusterScan = (cursor: string, count: number, filters: readonly Buffer[]): CommandArgument[] => [
@@ -132,15 +137,12 @@ async function learnPrint(client: Client, lane: Lane, slot: number): Promise<voi
 async function laneForScan(client: Client): Promise<Lane | null> {
   const { home, session } = client;
   const allowed = await ask(client, -1, ['ACL', 'DRYRUN', session.user, 'SCAN', '0'], home.adminLane);
-  return String(allowed) === 'OK' ? adminLaneOf(client) : null;
+  return String(allowed) === 'OK' ? joinAdminLane(client) : null;
 }
 
-/** As Valkeeper's own user, in the database that the client is in. */
-function adminLaneOf({ home, session }: Client): Lane {
-  const lane = home.joinLane({ ...home.adminLane.identity, db: session.db });
-  home.leaveLane(lane); // it is kept for longer than it is needed
-  return lane;
-}
+/** As Valkeeper's own user, in the database that the client is in. To be left when done: a lane that nobody is in may close. */
+const joinAdminLane = ({ home, session }: Client): Lane =>
+  home.joinLane({ ...home.adminLane.identity, db: session.db });
 
 /** From a primary chosen by chance, by how many keys each has; null only when none has any. */
 const randomkey: Handler = (call) => {
@@ -148,7 +150,9 @@ const randomkey: Handler = (call) => {
   const slots = slotsOfPrimaries(client);
   if (slots.length === 1) return call.forward(slots[0]!);
   work(client, async () => {
-    const sizes = await Promise.all(slots.map((slot) => ask(client, slot, ['DBSIZE'], adminLaneOf(client))));
+    const lane = joinAdminLane(client);
+    const sizes = await Promise.all(slots.map((slot) => ask(client, slot, ['DBSIZE'], lane)));
+    client.home.leaveLane(lane);
     const shards = slots.map((slot, index) => ({ slot, size: Number(sizes[index]) || 0 }));
     let error: ReplyError | null = null;
     while (shards.length > 0) {
