@@ -370,7 +370,8 @@ export class Client implements ReplyTaker, Holder, Peer {
       this.home.underWay.bytes -= entry.counted;
       if (pushes !== null) for (const push of pushes) this.write(push, 0, push.length);
       finish(entry);
-      const first = this.#head;
+      const first = this.#head as Entry | null;
+      if (this.isClosed) return;
       if (first === null || !first.isDone) break;
       if ((first.flags & MUTED) === 0) this.write(first.reply!, 0, first.reply!.length);
       if (this.isClosed) return;
