@@ -15,10 +15,13 @@ export class ByteClient {
   #wanted: (() => void)[] = [];
   isClosed = false;
 
-  constructor(port: number, host = '127.0.0.1') {
+  /** `keeps`: its replies are looked at; else they are thrown away. */
+  constructor(port: number, host = '127.0.0.1', keeps = true) {
     this.socket = connect({ port, host, noDelay: true });
     this.socket.on('error', () => {});
-    this.socket.on('data', (bytes: Buffer) => this.#received(bytes));
+    this.socket.on('data', (bytes: Buffer) => {
+      if (keeps) this.#received(bytes);
+    });
     this.socket.on('close', () => {
       this.isClosed = true;
       this.#wake();
