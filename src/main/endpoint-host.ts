@@ -62,6 +62,7 @@ class EndpointHost {
     this.#endpoint = new Endpoint({
       nextClientId: () => ++this.#clients * (this.#config?.workers ?? 1),
       askOthers: (question) => this.#crew.askAll(question),
+      onDefect: (error) => options.log.error({ err: error }, 'A command met a defect of the endpoint.'),
     });
     this.#crew = new Crew({
       dir: options.dir,

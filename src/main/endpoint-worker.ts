@@ -24,6 +24,7 @@ export function runWorker(index: number): void {
         asked.set(id, resolve);
         tell({ from: 'ask', id, question });
       }),
+    onDefect: (error) => console.error('A command met a defect of the endpoint:', error),
   });
   const end = (drainMs: number): void => void endpoint.drain(drainMs).then(() => process.exit(0));
   process.on('message', (message: ToWorker, handle: unknown) => {

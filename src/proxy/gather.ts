@@ -78,8 +78,10 @@ export class Gather implements ReplyTaker {
   #answered(entry: Entry, reply: Buffer): void {
     this.#gathered += reply.length;
     this.#client.gathers(this.#parent, this.#gathered);
-    this.#parent.hasPart = true;
-    if (!this.#client.isClosed) this.#replies[entry.part] = reply;
+    if (!this.#client.isClosed) {
+      this.#replies[entry.part] = reply;
+      this.#parent.hasPart = true;
+    }
     this.#missing -= 1;
     this.#client.inFlight -= 1;
     finish(entry);

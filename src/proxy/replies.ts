@@ -157,7 +157,8 @@ export abstract class Replies implements ReplyTaker, Holder {
       this.home.underWay.bytes -= entry.counted;
       if (pushes !== null) for (const push of pushes) this.write(push, 0, push.length);
       finish(entry);
-      const first = this.head;
+      const first = this.head as Entry | null;
+      if (this.isClosed) return;
       if (first === null || !first.isDone) break;
       if ((first.flags & MUTED) === 0) this.write(first.reply!, 0, first.reply!.length);
       if (this.isClosed) return;
