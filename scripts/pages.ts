@@ -1,7 +1,8 @@
-/** The generated pages. */
+/** The pages that are generated, or have tables that are. */
 import { renderCommands } from './render-commands.ts';
 import { renderConditions } from './render-conditions.ts';
 import { renderConformance } from './render-conformance.ts';
+import { renderEndpoint } from './render-endpoint.ts';
 import { renderErrors } from './render-errors.ts';
 import { renderOpenApi } from './render-openapi.ts';
 
@@ -12,5 +13,6 @@ export const PAGES = [
   page('docs/commands.md', renderCommands),
   page('docs/conditions.md', renderConditions),
   page('docs/conformance.md', renderConformance),
+  page('docs/endpoint.md', renderEndpoint),
   page('docs/openapi.json', renderOpenApi),
 ];
