@@ -1,8 +1,10 @@
 /** The generated pages. */
 import { renderBehaviours } from './render-behaviours.ts';
+/** The pages that are generated, or have tables that are. */
 import { renderCommands } from './render-commands.ts';
 import { renderConditions } from './render-conditions.ts';
 import { renderConformance } from './render-conformance.ts';
+import { renderEndpoint } from './render-endpoint.ts';
 import { renderErrors } from './render-errors.ts';
 import { renderOpenApi } from './render-openapi.ts';
 
@@ -14,5 +16,6 @@ export const PAGES = [
   page('docs/conditions.md', renderConditions),
   page('docs/conformance.md', renderConformance),
   page('docs/endpoint-behaviour.md', renderBehaviours),
+  page('docs/endpoint.md', renderEndpoint),
   page('docs/openapi.json', renderOpenApi),
 ];

@@ -8,12 +8,17 @@ import { type Fleet, withFleet } from '../support/fleet.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** The shell blocks that are marked `<!-- example: name -->`, in order. */
-const examples = new Map(
-  [...readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/<!-- example: (\S+) -->\n```sh\n([\s\S]*?)```/g)].map(
-    ([, name, script]) => [name!, script!] as const,
-  ),
-);
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+/** The blocks that are marked `<!-- example: name -->`, in order. */
+const examplesIn = (language: 'sh' | 'js'): Map<string, string> =>
+  new Map(
+    [...README.matchAll(new RegExp(`<!-- example: (\\S+) -->\n\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+      ([, name, script]) => [name!, script!] as const,
+    ),
+  );
+
+const examples = examplesIn('sh');
 
 function run(fleet: Fleet, name: string): Promise<string> {
   const script = examples.get(name);
@@ -25,12 +30,25 @@ function run(fleet: Fleet, name: string): Promise<string> {
   });
 }
 
+/** The app of the README, as it stands there. */
+async function runApp(fleet: Fleet): Promise<string> {
+  const { url } = (await fleet.cli('db', 'url', 'main', '--json')).json<{ url: string }>();
+  const args = ['--input-type=module', '--eval', examplesIn('js').get('app')!];
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, args, { cwd: ROOT, env: { ...fleet.env(), REDIS_URL: url } }, (error, stdout, stderr) =>
+      error ? reject(new Error(`the app: ${error.message}\n${stderr}`)) : resolve(stdout),
+    );
+  });
+}
+
 it('does what the README says', async () => {
   assert.deepEqual([...examples.keys()], ['start', 'use', 'kill', 'change', 'more']);
   await withFleet({}, async (fleet) => {
     const used = await run(fleet, 'use');
     assert.match(used, /OK\nhello\n/);
+    assert.match(used, /redis:\/\/default:\S+@127\.\S+:\d+\/0\n/);
     assert.match(used, /main: ready/);
+    assert.equal(await runApp(fleet), "[ 'red', 'yellow' ]\n");
     assert.match(await run(fleet, 'kill'), /Promote [0-9a-f]{8}/);
     const changed = await run(fleet, 'change');
     assert.match(changed, /main changes: memory 256mb -> 512mb, persistence aof -> snapshot/);
