@@ -1,6 +1,5 @@
-/** The generated pages. */
-import { renderBehaviours } from './render-behaviours.ts';
 /** The pages that are generated, or have tables that are. */
+import { renderBehaviours } from './render-behaviours.ts';
 import { renderCommands } from './render-commands.ts';
 import { renderConditions } from './render-conditions.ts';
 import { renderConformance } from './render-conformance.ts';

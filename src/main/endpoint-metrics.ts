@@ -21,7 +21,7 @@ const COUNTERS: Readonly<Record<string, [name: string, help: string]>> = {
 };
 
 /** The text that Prometheus reads. */
-async function metricsText(all: readonly DatabaseFigures[]): Promise<string> {
+export async function metricsText(all: readonly DatabaseFigures[]): Promise<string> {
   const registers = [new Registry()];
   const gauge = (name: string, help: string, ...labelNames: string[]) =>
     new Gauge({ name: `valkeeper_endpoint_${name}`, help, labelNames: ['database', ...labelNames], registers });
