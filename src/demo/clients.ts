@@ -1,6 +1,6 @@
-/** The real client of the play, ioredis. It is loaded when the play begins: no other command needs it. */
+/** The real clients of the play, of ioredis. It is loaded when the play begins: no other command needs it. */
 import type { Cluster, Redis } from 'ioredis';
-import type { NodeStatus } from '../domain/status.ts';
+import type { EndpointAddress, NodeStatus } from '../domain/status.ts';
 import type { Scene } from './scene.ts';
 
 /** After an error of the connection the client tries again after this pause, in milliseconds, and so many times. */
@@ -21,6 +21,22 @@ export async function withCluster<T>(
     scaleReads: readFrom === 'replicas' ? 'slave' : 'master',
   });
   client.on('error', () => {}); // a lost connection is the client's to mend; what it cannot mend, commands report
+  try {
+    return await work(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Runs `work` with a plain client of the database, which knows one address, and closes it afterwards. */
+export async function withPlain<T>(
+  { password }: Scene,
+  at: EndpointAddress,
+  work: (client: Redis) => Promise<T>,
+): Promise<T> {
+  const { Redis } = await import('ioredis');
+  const client = new Redis({ host: at.host, port: at.port, ...(password === null ? {} : { password }) });
+  client.on('error', () => {}); // its commands report it
   try {
     return await work(client);
   } finally {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Writers } from './writers.ts';
 
-const options = { writers: 1, pauseMs: 0, isWatched: () => true };
+const options = { name: 'log', writers: 1, pauseMs: 0, isWatched: () => true };
 
 it('remembers what was acknowledged, and what was refused', async () => {
   const stored = new Map<string, string>();

@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface WritersOptions {
+  /** Their keys begin with it. */
+  name: string;
   /** Writers at work beside each other. */
   writers: number;
   /** Pause of each between two writes, in milliseconds. */
@@ -49,7 +51,7 @@ export class Writers {
 
   async #run(writer: number): Promise<void> {
     for (let number = 0; !this.#stopped; number += 1) {
-      const key = `log:${writer}:${number}`;
+      const key = `${this.#options.name}:${writer}:${number}`;
       const value = `value of ${key}`;
       const sentAt = performance.now();
       try {

@@ -60,6 +60,7 @@ it('plays every act, and each claim holds', async (test) => {
       ['spread', true],
       ['read-copies', true],
       ['lose-primary', true],
+      ['one-address', true],
     ],
   );
 
@@ -86,6 +87,14 @@ it('plays every act, and each claim holds', async (test) => {
   assert.ok(loss['acknowledgedBeforeKill']! < loss['acknowledgedWrites']!, 'writes went on after the kill');
   assert.ok(loss['waitMs']! > 0 && loss['waitMs']! < loss['replicaBackMs']!);
 
+  const plain = figuresOf(document, 'one-address') as Record<string, number> & { keysOfShards: number[] };
+  assert.equal(plain.keysOfShards.length, 4);
+  assert.deepEqual([plain['connectionsLost'], plain['acknowledgedWritesLost']], [0, 0]);
+  assert.equal(plain['errors'], plain['unknownOutcomes']);
+  assert.ok(plain['acknowledgedBeforeKill']! < plain['acknowledgedWrites']!, 'writes went on after the kill');
+  assert.ok(plain['waitMs']! > 0 && plain['waitMs']! < plain['replicaBackMs']!);
+
+  test.diagnostic(`one address: next write after ${plain['waitMs']} ms, ${plain['errors']} unknown outcomes`);
   test.diagnostic(`next write after ${loss['waitMs']} ms, replica back after ${loss['replicaBackMs']} ms`);
   const { dir, addresses } = placeOf(stderr);
   assert.equal(addresses.length, 4);
