@@ -36,6 +36,8 @@ export interface AgentOptions {
   portRange: readonly [number, number];
   /** File of the endpoint's program; null: this machine has no endpoint. */
   endpointProgram: string | null;
+  /** Processes that share the endpoint's work. */
+  endpointWorkers?: number;
   log: Logger;
 }
 
@@ -93,10 +95,10 @@ class MachineAgent implements Agent {
     this.closed = promise;
     this.#end = resolve;
     this.#options = options;
-    const { endpointProgram: program, dir, machine, address, zone, log } = options;
+    const { endpointProgram: program, endpointWorkers: workers = 1, dir, machine, address, zone, log } = options;
     const changed = (endpoint: EndpointView) => this.#link?.tell({ type: 'endpoint', endpoint });
     this.#endpoint =
-      program === null ? null : new EndpointKeeper({ program, dir, machine, address, zone, log, changed });
+      program === null ? null : new EndpointKeeper({ program, workers, dir, machine, address, zone, log, changed });
   }
 
   get #folder(): string {

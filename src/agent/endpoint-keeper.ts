@@ -51,6 +51,8 @@ export interface EndpointKeeperOptions {
   machine: string;
   address: string;
   zone: string;
+  /** Processes that share the endpoint's work, its own included. */
+  workers: number;
   /** File of the endpoint's program. */
   program: string;
   log: Logger;
@@ -161,7 +163,7 @@ export class EndpointKeeper {
       machine,
       address,
       zone,
-      workers: this.#config?.workers ?? 1,
+      workers: this.#options.workers,
       metricsPort: await this.#metricsPort(databases),
       databases: [...databases],
     };

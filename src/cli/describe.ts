@@ -28,6 +28,7 @@ export const describeSpec = ({
   eviction,
   auth,
   read,
+  clusterView,
   users,
 }: DatabaseSpec): string =>
   [
@@ -38,6 +39,7 @@ export const describeSpec = ({
     `eviction ${eviction}`,
     auth ? 'password' : 'NO PASSWORD',
     ...(read === 'primary' ? [] : [`reads by ${read}`]),
+    ...(clusterView === 'endpoint' ? [] : ['cluster clients see the nodes']),
     ...(users.length === 0 ? [] : [`users ${users.map(({ name }) => name).join(' ')}`]),
   ].join(', ');
 

@@ -117,6 +117,7 @@ function endpointDatabases(databases: readonly Database[], machines: readonly Ma
       ],
       adminPassword: secrets.adminPassword,
       read: spec.read,
+      clusterView: spec.clusterView,
       nodes: nodes.map(({ id, host, port, machine }) => ({ id, host, port, zone: zones.get(machine) ?? '' })),
     }));
 }

@@ -21,6 +21,10 @@ export type EvictionPolicy = (typeof EVICTION_POLICIES)[number];
 export const READ_POLICIES = ['primary', 'replica', 'nearest-zone'] as const;
 export type ReadPolicy = (typeof READ_POLICIES)[number];
 
+/** What a client that asks the endpoint about the cluster is shown: one node that owns all, or the nodes themselves. */
+export const CLUSTER_VIEWS = ['endpoint', 'nodes'] as const;
+export type ClusterView = (typeof CLUSTER_VIEWS)[number];
+
 /** A user beside `default`, with what it may do. */
 export interface UserSpec {
   name: string;
@@ -43,6 +47,8 @@ export interface DatabaseSpec {
   port: number;
   /** Who answers reads that come through the endpoint. */
   read: ReadPolicy;
+  /** What CLUSTER SLOTS and its like say at the endpoint. */
+  clusterView: ClusterView;
   users: readonly UserSpec[];
 }
 
@@ -69,6 +75,7 @@ export const DEFAULT_SPEC: DatabaseSpec = {
   auth: true,
   port: ANY_PORT,
   read: 'primary',
+  clusterView: 'endpoint',
   users: [],
 };
 

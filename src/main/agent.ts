@@ -42,9 +42,23 @@ export async function runAgent(
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
     endpointProgram: programFile('endpoint-process'),
+    endpointWorkers: workersIn(process.env),
     log,
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void agent.close());
   await agent.closed;
   closeLog();
+}
+
+const MOST_WORKERS = 64;
+
+/** `VALKEEPER_ENDPOINT_WORKERS`: processes that share the work of a machine's endpoint; 1 when it is not set. */
+function workersIn({ VALKEEPER_ENDPOINT_WORKERS: text = '1' }: NodeJS.ProcessEnv): number {
+  const workers = Number(text);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= MOST_WORKERS) return workers;
+  throw new ValkeeperError('invalid_value', {
+    field: 'VALKEEPER_ENDPOINT_WORKERS',
+    problem: `${JSON.stringify(text)} is not a number of workers`,
+    remedy: `Set it to a whole number from 1 to ${MOST_WORKERS}, or not at all.`,
+  });
 }

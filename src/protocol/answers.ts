@@ -2,7 +2,13 @@
 import { z } from 'zod';
 import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
-import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES, READ_POLICIES } from '../domain/spec.ts';
+import {
+  CLUSTER_VIEWS,
+  type DatabaseSpec,
+  EVICTION_POLICIES,
+  PERSISTENCE_MODES,
+  READ_POLICIES,
+} from '../domain/spec.ts';
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type {
   DatabaseList,
@@ -34,6 +40,7 @@ const spec = z.strictObject({
   auth: z.boolean(),
   port: count,
   read: z.enum(READ_POLICIES),
+  clusterView: z.enum(CLUSTER_VIEWS),
   users: z.array(user).readonly(),
 });
 

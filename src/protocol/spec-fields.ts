@@ -3,7 +3,14 @@
  * their documents say of them all come from this table. A new field is added here, to `DatabaseSpec` with its default,
  * and to `specInputSchema`; the compiler asks for all three.
  */
-import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES, READ_POLICIES, SPEC_LIMITS } from '../domain/spec.ts';
+import {
+  CLUSTER_VIEWS,
+  type DatabaseSpec,
+  EVICTION_POLICIES,
+  PERSISTENCE_MODES,
+  READ_POLICIES,
+  SPEC_LIMITS,
+} from '../domain/spec.ts';
 
 /** What a field holds, and how people write it. */
 export type SpecFieldKind =
@@ -68,6 +75,13 @@ export const SPEC_FIELDS = {
     kind: 'choice',
     choices: READ_POLICIES,
     about: 'who answers reads that come through the endpoint',
+    live: true,
+  },
+  clusterView: {
+    key: 'cluster-view',
+    kind: 'choice',
+    choices: CLUSTER_VIEWS,
+    about: 'what the endpoint shows cluster clients: itself as one node, or the nodes',
     live: true,
   },
   users: {

@@ -16,7 +16,7 @@ import { acceptingServer, turnAway } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
 import { SlotMap } from './slot-map.ts';
-import { MAX_LAG_SECONDS, Topology } from './topology.ts';
+import { Topology } from './topology.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A lane that nobody uses any more is kept so long, in case somebody comes. */
@@ -249,7 +249,8 @@ export class Service implements Home {
 
   /** A replica that is near and not behind; null: the primary answers. */
   #chooseReplica(_: number, primary: number): number | null {
-    const fit = this.map.replicasOf(primary).filter(({ lagSeconds }) => lagSeconds <= MAX_LAG_SECONDS);
+    const now = performance.now();
+    const fit = this.map.replicasOf(primary).filter(({ freshUntil }) => freshUntil > now);
     if (this.database.read !== 'nearest-zone') {
       this.#turn += 1;
       return fit.length === 0 ? null : fit[this.#turn % fit.length]!.index;

@@ -14,8 +14,8 @@ export interface NodePlace {
   zone: string;
   /** Index of the primary it follows; -1 for a primary. */
   primary: number;
-  /** Seconds and bytes behind its primary, when last looked at; infinite when not known. */
-  lagSeconds: number;
+  /** Until when it is known to have all that was written `READ_LAG_MS` ago; milliseconds of the monotonic clock. */
+  freshUntil: number;
 }
 
 export class SlotMap {
@@ -38,7 +38,7 @@ export class SlotMap {
         port,
         zone: zone ?? '',
         primary: -1,
-        lagSeconds: Number.POSITIVE_INFINITY,
+        freshUntil: 0,
       };
       this.nodes.push(node);
       this.#byId.set(id, node);

@@ -6,7 +6,7 @@ import { ADMIN_USER } from '../domain/database.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import { parseClusterNodes } from '../valkey/cluster-nodes.ts';
 import { NodeConnection } from '../valkey/connection.ts';
-import type { SlotMap } from './slot-map.ts';
+import type { NodePlace, SlotMap } from './slot-map.ts';
 
 const QUIET_MS = 10_000;
 const FIRST_STEP_MS = 10;
@@ -14,8 +14,13 @@ const LONGEST_STEP_MS = 250;
 /** How long it goes on asking after the last suspicion, when nothing has changed. */
 const SUSPECT_FOR_MS = 3_000;
 const ANSWER_MS = 1_000;
-/** Replicas further behind than this do not answer reads. */
-export const MAX_LAG_SECONDS = 1;
+/** A replica that answers reads has all that was written so long ago: the time between two looks, and of the last one. */
+const READ_LAG_MS = 3_000;
+/** Where replicas answer reads: how often they are looked at, and how far two looks may be apart to be compared. */
+const LAG_LOOK_MS = 1_000;
+const MOST_BETWEEN_MS = 1_300;
+/** How long a look holds. */
+const FRESH_MS = READ_LAG_MS - MOST_BETWEEN_MS;
 
 export interface TopologyEvents {
   /** Slots have other owners. */
@@ -32,10 +37,13 @@ export class Topology {
   readonly #connections = new Map<string, NodeConnection>();
   #database: EndpointDatabase;
   #timer: NodeJS.Timeout | null = null;
+  readonly #lagTimer: NodeJS.Timeout;
   #stepMs = FIRST_STEP_MS;
   #suspectUntil = 0;
   #turn = 0;
   #closed = false;
+  /** Of a primary: what it had written at the last look. */
+  readonly #written = new Map<number, { offset: number; at: number }>();
   refreshes = 0;
   /** Of the first node that told. */
   engineVersion: string | null = null;
@@ -46,6 +54,10 @@ export class Topology {
     this.#events = events;
     this.#learnPlaces();
     this.suspect();
+    this.#lagTimer = setInterval(() => {
+      if (this.#events.readsReplicas()) void this.#askForLag();
+    }, LAG_LOOK_MS);
+    this.#lagTimer.unref();
   }
 
   update(database: EndpointDatabase): void {
@@ -77,6 +89,7 @@ export class Topology {
 
   close(): void {
     this.#closed = true;
+    clearInterval(this.#lagTimer);
     if (this.#timer) clearTimeout(this.#timer);
     for (const key of [...this.#connections.keys()]) this.#disconnect(key);
   }
@@ -99,8 +112,7 @@ export class Topology {
       const node = this.#map.nodes[this.#turn % Math.max(1, this.#map.nodes.length)];
       if (node) void this.#ask(node.host, node.port);
     }
-    if (this.#events.readsReplicas()) void this.#askForLag();
-    this.#schedule(this.#events.readsReplicas() ? 1_000 : QUIET_MS);
+    this.#schedule(QUIET_MS);
   }
 
   async #ask(host: string, port: number): Promise<void> {
@@ -120,22 +132,34 @@ export class Topology {
     }
   }
 
-  /** What primaries say of how far their replicas are. */
+  /**
+   * Which replicas are fresh: those that have now what their primary had at the look before. A primary or replica that
+   * does not answer is not known to be, and after `FRESH_MS` no longer.
+   */
   async #askForLag(): Promise<void> {
-    const primaries = this.#map.primaries().map((index) => this.#map.nodes[index]!);
+    const now = performance.now();
     await Promise.all(
-      primaries.map(async ({ host, port }) => {
-        const text = await this.#connection(host, port)
-          .command('INFO', 'replication')
-          .catch(() => '');
-        for (const [, address, replicaPort, state, lag] of String(text).matchAll(
-          /^slave\d+:ip=([^,]+),port=(\d+),state=(\w+),offset=\d+,lag=(-?\d+)/gm,
-        )) {
-          const node = this.#map.at(address!, Number(replicaPort));
-          if (node) node.lagSeconds = state === 'online' && Number(lag) >= 0 ? Number(lag) : Number.POSITIVE_INFINITY;
+      this.#map.primaries().map(async (index) => {
+        const [written, ...applied] = await Promise.all([
+          this.#offsetOf(this.#map.nodes[index]!, 'master_repl_offset'),
+          ...this.#map.replicasOf(index).map((node) => this.#offsetOf(node, 'slave_repl_offset')),
+        ]);
+        const before = this.#written.get(index);
+        if (written !== null) this.#written.set(index, { offset: written, at: now });
+        if (before === undefined || now - before.at > MOST_BETWEEN_MS) return;
+        for (const [at, node] of this.#map.replicasOf(index).entries()) {
+          if ((applied[at] ?? -1) >= before.offset) node.freshUntil = now + FRESH_MS;
         }
       }),
     );
+  }
+
+  async #offsetOf({ host, port }: NodePlace, field: string): Promise<number | null> {
+    const text = await this.#connection(host, port)
+      .command('INFO', 'replication')
+      .catch(() => '');
+    const found = new RegExp(`^${field}:(\\d+)`, 'm').exec(String(text));
+    return found && !String(text).includes('master_link_status:down') ? Number(found[1]) : null;
   }
 
   #connection(host: string, port: number): NodeConnection {

@@ -105,6 +105,22 @@ describe('topology changes at the endpoint', () => {
     assert.deepEqual(await reads, keys);
   });
 
+  it('a blocked client goes on waiting at the new primary, for what is left of its time', async (t) => {
+    const scene = await endpointScene(t, { shards: 1, replicas: 1 });
+    const [client, late, other] = [connect(scene), connect(scene), connect(scene)];
+    t.after(() => [client, late, other].map((one) => one.disconnect()));
+    const [replica] = scene.replicas as [SceneNode];
+    const waiting = client.blpop('queue', 0);
+    const timing = late.blpop('nothing', 2);
+    const blocked = async () => Number(/blocked_clients:(\d+)/.exec(String(await other.info('clients')))?.[1]);
+    await until('both wait', async () => (await blocked()) === 2);
+    await replica.admin.command('CLUSTER', 'FAILOVER');
+    await until('the replica is primary', async () => String(await replica.admin.command('ROLE')).startsWith('master'));
+    await other.rpush('queue', 'job');
+    assert.deepEqual(await waiting, ['queue', 'job']);
+    assert.equal(await timing, null);
+  });
+
   it('slots move back and forth under writes: no error, nothing lost, no command overtakes another', async (t) => {
     const scene = await endpointScene(t, { shards: 2 });
     const client = connect(scene);

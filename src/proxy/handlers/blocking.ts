@@ -1,4 +1,6 @@
 /** Commands that may block: each on a connection that the client has for itself as long as it waits. */
+import { encodeCommand } from '../../resp/encode.ts';
+import { encodeReply, NULL_ARRAY } from '../../resp/encode-reply.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
 import type { Entry, Loss, ReplyTaker } from '../entry.ts';
@@ -17,6 +19,29 @@ const blocking: Handler = (call) => {
   new Wait(call, found.slot).begin();
 };
 
+/** A time-out that can be written anew: which argument, in which unit. */
+interface Timeout {
+  args: Buffer[];
+  index: number;
+  ms: number;
+  unitMs: 1 | 1000;
+}
+
+/** Where the time-out of a command is; null when it waits for ever, or says no time. */
+function timeoutOf(call: Call): Timeout | null {
+  const args = call.args();
+  const { name } = call.command;
+  const isStream = name === 'xread' || name === 'xreadgroup';
+  const block = args.findIndex((arg) => arg.toString().toUpperCase() === 'BLOCK');
+  const index = isStream ? block + 1 : name === 'blmpop' || name === 'bzmpop' ? 1 : args.length - 1;
+  const unitMs = isStream ? 1 : 1000;
+  const ms = Number(args[index]?.toString()) * unitMs;
+  return ms > 0 && Number.isFinite(ms) ? { args, index, ms, unitMs } : null;
+}
+
+/** After so long at a node the next trouble is another one. */
+const SETTLED_MS = 1_000;
+
 /** One command that waits at a node, wherever its slot goes meanwhile. */
 class Wait implements ReplyTaker {
   readonly #client: Client;
@@ -25,7 +50,11 @@ class Wait implements ReplyTaker {
   readonly #frame: Buffer;
   readonly #slot: number;
   readonly #readsOnly: boolean;
+  readonly #timeout: Timeout | null;
   readonly #since = performance.now();
+  /** When it was sent last, and since when it has found no node to wait at; 0: it has. */
+  #sentAt = 0;
+  #troubledSince = 0;
   #node = -1;
   #upstream: Upstream | null = null;
   #isOver = false;
@@ -33,6 +62,7 @@ class Wait implements ReplyTaker {
   constructor(call: Call, slot: number) {
     this.#client = call.client;
     this.#frame = call.frame();
+    this.#timeout = timeoutOf(call);
     this.#slot = slot;
     this.#readsOnly = call.command.readsOnly;
     this.#lane = call.client.lane;
@@ -44,11 +74,24 @@ class Wait implements ReplyTaker {
 
   begin(): void {
     if (this.#isOver) return;
+    const frame = this.#frameNow();
+    if (frame === null) return this.#end(encodeReply(NULL_ARRAY, this.#client.session.resp));
     this.#node = this.#client.home.map.owners[this.#slot]!;
     const upstream = this.#node < 0 ? null : this.#lane.borrow(this.#node);
     this.#upstream = upstream;
     if (upstream === null) return this.#later();
-    upstream.send(this.#entry, this.#frame, 0, this.#frame.length);
+    this.#sentAt = performance.now();
+    upstream.send(this.#entry, frame, 0, frame.length);
+  }
+
+  /** The command with what is left of its time-out; null when nothing is left. */
+  #frameNow(): Buffer | null {
+    const elapsedMs = performance.now() - this.#since;
+    if (this.#timeout === null || this.#sentAt === 0) return this.#frame;
+    const { args, index, ms, unitMs } = this.#timeout;
+    if (elapsedMs >= ms) return null;
+    const left = unitMs === 1 ? Math.max(1, Math.round(ms - elapsedMs)) : ((ms - elapsedMs) / unitMs).toFixed(3);
+    return encodeCommand(args.map((arg, at) => (at === index ? String(left) : arg)));
   }
 
   /** The engine's id of the connection it waits on; 0 when it does not wait at a node now. */
@@ -86,12 +129,14 @@ class Wait implements ReplyTaker {
   }
 
   #later(): void {
+    const now = performance.now();
+    const hasWaited = this.#upstream !== null && now - this.#sentAt > SETTLED_MS;
     this.#upstream = null;
+    if (this.#troubledSince === 0 || hasWaited) this.#troubledSince = now;
     const { home, isClosed } = this.#client;
     home.suspect();
     if (isClosed) return;
-    if (performance.now() - this.#since > home.limits.waitMs && home.map.owners[this.#slot]! < 0)
-      return this.#end(NOBODY_SERVES);
+    if (now - this.#troubledSince > home.limits.waitMs) return this.#end(NOBODY_SERVES);
     setTimeout(() => this.begin(), TRY_PAUSE_MS);
   }
 
@@ -106,7 +151,9 @@ class Wait implements ReplyTaker {
   }
 }
 
-const NOBODY_SERVES = Buffer.from('-CLUSTERDOWN the slot has no primary; nothing was done. Try again later\r\n');
+const NOBODY_SERVES = Buffer.from(
+  '-CLUSTERDOWN the slot has no primary that can be reached; nothing was done. Try again later\r\n',
+);
 
 /** Errors that say: not here, or not yet. */
 const mayPass = (text: string): boolean =>

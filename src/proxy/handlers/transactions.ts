@@ -22,8 +22,7 @@ const EXEC = encodeCommand(['EXEC']);
 const UNWATCH = encodeCommand(['UNWATCH']);
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 const MINUS = 0x2d;
-/** Times a transaction is sent again because the slot was on its way. */
-const MAX_TRIES = 200;
+/** Before a transaction is sent again because the slot was on its way. */
 const TRY_PAUSE_MS = 20;
 
 /** Of the commands the endpoint answers itself, those that a node can answer as well within a transaction. */
@@ -142,7 +141,7 @@ export class Run implements ReplyTaker {
   readonly #parent: Entry;
   readonly #caching: Buffer | null;
   #lane: Lane;
-  #tries = 0;
+  readonly #since = performance.now();
   /** The first error that a command met while it was queued at the node. */
   #queueError: Buffer | null = null;
   #missing = 0;
@@ -240,9 +239,9 @@ export class Run implements ReplyTaker {
   #later(): void {
     this.#giveBack();
     this.#client.home.suspect();
-    this.#tries += 1;
     if (this.#watch || this.#client.isClosed) return this.#end(encodeReply(NULL_ARRAY, this.#client.session.resp));
-    if (this.#tries > MAX_TRIES) return this.#end(this.#queueError ?? NOBODY_SERVES);
+    if (performance.now() - this.#since > this.#client.home.limits.waitMs)
+      return this.#end(this.#queueError ?? NOBODY_SERVES);
     setTimeout(() => this.begin(), TRY_PAUSE_MS);
   }
 
