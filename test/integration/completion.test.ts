@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { install } from '../../src/engine/tools.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'valkeeper');
@@ -60,6 +61,9 @@ async function completes(fleet: Fleet, shell: string): Promise<void> {
 }
 
 test("bash, zsh and fish complete commands, options, choices and the databases' names", async (t) => {
+  const missing = async () =>
+    ['zsh', 'fish'].filter((shell) => !isThere(shell)).map((shell) => ({ what: shell, debianPackage: shell }));
+  await install(missing, process.env, () => {});
   await withFleet({ machines: 1 }, async (fleet) => {
     for (const shell of Object.keys(PROGRAMS)) {
       const skip = shell === 'bash' || isThere(shell) ? false : `${shell} is not installed`;
