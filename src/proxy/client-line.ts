@@ -48,7 +48,7 @@ export function clientLine(peer: Peer, home: Home): string {
     ['sub', subscriptions?.channels ?? 0],
     ['psub', subscriptions?.patterns ?? 0],
     ['ssub', subscriptions?.shardChannels ?? 0],
-    ['multi', transaction?.frames.length ?? -1],
+    ['multi', transaction ? transaction.frames.length + transaction.others.length : -1],
     ['watch', session.watch ? 1 : 0],
     ['qbuf', traffic.carried],
     ['qbuf-free', 0],

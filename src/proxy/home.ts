@@ -73,7 +73,7 @@ export interface OwnLaneEvents {
 
 /** Takes the commands that are not plain. */
 export interface Dispatcher<C> {
-  dispatch(client: C, command: Command, scanner: CommandScanner, bytes: Buffer, from: number, to: number): void;
+  dispatch(client: C, command: Command, scanner: CommandScanner, bytes: Buffer, from: number, to: number, hasWaited?: boolean): void;
   unknown(client: C, scanner: CommandScanner, bytes: Buffer, from: number): void;
 }
 

@@ -25,6 +25,8 @@ export abstract class Replies implements ReplyTaker, Holder {
   held = 0;
   protected head: Entry | null = null;
   protected readonly outbox: Outbox;
+  /** Is told of every whole reply that came before its turn. */
+  replyWaits: (() => void) | null = null;
   #tail: Entry | null = null;
   /** Of `held`: what its peer has not taken. */
   #heldUnread = 0;
@@ -40,6 +42,11 @@ export abstract class Replies implements ReplyTaker, Holder {
   abstract updatePlain(): void;
   /** A command was answered: others may come, and what waits for its end may end. */
   protected abstract answered(): void;
+
+  /** The latest command that has no reply yet, or one that waits for its turn. */
+  get last(): Entry | null {
+    return this.#tail;
+  }
 
   /** A place in the order of replies, with this client as the taker. */
   enqueue(): Entry {
@@ -133,6 +140,7 @@ export abstract class Replies implements ReplyTaker, Holder {
     entry.reply = Buffer.from(bytes.subarray(from, to));
     entry.isDone = true;
     entry.hasPart = true;
+    this.replyWaits?.();
   }
 
   takeLoss(entry: Entry, loss: Loss): void {

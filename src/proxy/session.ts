@@ -6,6 +6,8 @@ import type { Upstream } from './upstream.ts';
 export interface Transaction {
   /** Whole frames, in order. */
   frames: Buffer[];
+  /** Commands that are not for a node, and where they stand among all. */
+  others: { name: string; frame: Buffer; place: number }[];
   bytes: number;
   /** Of its first key, -1 without one; and that key, for errors. */
   slot: number;

@@ -2,36 +2,44 @@
 import { encodeReply, Status } from '../../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
+import type { Client } from '../client.ts';
 import { ask, type Combine, slotsOfPrimaries, toAllPrimaries, unlessError, work } from '../gather.ts';
 import { askOn } from '../own-connection.ts';
 
 const isError = (reply: Reply): reply is ReplyError => reply instanceof ReplyError;
 
 /**
- * On all primaries or on none: what each has is put down before, and where it succeeded while another refused, the
- * former libraries are put back. (Between the two, for as long as that takes, primaries differ.)
+ * On all primaries or on none, in one round. Where it succeeded while another refused, the libraries are made those of
+ * the one that refused, which still has the former ones. (For as long as that takes, primaries differ.)
  */
 const change: Handler = (call) => {
-  const { client, session, home } = call;
+  const { client, session } = call;
   const args = call.args();
   work(client, async () => {
     const slots = slotsOfPrimaries(client);
-    const before = await Promise.all(slots.map((slot) => ask(client, slot, ['FUNCTION', 'DUMP'], home.adminLane)));
     const replies = await Promise.all(slots.map((slot) => ask(client, slot, args)));
     const error = replies.find((reply) => isError(reply) && !isHarmless(reply, replies));
     if (error === undefined) {
       const done = replies.find((reply) => !isError(reply))!;
       return encodeReply(String(done) === 'OK' ? new Status('OK') : done, session.resp);
     }
-    const changed = slots.flatMap((slot, index) => (isError(replies[index]!) ? [] : [{ slot, dump: before[index]! }]));
-    await Promise.all(
-      changed.map(async ({ slot, dump }) => {
-        if (Buffer.isBuffer(dump)) await ask(client, slot, ['FUNCTION', 'RESTORE', dump, 'FLUSH'], home.adminLane);
-      }),
-    );
+    const changed = slots.filter((_, index) => !isError(replies[index]!));
+    if (changed.length > 0) {
+      const refused = slots.filter((_, index) => isError(replies[index]!));
+      await putBack(client, changed, refused);
+    }
     return encodeReply(error, session.resp);
   });
 };
+
+async function putBack(client: Client, changed: readonly number[], refused: readonly number[]): Promise<void> {
+  const { adminLane } = client.home;
+  const dumps = await Promise.all(refused.map((slot) => ask(client, slot, ['FUNCTION', 'DUMP'], adminLane)));
+  // The largest: a primary that is new may not have all libraries yet.
+  const [dump] = dumps.filter((one) => Buffer.isBuffer(one)).sort((one, other) => other.length - one.length);
+  if (dump === undefined) return;
+  await Promise.all(changed.map((slot) => ask(client, slot, ['FUNCTION', 'RESTORE', dump, 'FLUSH'], adminLane)));
+}
 
 /** A library that is to go and is missing at some primaries only. */
 const isHarmless = ({ message }: ReplyError, all: readonly Reply[]): boolean =>

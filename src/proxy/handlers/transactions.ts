@@ -9,13 +9,13 @@ import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
 import { FLAGS } from '../commands/facts.ts';
 import { type Entry, type Loss, type ReplyTaker, takeEntry } from '../entry.ts';
-import { slotsOfPrimaries } from '../gather.ts';
 import type { Lane } from '../lane.ts';
 import { crossSlot, slotOfKeys } from '../routing.ts';
 import { ensureScripts } from '../script-sources.ts';
 import { cachingFrame, finish, OUTCOME_UNKNOWN } from '../sender.ts';
 import type { Transaction, Watch } from '../session.ts';
 import type { Upstream } from '../upstream.ts';
+import { canFollow, queueForEnd, runMixed, whyNotBehind } from './mixed.ts';
 
 const MULTI = encodeCommand(['MULTI']);
 const EXEC = encodeCommand(['EXEC']);
@@ -33,14 +33,16 @@ const ANSWERED_BY_NODES = new Set([
 
 /** One without commands. */
 export const newTransaction = (): Transaction => ({
-  ...{ frames: [], bytes: 0, slot: -1, key: null, isSpoilt: false, db: null, guard: null, shas: [] },
+  ...{ frames: [], others: [], bytes: 0, slot: -1, key: null, isSpoilt: false, db: null, guard: null, shas: [] },
 });
+
+const notInside = ({ command }: Call): string => `ERR Command '${command.name}' not allowed inside a transaction`;
 
 const multi: Handler = (call) => {
   const { session, client } = call;
   if (session.transaction) {
     session.transaction.isSpoilt = true;
-    return call.error('ERR MULTI calls can not be nested');
+    return call.error(notInside(call));
   }
   session.transaction = newTransaction();
   client.isPlain = false;
@@ -63,18 +65,22 @@ export function queueCommand(call: Call): void {
   if (name === 'msetex') transaction.guard = guardOf(transaction.key!);
   if (name === 'eval' || name === 'eval_ro') call.home.scripts.remember(call.arg(1));
   if (name === 'evalsha' || name === 'evalsha_ro') transaction.shas.push(call.text(1).toLowerCase());
-  transaction.frames.push(call.frame());
+  if (isForEnd(call)) queueForEnd(call, transaction);
+  else transaction.frames.push(call.frame());
   transaction.bytes += call.to - call.from;
   call.client.count(call.to - call.from);
   call.client.reply('+QUEUED\r\n');
 }
+
+/** It is carried out behind what is for the node. */
+const isForEnd = ({ command }: Call): boolean => canFollow(command) && !ANSWERED_BY_NODES.has(command.name);
 
 /** A command that does nothing but make a node say whether it owns the key's slot. */
 export const guardOf = (key: Buffer): Buffer => encodeCommand(['EXISTS', key]);
 
 function whyNotQueued(call: Call, transaction: Transaction): string | null {
   const { command, home } = call;
-  if ((command.facts.flags & FLAGS.no_multi) !== 0) return 'ERR Command not allowed inside a transaction';
+  if ((command.facts.flags & FLAGS.no_multi) !== 0) return notInside(call);
   const { kind } = command.policy;
   if (kind === 'refuse') return `ERR '${command.name}' is not possible through the endpoint: ${command.policy.remedy}`;
   if (transaction.bytes + call.to - call.from > home.limits.transactionBytes) {
@@ -84,12 +90,12 @@ function whyNotQueued(call: Call, transaction: Transaction): string | null {
     transaction.db = Number(call.text(1));
     return null;
   }
+  if (isForEnd(call)) return null;
   if (kind === 'own' && !ANSWERED_BY_NODES.has(command.name) && !command.name.startsWith('pubsub|')) {
     return `ERR '${command.name.replace('|', ' ')}' is answered by the endpoint and cannot be in a transaction: send it before MULTI`;
   }
-  if (kind === 'all' && slotsOfPrimaries(call.client).length > 1) {
-    return `ERR '${command.name.replace('|', ' ')}' works on every shard and cannot be in a transaction: send it before or after`;
-  }
+  const behind = whyNotBehind(transaction);
+  if (behind !== null) return behind;
   const found = slotOfKeys(call);
   if ('error' in found) return found.error;
   if (found.slot < 0) return null;
@@ -130,7 +136,9 @@ const exec: Handler = (call) => {
     session.watch = null;
     return call.answer(NULL_ARRAY);
   }
-  new Run(client, transaction, watch).begin();
+  const begin = (): void => new Run(client, transaction, watch).begin();
+  if (transaction.others.length === 0) return begin();
+  void runMixed(client, transaction, transaction.frames.length > 0 || watch ? begin : null);
 };
 
 /** Sends a transaction, as often as it takes. */
@@ -280,7 +288,7 @@ const watch: Handler = (call) => {
   const { session, client, home } = call;
   if (session.transaction) {
     session.transaction.isSpoilt = true;
-    return call.error('ERR WATCH inside MULTI is not allowed');
+    return call.error(notInside(call));
   }
   const found = slotOfKeys(call);
   if ('error' in found) return call.error(found.error);
