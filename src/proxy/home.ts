@@ -2,6 +2,7 @@
 
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import type { CommandScanner } from '../resp/command-scanner.ts';
+import type { Busy } from './busy.ts';
 import type { Command } from './commands/command-index.ts';
 import type { Histogram } from './histogram.ts';
 import type { Lane, LaneIdentity, SetupFor } from './lane.ts';
@@ -126,6 +127,7 @@ export interface Home {
   readonly latency: { endpoint: Histogram; engine: Histogram };
   readonly scripts: ScriptCache;
   readonly pause: Pause;
+  readonly busy: Busy;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other
   readonly dispatcher: Dispatcher<any>;
   readonly peers: ReadonlyMap<number, Peer>;

@@ -2,6 +2,7 @@
 import type { Server, Socket } from 'node:net';
 import { ADMIN_USER } from '../domain/database.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
+import { Busy } from './busy.ts';
 import { Client } from './client.ts';
 import { COMMAND_COUNT } from './commands/command-index.ts';
 import { dispatch, unknown } from './dispatch.ts';
@@ -52,9 +53,8 @@ export class Service implements Home {
   };
   readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
-  readonly pause = new Pause(() => {
-    for (const client of this.peers.values()) client.updatePlain();
-  });
+  readonly pause = new Pause(() => this.#updateClients());
+  readonly busy = new Busy(() => this.#updateClients());
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
   readonly askOthers: AskOthers;
@@ -259,8 +259,13 @@ export class Service implements Home {
     return fit.find((node) => node.zone === zone)?.index ?? null;
   }
 
+  #updateClients(): void {
+    for (const client of this.peers.values()) client.updatePlain();
+  }
+
   #tick(): void {
     this.now = Date.now();
+    this.busy.check(this);
     this.#tellLanes();
     this.#ticks += 1;
     if (this.#ticks % TICKS_A_CHECK !== 0) return;
