@@ -269,7 +269,7 @@ export class Client extends Replies implements Peer {
 
   /** To be called when anything that it depends on has changed. */
   updatePlain(): void {
-    this.isPlain = this.session.isPlain && !this.home.pause.isOn;
+    this.isPlain = this.session.isPlain && !this.home.pause.isOn && !this.home.busy.isOn;
   }
 
   /** Takes no further command until `release`. */

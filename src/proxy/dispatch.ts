@@ -7,7 +7,7 @@ import type { Client } from './client.ts';
 import type { Command } from './commands/command-index.ts';
 import { FLAGS } from './commands/facts.ts';
 import { HANDLERS } from './handlers/handlers.ts';
-import { queueCommand } from './handlers/transactions.ts';
+import { endTransaction, queueCommand } from './handlers/transactions.ts';
 import { postponed } from './postpone.ts';
 import { routeByKeys } from './routing.ts';
 
@@ -48,6 +48,13 @@ export function dispatch(
       client,
       `ERR Can't execute '${command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
     );
+  }
+  if (client.home.busy.isOn) {
+    const busy = client.home.busy.errorFor(found);
+    if (busy !== null) {
+      if (command.name === 'exec') endTransaction(client);
+      return refuse(client, busy);
+    }
   }
   const again = (own: CommandScanner, frame: Buffer): void =>
     dispatch(client, parent, own, frame, 0, frame.length, true);

@@ -6,6 +6,7 @@
  *     first call over a connection -> the client waits for this one reply -> known there: from now on nobody waits
  *     "missing" -> brought from here or from another primary -> the same call again, to the owner of the slot
  */
+import type { RunningScript } from './busy.ts';
 import type { Client } from './client.ts';
 import type { Entry, Loss, ReplyTaker } from './entry.ts';
 import { READS_ONLY } from './entry.ts';
@@ -19,7 +20,7 @@ const MAX_CURES = 3;
 export interface Cure {
   /** What is called, as it is remembered of a connection. */
   name: string;
-  /** How the error begins that says that it is missing. */
+  /** How the error begins that says that it is missing; '' for a call that brings its script with it. */
   missing: string;
   /** Brings it to the owner of the slot. @returns whether it was found anywhere */
   bring(client: Client, slot: number): Promise<boolean>;
@@ -32,6 +33,7 @@ export class HealedCall implements ReplyTaker {
   /** Where it was sent to at first. */
   #upstream: Upstream | null = null;
   #isHeld = false;
+  #running: RunningScript | null = null;
   #cures = 0;
 
   constructor(client: Client, cure: Cure, slot: number) {
@@ -44,13 +46,15 @@ export class HealedCall implements ReplyTaker {
   begin(readsOnly: boolean, bytes: Buffer, from: number, to: number): void {
     const client = this.#client;
     const { map, sender, scripts } = client.home;
-    const owner = map.owners[Math.max(0, this.#slot)]!;
+    const owner = this.#slot < 0 ? sender.home : map.owners[this.#slot]!;
+    this.#running = client.home.busy.begin(owner);
     this.#upstream = owner < 0 ? null : client.lane.toPrimary(owner);
     const entry = client.enqueue();
     entry.taker = this;
     entry.slot = this.#slot;
     if (readsOnly) entry.flags |= READS_ONLY;
-    if (this.#upstream === null || !scripts.isKnownAt(this.#upstream, this.#cure.name)) this.#hold();
+    const { missing, name } = this.#cure;
+    if (missing !== '' && (this.#upstream === null || !scripts.isKnownAt(this.#upstream, name))) this.#hold();
     client.adds(entry, to - from);
     sender.send(entry, client.lane, bytes, from, to);
   }
@@ -63,7 +67,8 @@ export class HealedCall implements ReplyTaker {
     const client = this.#client;
     if (bytes[from] === MINUS && !entry.isStreaming) {
       const { missing } = this.#cure;
-      const isMissing = bytes.toString('latin1', from + 1, Math.min(to, from + 1 + missing.length)) === missing;
+      const isMissing =
+        missing !== '' && bytes.toString('latin1', from + 1, Math.min(to, from + 1 + missing.length)) === missing;
       if (isMissing && entry.lane !== null && this.#cures < MAX_CURES) {
         this.#cures += 1;
         return this.#heal(entry, Buffer.from(bytes.subarray(from, to)));
@@ -78,12 +83,14 @@ export class HealedCall implements ReplyTaker {
   takeLoss(entry: Entry, loss: Loss): void {
     if (this.#client.home.sender.lost(entry, loss)) return;
     if (!entry.isStreaming) return this.#give(entry, OUTCOME_UNKNOWN, 0, OUTCOME_UNKNOWN.length, true);
+    this.#ended();
     this.#client.takeLoss(entry, loss); // ends the client: a part of the reply is gone already
     this.#release();
   }
 
   #give(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
     entry.lane = null; // final
+    if (isLast) this.#ended();
     this.#client.takeReply(entry, bytes, from, to, isLast);
     if (isLast) this.#release();
   }
@@ -102,6 +109,11 @@ export class HealedCall implements ReplyTaker {
         if (wasFound && !client.isClosed) client.home.sender.send(entry, lane as Lane, frame, 0, frame.length);
         else this.#give(entry, error, 0, error.length, true);
       });
+  }
+
+  #ended(): void {
+    if (this.#running) this.#client.home.busy.end(this.#running);
+    this.#running = null;
   }
 
   #hold(): void {

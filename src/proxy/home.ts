@@ -2,10 +2,10 @@
 
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import type { CommandScanner } from '../resp/command-scanner.ts';
-import type { CommandArgument } from '../resp/encode.ts';
+import type { Busy } from './busy.ts';
 import type { Command } from './commands/command-index.ts';
 import type { Histogram } from './histogram.ts';
-import type { Lane, LaneIdentity } from './lane.ts';
+import type { Lane, LaneIdentity, SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Pause } from './pause.ts';
 import type { ScriptCache } from './script-cache.ts';
@@ -42,6 +42,8 @@ export interface Peer {
   readonly unread: number;
   close(): void;
   closeAfterReplies(): void;
+  /** Out of band data. */
+  push(bytes: Buffer, from: number, to: number): void;
 }
 
 export interface Counts {
@@ -69,11 +71,21 @@ export interface OwnLaneEvents {
   lost(node: number, wasReady: boolean): void;
   /** Slots have other owners. */
   mapChanged(): void;
+  /** Its client has left it. */
+  left?(): void;
 }
 
 /** Takes the commands that are not plain. */
 export interface Dispatcher<C> {
-  dispatch(client: C, command: Command, scanner: CommandScanner, bytes: Buffer, from: number, to: number, hasWaited?: boolean): void;
+  dispatch(
+    client: C,
+    command: Command,
+    scanner: CommandScanner,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    hasWaited?: boolean,
+  ): void;
   unknown(client: C, scanner: CommandScanner, bytes: Buffer, from: number): void;
 }
 
@@ -86,6 +98,8 @@ export type WorkerQuestion =
   | { ask: 'kill'; database: string; args: string[] }
   | { ask: 'unblock'; database: string; args: string[] }
   | { ask: 'pause'; database: string; args: string[] }
+  /** To a client that another redirects to: its id, and the push in base64; an empty one only asks for the client. */
+  | { ask: 'invalidate'; database: string; args: string[] }
   | { ask: 'counts'; database: string };
 
 export interface Home {
@@ -113,6 +127,7 @@ export interface Home {
   readonly latency: { endpoint: Histogram; engine: Histogram };
   readonly scripts: ScriptCache;
   readonly pause: Pause;
+  readonly busy: Busy;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other
   readonly dispatcher: Dispatcher<any>;
   readonly peers: ReadonlyMap<number, Peer>;
@@ -124,7 +139,7 @@ export interface Home {
   /** The shared lane; whoever takes it leaves it. */
   joinLane(identity: LaneIdentity): Lane;
   /** A lane of the client's own; whoever opens it leaves it. */
-  openOwnLane(identity: LaneIdentity, setup: readonly (readonly CommandArgument[])[], events: OwnLaneEvents): Lane;
+  openOwnLane(identity: LaneIdentity, setupFor: SetupFor, events: OwnLaneEvents): Lane;
   leaveLane(lane: Lane): void;
   /** The slot map may be wrong. */
   suspect(): void;

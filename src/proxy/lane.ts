@@ -32,6 +32,9 @@ export interface LaneEvents {
   answered?(ms: number): void;
 }
 
+/** What a connection to this node is told before anything else; null: it cannot be made yet. */
+export type SetupFor = (node: number) => readonly (readonly CommandArgument[])[] | null;
+
 interface Way {
   upstream: Upstream | null;
   failures: number;
@@ -39,7 +42,8 @@ interface Way {
 }
 
 export class Lane {
-  readonly identity: LaneIdentity;
+  /** Of connections to come; a lane of one client may change its own. */
+  identity: LaneIdentity;
   readonly isShared: boolean;
   /** Clients that use it; kept by the owner. */
   clients = 0;
@@ -47,7 +51,7 @@ export class Lane {
   refusal: string | null = null;
   readonly #map: SlotMap;
   readonly #events: LaneEvents;
-  readonly #extraSetup: readonly (readonly CommandArgument[])[];
+  readonly #setupFor: SetupFor;
   readonly #primaries: (Way | undefined)[] = [];
   readonly #replicas: (Way | undefined)[] = [];
   readonly #idle = new Map<number, Upstream[]>();
@@ -58,13 +62,13 @@ export class Lane {
     identity: LaneIdentity,
     map: SlotMap,
     events: LaneEvents,
-    { isShared = true, extraSetup = [] as readonly (readonly CommandArgument[])[] } = {},
+    { isShared = true, setupFor = (() => []) as SetupFor } = {},
   ) {
     this.identity = identity;
     this.isShared = isShared;
     this.#map = map;
     this.#events = events;
-    this.#extraSetup = extraSetup;
+    this.#setupFor = setupFor;
   }
 
   /** The shared connection to a primary; null while it cannot be made. */
@@ -91,7 +95,9 @@ export class Lane {
     }
     const way = this.#primaries[index];
     if (way && way.failures > 0 && way.retryAt > performance.now()) return null;
-    const upstream = this.#connect(index, [], (refusal) => {
+    const more = this.#setupFor(index);
+    if (more === null) return null;
+    const upstream = this.#connect(index, more, (refusal) => {
       this.#borrowed.delete(upstream);
       if (refusal !== null) this.refusal = refusal;
       this.#events.nodeLost(this.#map.nodes[index]!, upstream.clientId > 0);
@@ -150,10 +156,12 @@ export class Lane {
     const way = ways[index] ?? { upstream: null, failures: 0, retryAt: 0 };
     ways[index] = way;
     if (this.#closed || way.retryAt > performance.now()) return null;
+    const more = this.#setupFor(index);
+    if (more === null) return null;
     let wasReady = false;
     way.upstream = this.#connect(
       index,
-      extra,
+      [...more, ...extra],
       (refusal) => {
         way.upstream = null;
         way.failures = wasReady ? 0 : way.failures + 1;
@@ -177,7 +185,7 @@ export class Lane {
     ready: () => void = () => {},
   ): Upstream {
     const { host, port } = this.#map.nodes[index]!;
-    const setup = [...setupOf(this.identity), ...this.#extraSetup, ...extra];
+    const setup = [...setupOf(this.identity), ...extra];
     return new Upstream(
       { host, port, setup },
       {

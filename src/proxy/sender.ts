@@ -16,6 +16,8 @@ import type { Limits } from './limits.ts';
 import type { NodePlace, SlotMap } from './slot-map.ts';
 import { releaseEntryBlock, type Upstream } from './upstream.ts';
 
+/** Whoever owns it is where commands without a key go. */
+const HOME_SLOT = SLOT_COUNT - 1;
 /** Between two looks at what waits, when nothing else wakes it. */
 const WAIT_STEP_MS = 20;
 /** Redirections of one command, one after the other without a pause. */
@@ -56,9 +58,9 @@ export class Sender {
     return this.#waiting.length;
   }
 
-  /** Where commands without a key go, and where publishers and subscribers meet: the owner of the first slot. */
+  /** Where commands without a key go, and where publishers and subscribers meet: the owner of the last slot. */
   get home(): number {
-    return this.#map.owners[0]!;
+    return this.#map.owners[HOME_SLOT]!;
   }
 
   /** Sends the command that lies in these bytes. `entry` has slot, flags, taker and holder; `lane` is where it goes. */
@@ -84,7 +86,7 @@ export class Sender {
   }
 
   #wayOf(entry: Entry, lane: Lane): Upstream | null {
-    const owner = this.#map.owners[entry.slot < 0 ? 0 : entry.slot]!;
+    const owner = this.#map.owners[entry.slot < 0 ? HOME_SLOT : entry.slot]!;
     if (owner < 0) return null;
     if ((entry.flags & (READS_ONLY | FROM_REPLICA)) === (READS_ONLY | FROM_REPLICA)) {
       const replica = this.#chooseReplica(entry.slot, owner);
@@ -225,7 +227,7 @@ export class Sender {
   }
 
   #reasonOf({ slot }: Entry): string {
-    const owner = this.#map.owners[slot < 0 ? 0 : slot]!;
+    const owner = this.#map.owners[slot < 0 ? HOME_SLOT : slot]!;
     const seconds = this.#limits.waitMs / 1000;
     if (this.#waiting.length >= this.#limits.waitingCommands) return 'too many commands wait for a node';
     if (owner < 0) return `nobody serves slot ${slot}`;

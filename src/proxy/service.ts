@@ -2,14 +2,14 @@
 import type { Server, Socket } from 'node:net';
 import { ADMIN_USER } from '../domain/database.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
-import type { CommandArgument } from '../resp/encode.ts';
+import { Busy } from './busy.ts';
 import { Client } from './client.ts';
 import { COMMAND_COUNT } from './commands/command-index.ts';
 import { dispatch, unknown } from './dispatch.ts';
 import { answerQuestion } from './handlers/clients.ts';
 import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } from './home.ts';
-import { Lane, type LaneIdentity } from './lane.ts';
+import { Lane, type LaneIdentity, type SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
 import { Pause } from './pause.ts';
 import { acceptingServer, turnAway } from './read-socket.ts';
@@ -53,9 +53,8 @@ export class Service implements Home {
   };
   readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
-  readonly pause = new Pause(() => {
-    for (const client of this.peers.values()) client.updatePlain();
-  });
+  readonly pause = new Pause(() => this.#updateClients());
+  readonly busy = new Busy(() => this.#updateClients());
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
   readonly askOthers: AskOthers;
@@ -161,7 +160,7 @@ export class Service implements Home {
     return lane;
   }
 
-  openOwnLane(identity: LaneIdentity, setup: readonly (readonly CommandArgument[])[], events: OwnLaneEvents): Lane {
+  openOwnLane(identity: LaneIdentity, setupFor: SetupFor, events: OwnLaneEvents): Lane {
     const lane = new Lane(
       identity,
       this.map,
@@ -173,7 +172,7 @@ export class Service implements Home {
         },
         push: events.push,
       },
-      { isShared: false, extraSetup: setup },
+      { isShared: false, setupFor },
     );
     this.#ownLanes.set(lane, events);
     lane.clients = 1;
@@ -185,6 +184,7 @@ export class Service implements Home {
     lane.clients -= 1;
     if (lane.clients > 0) return;
     if (!lane.isShared) {
+      this.#ownLanes.get(lane)?.left?.();
       lane.retire(() => this.#ownLanes.delete(lane));
       return;
     }
@@ -260,8 +260,13 @@ export class Service implements Home {
     return fit.find((node) => node.zone === zone)?.index ?? null;
   }
 
+  #updateClients(): void {
+    for (const client of this.peers.values()) client.updatePlain();
+  }
+
   #tick(): void {
     this.now = Date.now();
+    this.busy.check(this);
     this.#tellLanes();
     this.#ticks += 1;
     if (this.#ticks % TICKS_A_CHECK !== 0) return;

@@ -29,6 +29,8 @@ export interface Watch {
   upstream: Upstream;
   lane: Lane;
   node: number;
+  /** All that are watched. */
+  keys: Set<string>;
   /** The database its connection is in. */
   db: number;
   key: Buffer;
@@ -43,6 +45,12 @@ export interface Tracking {
   readonly noLoop: boolean;
   /** Of keys, with BCAST: as given; one empty prefix for all keys. */
   readonly prefixes: readonly Buffer[];
+  /** The client that is told in its place; 0: itself. */
+  readonly redirect: number;
+  /** That client is gone. */
+  readonly isBroken: boolean;
+  /** Stands for the moment since which it tracks without an end. */
+  readonly since: object;
 }
 
 /** What a session needs to know of a client's subscriptions. */

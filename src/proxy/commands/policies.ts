@@ -176,7 +176,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'client|setinfo': CONNECTION,
   'client|setname': CONNECTION,
   'client|tracking': dedicated(
-    'From now on on connections that the client has for itself; in RESP3, without REDIRECT.',
+    'From now on on connections that the client has for itself; in RESP2 with REDIRECT.',
     NONE,
   ),
   'client|trackinginfo': CONNECTION,

@@ -7,6 +7,7 @@ import { clientLine } from '../client-line.ts';
 import { askNode, work } from '../gather.ts';
 import type { Home, Peer, WorkerQuestion } from '../home.ts';
 import { inTurn } from '../in-turn.ts';
+import { deliverTo } from '../invalidations.ts';
 import { refusalFor } from '../permission.ts';
 import { BAD_NAME, DATABASES, isFitName } from './connection.ts';
 
@@ -54,6 +55,8 @@ export function answerQuestion(home: Home, question: WorkerQuestion): string {
       const filter = filterOf(home, question.args, false);
       return typeof filter === 'string' ? '0' : String(kill(home, filter, null));
     }
+    case 'invalidate':
+      return deliverTo(home, Number(question.args[0]), question.args[1]!) ? '1' : '0';
     case 'pause':
       applyPause(home, question.args);
       return '';

@@ -1,8 +1,10 @@
 /** Commands about the connection to the endpoint: who speaks, in which protocol, to which numbered database. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type Answer, Status } from '../../resp/encode-reply.ts';
+import { type Answer, encodeReply, Status } from '../../resp/encode-reply.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
+import { inTurn } from '../in-turn.ts';
+import { switchProtocol } from '../own-lane.ts';
 import { endTransaction, endWatch } from './transactions.ts';
 
 /** What `cluster-databases` of the nodes is. */
@@ -65,6 +67,15 @@ const hello: Handler = (call) => {
   }
   if (options.auth) becomeUser(call, options.auth.user, options.auth.password);
   if (options.name !== null) session.name = options.name;
+  if (resp !== session.resp && session.tracking !== null && session.tracking.redirect > 0) {
+    // The keys that were read are known to its connections.
+    return inTurn(client, async () => {
+      if (await switchProtocol(client.lane, resp)) session.resp = resp;
+      else client.changeIdentity({ resp });
+      client.updatePlain();
+      return encodeReply(greeting(call), resp);
+    });
+  }
   if (resp !== session.resp) client.changeIdentity({ resp });
   call.answer(greeting(call));
 };

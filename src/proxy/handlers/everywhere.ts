@@ -55,7 +55,16 @@ const whoAmI: Handler = (call) => call.answer(call.session.user);
 
 /** Those of which any primary says the same, or as much. */
 const ANY_PRIMARY = [
-  ...['memory|doctor', 'memory|malloc-stats', 'memory|stats', 'lastsave', 'lolwut', 'time', 'module|list', 'pfselftest'],
+  ...[
+    'memory|doctor',
+    'memory|malloc-stats',
+    'memory|stats',
+    'lastsave',
+    'lolwut',
+    'time',
+    'module|list',
+    'pfselftest',
+  ],
   ...['latency|doctor'],
   ...['acl|cat', 'acl|genpass', 'acl|list', 'acl|users', 'acl|getuser', 'acl|dryrun', 'acl|log'],
   ...['command', 'command|count', 'command|docs', 'command|getkeys', 'command|getkeysandflags', 'command|info'],

@@ -1,18 +1,21 @@
 /**
  * CLIENT TRACKING: the client's commands go over connections of its own, which remember what it reads; what they push
- * goes to it as it is. A connection is set up before the first command goes over it.
+ * goes to it as it is, or to the client that it redirects to. A connection is set up before the first command goes over
+ * it.
  */
 import { type Answer, encodeReply } from '../../resp/encode-reply.ts';
 import { ReplyError } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
+import { isLong } from '../client-filter.ts';
 import { ask, slotsOfPrimaries } from '../gather.ts';
 import { inTurn } from '../in-turn.ts';
-import type { Tracking } from '../session.ts';
+import { isClient } from '../invalidations.ts';
+import { retrack } from '../own-lane.ts';
+import type { Session, Tracking } from '../session.ts';
 
+const NO_TARGET = 'ERR The client ID you want redirect to does not exist';
 const OK = Buffer.from('+OK\r\n');
-const NO_REDIRECT =
-  'ERR CLIENT TRACKING with REDIRECT is not possible through the endpoint: what is pushed belongs to the connection that reads. Use RESP3 (HELLO 3), and CLIENT TRACKING ON without REDIRECT';
 const NEEDS_MODE =
   'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled';
 /** How long CLIENT TRACKING ON BCAST waits for a primary that does not answer; it joins when it comes. */
@@ -24,19 +27,23 @@ interface Options {
   optout: boolean;
   noLoop: boolean;
   prefixes: Buffer[];
+  /** 0: to nobody else. */
+  redirect: number;
 }
 
 /** The options, or the engine's error. */
 function optionsOf(call: Call): Options | string {
-  const options: Options = { bcast: false, optin: false, optout: false, noLoop: false, prefixes: [] };
+  const options: Options = { bcast: false, optin: false, optout: false, noLoop: false, prefixes: [], redirect: 0 };
   const words = call.args(3);
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index]!.toString().toUpperCase();
     const next = words[index + 1];
     if (word === 'REDIRECT' && next) {
-      return /^-?\d{1,18}$/.test(String(next)) ? NO_REDIRECT : 'ERR value is not an integer or out of range';
-    }
-    if (word === 'BCAST') options.bcast = true;
+      if (options.redirect !== 0) return 'ERR A client can only redirect to a single other client';
+      if (!isLong(String(next))) return 'ERR value is not an integer or out of range';
+      options.redirect = Number(next);
+      index += 1;
+    } else if (word === 'BCAST') options.bcast = true;
     else if (word === 'OPTIN') options.optin = true;
     else if (word === 'OPTOUT') options.optout = true;
     else if (word === 'NOLOOP') options.noLoop = true;
@@ -49,7 +56,10 @@ function optionsOf(call: Call): Options | string {
 }
 
 /** What is to be tracked from now on, or the engine's error. */
-function trackingOf({ bcast, optin, optout, noLoop, prefixes }: Options, before: Tracking | null): Tracking | string {
+function trackingOf(
+  { bcast, optin, optout, noLoop, prefixes, redirect }: Options,
+  before: Tracking | null,
+): Tracking | string {
   if (prefixes.length > 0 && !bcast) return 'ERR PREFIX option requires BCAST mode to be enabled';
   if (before && (before.mode === 'bcast') !== bcast) return cannotSwitch('BCAST mode on/off');
   if (bcast && (optin || optout)) return 'ERR OPTIN and OPTOUT are not compatible with BCAST';
@@ -57,13 +67,14 @@ function trackingOf({ bcast, optin, optout, noLoop, prefixes }: Options, before:
   if ((optin && before?.mode === 'optout') || (optout && before?.mode === 'optin')) {
     return cannotSwitch('OPTIN/OPTOUT mode');
   }
-  if (!bcast) return { mode: optin ? 'optin' : optout ? 'optout' : 'default', noLoop, prefixes: [] };
+  const same = { noLoop, redirect, isBroken: false, since: before?.since ?? {} };
+  if (!bcast) return { ...same, mode: optin ? 'optin' : optout ? 'optout' : 'default', prefixes: [] };
   const known = before?.prefixes ?? [];
   const clash = collision(prefixes, known);
   if (clash !== null) return clash;
   const added = prefixes.length > 0 ? prefixes : [Buffer.alloc(0)];
   const isNew = (one: Buffer): boolean => !known.some((other) => other.equals(one));
-  return { mode: 'bcast', noLoop, prefixes: [...known, ...added.filter(isNew)] };
+  return { ...same, mode: 'bcast', prefixes: [...known, ...added.filter(isNew)] };
 }
 
 const cannotSwitch = (what: string): string =>
@@ -76,13 +87,16 @@ function collision(prefixes: readonly Buffer[], known: readonly Buffer[]): strin
     return one.subarray(0, length).equals(other.subarray(0, length));
   };
   const rule = 'Prefixes for a single client must not overlap.';
-  for (const [index, prefix] of prefixes.entries()) {
-    const existing = known.find((other) => overlaps(other, prefix));
-    if (existing) return `ERR Prefix '${prefix}' overlaps with an existing prefix '${existing}'. ${rule}`;
-    const provided = prefixes.slice(index + 1).find((other) => overlaps(prefix, other));
-    if (provided) return `ERR Prefix '${prefix}' overlaps with another provided prefix '${provided}'. ${rule}`;
-  }
-  return null;
+  const order = new Map([...known, ...prefixes].map((prefix, place) => [prefix, place]));
+  // Of those in the order of their bytes, what begins with another stands behind it, with nothing else between.
+  const sorted = [...order.keys()].sort(Buffer.compare);
+  const at = sorted.findIndex((prefix, place) => place > 0 && overlaps(sorted[place - 1]!, prefix));
+  if (at < 0) return null;
+  const [one, other] = sorted.slice(at - 1, at + 1).sort((a, b) => order.get(a)! - order.get(b)!);
+  const isKnown = order.get(one!)! < known.length;
+  return isKnown
+    ? `ERR Prefix '${other}' overlaps with an existing prefix '${one}'. ${rule}`
+    : `ERR Prefix '${one}' overlaps with another provided prefix '${other}'. ${rule}`;
 }
 
 const tracking: Handler = (call) => {
@@ -103,13 +117,38 @@ const tracking: Handler = (call) => {
   if (typeof wanted === 'string') return call.error(wanted);
   if (before && isSame(before, wanted)) return call.ok();
   inTurn(client, async () => {
-    change(client, wanted);
-    const refusal = session.resp === 3 ? await refusalOf(client) : null;
+    if (wanted.redirect !== 0 && !(await isClient(client.home, wanted.redirect))) {
+      return encodeReply(new ReplyError(NO_TARGET), session.resp);
+    }
+    const refusal =
+      before && isTold(session, before) && isTold(session, wanted)
+        ? await changeOn(client, wanted)
+        : await begin(client, wanted);
     if (refusal === null) return OK;
     change(client, before);
     return encodeReply(refusal, session.resp);
   });
 };
+
+/** Somebody is told of what its connections push. */
+const isTold = ({ resp }: Session, { redirect }: Tracking): boolean => resp === 3 || redirect > 0;
+
+async function begin(client: Client, wanted: Tracking): Promise<ReplyError | null> {
+  change(client, wanted);
+  return isTold(client.session, wanted) ? refusalOf(client) : null;
+}
+
+/** Goes on with the connections it has, and with what they remember. */
+async function changeOn({ session, lane }: Client, wanted: Tracking): Promise<ReplyError | null> {
+  const known = session.tracking?.prefixes ?? [];
+  session.tracking = wanted;
+  session.caching = null;
+  return retrack(
+    lane,
+    wanted,
+    wanted.prefixes.filter((one) => !known.includes(one)),
+  );
+}
 
 function change(client: Client, wanted: Tracking | null): void {
   if (client.isClosed) return;
@@ -119,7 +158,11 @@ function change(client: Client, wanted: Tracking | null): void {
 }
 
 const isSame = (one: Tracking, other: Tracking): boolean =>
-  one.mode === other.mode && one.noLoop === other.noLoop && one.prefixes.length === other.prefixes.length;
+  one.mode === other.mode &&
+  one.noLoop === other.noLoop &&
+  one.redirect === other.redirect &&
+  !one.isBroken &&
+  one.prefixes.length === other.prefixes.length;
 
 /** Whether the nodes let the client's connections be as it asked: one of them, or with BCAST all that can be reached. */
 async function refusalOf(client: Client): Promise<ReplyError | null> {
@@ -146,7 +189,7 @@ const caching: Handler = (call) => {
     return call.error('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.');
   }
   if (word !== 'YES' && word !== 'NO') return call.error('ERR syntax error');
-  if (session.resp === 3) session.caching = word === 'YES' ? 'yes' : 'no';
+  if (session.tracking && isTold(session, session.tracking)) session.caching = word === 'YES' ? 'yes' : 'no';
   client.updatePlain();
   call.ok();
 };
@@ -157,16 +200,17 @@ const trackinginfo: Handler = (call) => {
   if (on && on.mode !== 'default') flags.push(on.mode);
   if (next !== null) flags.push(`caching-${next}`);
   if (on?.noLoop) flags.push('noloop');
+  if (on?.isBroken) flags.push('broken_redirect');
   call.answer(
     new Map<Answer, Answer>([
       ['flags', new Set(flags)],
-      ['redirect', on ? 0 : -1],
+      ['redirect', on?.redirect ?? -1],
       ['prefixes', [...(on?.prefixes ?? [])]],
     ]),
   );
 };
 
-const getredir: Handler = (call) => call.answer(call.session.tracking ? 0 : -1);
+const getredir: Handler = (call) => call.answer(call.session.tracking?.redirect ?? -1);
 
 export const TRACKING_HANDLERS: Readonly<Record<string, Handler>> = {
   'client|tracking': tracking,

@@ -300,8 +300,9 @@ const watch: Handler = (call) => {
     return call.error('CLUSTERDOWN the primary of these keys cannot be reached; nothing was done. Try again later');
   session.watch ??= {
     ...{ upstream, lane: client.lane, node, db: session.db, key: Buffer.from(call.arg(found.key)) },
-    ...{ slot: found.slot, isLost: false },
+    ...{ slot: found.slot, isLost: false, keys: new Set<string>() },
   };
+  for (const key of call.args(1)) session.watch.keys.add(key.toString('latin1'));
   const entry = client.enqueue();
   entry.taker = {
     takesParts: () => false,
