@@ -7,19 +7,13 @@ import { ReplyError } from '../resp/reply.ts';
 import type { Call } from './call.ts';
 import { FLAGS } from './commands/facts.ts';
 import { askNode } from './gather.ts';
-import type { Home } from './home.ts';
+import type { BusyNodes, Home, RunningScript } from './home.ts';
 import { slotOfKeys } from './routing.ts';
 
 /** A script that has run for less is not asked about. */
 const YOUNG_MS = 20;
 
-export interface RunningScript {
-  /** The index of the node it was sent to. */
-  readonly node: number;
-  readonly since: number;
-}
-
-export class Busy {
+export class Busy implements BusyNodes {
   readonly #running = new Set<RunningScript>();
   /** By node: its error. */
   readonly #errors = new Map<number, string>();

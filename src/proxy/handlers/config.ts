@@ -2,11 +2,13 @@
  * CONFIG GET, as of one primary but for what is the endpoint's own; CONFIG SET of what an app may choose, on every node.
  * What the spec of the database says is changed there, and not behind its back.
  */
+
 import { encodeReply, Status } from '../../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { ask, askNode, decodeReply, Gather, pairsOf, unlessError, work } from '../gather.ts';
+import { decodeReply } from '../decode-reply.ts';
+import { ask, askNode, Gather, pairsOf, unlessError, work } from '../gather.ts';
 import { refusalFor } from '../permission.ts';
 import { partsOfAddress } from '../session.ts';
 import { DATABASES } from './connection.ts';
