@@ -34,7 +34,7 @@ export const formatInfo = (info: Info): string =>
 const NOT_ADDED = new Set(['Server', 'Cluster', 'Modules', 'TLS']);
 /** The largest counts: states that are 0 or 1, and moments. */
 const LARGEST =
-  /^(loading|async_loading|.*_in_progress|.*_enabled|.*_scheduled|.*_active|active_defrag_running|total_system_memory|latest_fork_usec|.*_time_sec|current_cow_size_age|pubsub_patterns|number_of_(libraries|functions)|engines_count|paused_timeout_milliseconds|maxclients|repl_backlog_size)$/;
+  /^(loading|async_loading|.*_in_progress|.*_enabled|.*_scheduled|.*_active|active_defrag_running|total_system_memory|latest_fork_usec|.*_time_sec|current_cow_size_age|pubsub_patterns|number_of_(libraries|functions)|engines_count|paused_timeout_milliseconds|number_of_cached_scripts|tracking_total_prefixes|maxclients|repl_backlog_size)$/;
 const SMALLEST = /^(rdb_last_save_time|second_repl_offset)$/;
 const AVERAGE = /(_perc|_ratio)$/;
 const INTEGER = /^-?\d+$/;

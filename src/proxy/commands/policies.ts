@@ -117,7 +117,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'config|get': ANY,
   'function|list': ANY,
   'function|dump': ANY,
-  'function|stats': ANY,
+  'function|stats': own('Of the primary that runs a script, if one does.'),
   'script|show': ANY,
   'memory|doctor': ANY,
   'memory|malloc-stats': ANY,

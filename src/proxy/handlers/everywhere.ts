@@ -69,7 +69,7 @@ const ANY_PRIMARY = [
   ...['acl|cat', 'acl|genpass', 'acl|list', 'acl|users', 'acl|getuser', 'acl|dryrun', 'acl|log'],
   ...['command', 'command|count', 'command|docs', 'command|getkeys', 'command|getkeysandflags', 'command|info'],
   ...['command|list', 'pubsub|channels', 'pubsub|numsub', 'pubsub|numpat', 'function|list', 'function|dump'],
-  ...['function|stats', 'script|show'],
+  ...['script|show'],
 ];
 
 const HELPS = [...allCommands()].map(({ name }) => name).filter((name) => name.endsWith('|help'));

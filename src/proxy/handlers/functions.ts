@@ -3,7 +3,7 @@ import { encodeReply, Status } from '../../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { ask, type Combine, slotsOfPrimaries, toAllPrimaries, unlessError, work } from '../gather.ts';
+import { ask, type Combine, pairsOf, slotsOfPrimaries, toAllPrimaries, unlessError, work } from '../gather.ts';
 import { askOn } from '../own-connection.ts';
 
 const isError = (reply: Reply): reply is ReplyError => reply instanceof ReplyError;
@@ -53,27 +53,46 @@ const longest: Combine = unlessError((replies) =>
 const fullest: Handler = (call) => toAllPrimaries(call.client, true, call.frame(), longest);
 
 /**
- * SCRIPT KILL, FUNCTION KILL: over connections of their own, since those that are shared wait for the script to end.
- * In database 0: an engine that is busy lets nobody select another.
+ * Asks every primary over a connection of its own, since those that are shared wait for a script to end; null for one
+ * that cannot be reached. In database 0: an engine that is busy lets nobody select another.
  */
+async function askAside({ client, home }: Call, args: readonly Buffer[]): Promise<Reply[]> {
+  const lane = home.joinLane({ ...client.lane.identity, db: 0 });
+  const askOne = async (node: number): Promise<Reply> => {
+    const upstream = lane.borrow(node);
+    if (upstream === null) return null;
+    const reply = await askOn(upstream, args);
+    lane.giveBack(node, upstream);
+    return reply;
+  };
+  const replies = await Promise.all(home.map.primaries().map(askOne));
+  home.leaveLane(lane);
+  return replies;
+}
+
+const UNREACHABLE = 'CLUSTERDOWN no primary could be reached';
+
+/** SCRIPT KILL, FUNCTION KILL. */
 export const killEverywhere: Handler = (call: Call) => {
-  const { client, session, home } = call;
+  const { client, session } = call;
   const args = call.args();
   work(client, async () => {
-    const lane = home.joinLane({ ...client.lane.identity, db: 0 });
-    const kill = async (node: number): Promise<Reply> => {
-      const upstream = lane.borrow(node);
-      if (upstream === null) return null;
-      const reply = await askOn(upstream, args);
-      lane.giveBack(node, upstream);
-      return reply;
-    };
-    const replies = await Promise.all(home.map.primaries().map(kill));
-    home.leaveLane(lane);
+    const replies = await askAside(call, args);
     if (replies.some((reply) => reply !== null && !isError(reply))) return encodeReply(new Status('OK'), session.resp);
     const errors = replies.filter(isError);
     const error = errors.find(({ code }) => code !== 'NOTBUSY') ?? errors[0];
-    return encodeReply(error ?? new ReplyError('CLUSTERDOWN no primary could be reached'), session.resp);
+    return encodeReply(error ?? new ReplyError(UNREACHABLE), session.resp);
+  });
+};
+
+/** Of the primary that runs a script, if one does. */
+const stats: Handler = (call) => {
+  const { client, session } = call;
+  const args = call.args();
+  work(client, async () => {
+    const replies = (await askAside(call, args)).filter((reply) => reply !== null);
+    const running = replies.find((reply) => !isError(reply) && pairsOf(reply).get('running_script') !== null);
+    return encodeReply(running ?? replies[0] ?? new ReplyError(UNREACHABLE), session.resp);
   });
 };
 
@@ -83,6 +102,7 @@ export const FUNCTION_HANDLERS: Readonly<Record<string, Handler>> = {
   'function|flush': change,
   'function|restore': change,
   'function|kill': killEverywhere,
+  'function|stats': stats,
   'function|list': fullest,
   'function|dump': fullest,
 };
