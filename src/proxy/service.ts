@@ -161,6 +161,7 @@ export class Service implements Home {
   }
 
   openOwnLane(identity: LaneIdentity, setupFor: SetupFor, events: OwnLaneEvents): Lane {
+    this.#tellLanes(); // of what was before, the new one need not hear
     const lane = new Lane(
       identity,
       this.map,
