@@ -91,6 +91,10 @@ export class Session {
   capabilities: string[] = [];
   noEvict = false;
   noTouch = false;
+  /** CLIENT IMPORT-SOURCE: it sees what has expired. */
+  importSource = false;
+  /** MONITOR. */
+  isMonitor = false;
   /** Reads may go to replicas: READONLY, or the database's own policy. */
   readsReplicas = false;
   /** CLIENT REPLY; `skip`: only the next command is not answered. */
