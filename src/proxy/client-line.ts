@@ -8,6 +8,7 @@ const CLIENT_BYTES = 2_048;
 export function flagsOf({ session, blockedOn }: Peer, home: Home): string {
   const { subscriptions, transaction, tracking, watch } = session;
   const letters = [
+    session.isMonitor ? 'O' : '',
     subscriptions !== null && subscriptions.count > 0 ? 'P' : '',
     transaction ? 'x' : '',
     blockedOn ? 'b' : '',
@@ -18,6 +19,7 @@ export function flagsOf({ session, blockedOn }: Peer, home: Home): string {
     session.readsReplicas && !home.readsReplicasByDefault ? 'r' : '',
     session.noEvict ? 'e' : '',
     session.noTouch ? 'T' : '',
+    session.importSource ? 'I' : '',
   ].join('');
   return letters === '' ? 'N' : letters;
 }

@@ -198,6 +198,7 @@ export class Client extends Replies implements Peer {
     }
     home.operations[command.number]! += 1;
     session.lastCommand = command.name;
+    if (home.monitors.isOn) home.monitors.tell(session, command, scanner, bytes, from);
     const { argc } = scanner;
     if (command.isPlain && this.isPlain && argc >= command.minArgs && argc <= command.maxArgs) {
       const keyAt = from + scanner.starts[1]!;

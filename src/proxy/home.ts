@@ -6,6 +6,7 @@ import type { Command } from './commands/command-index.ts';
 import type { Histogram } from './histogram.ts';
 import type { Lane, LaneIdentity, SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
+import type { Monitors } from './monitors.ts';
 import type { Pause } from './pause.ts';
 import type { ScriptCache } from './script-cache.ts';
 import type { Sender } from './sender.ts';
@@ -144,6 +145,7 @@ export interface Home {
   readonly scripts: ScriptCache;
   readonly pause: Pause;
   readonly busy: BusyNodes;
+  readonly monitors: Monitors;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other
   readonly dispatcher: Dispatcher<any>;
   readonly peers: ReadonlyMap<number, Peer>;

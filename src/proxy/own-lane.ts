@@ -1,6 +1,6 @@
 /**
  * Which lane a client uses: the one it shares, or one of its own when it has asked the engine for something that belongs
- * to a connection (CLIENT TRACKING, CLIENT NO-TOUCH). Keys that it read are remembered by those connections: with each
+ * to a connection (CLIENT TRACKING, NO-TOUCH, IMPORT-SOURCE). Keys that it read are remembered by those connections: with each
  * that ends, whoever is told of them is told to forget everything.
  *
  *     RESP3: the connections push            RESP2: they redirect to others beside them, which speak RESP3
@@ -23,6 +23,7 @@ const PUSHER_TRIES = 100;
 const PUSHER_STEP_MS = 5;
 
 const NO_TOUCH: readonly CommandArgument[] = ['CLIENT', 'NO-TOUCH', 'ON'];
+const IMPORT_SOURCE: readonly CommandArgument[] = ['CLIENT', 'IMPORT-SOURCE', 'ON'];
 const NOTHING_HEARD: OwnLaneEvents = { push: () => {}, lost: () => {}, mapChanged: () => {} };
 
 /** A client, as far as its lane is concerned. */
@@ -33,14 +34,14 @@ export interface LaneClient extends Invalidations {
 
 /** The lane for this identity and what the session has set; to be left by whoever takes it. */
 export function laneFor(client: LaneClient, identity: LaneIdentity): Lane {
-  const { tracking, noTouch } = client.session;
+  const { tracking, noTouch, importSource } = client.session;
   const { home } = client;
-  const setup = noTouch ? [NO_TOUCH] : [];
+  const setup = [...(noTouch ? [NO_TOUCH] : []), ...(importSource ? [IMPORT_SOURCE] : [])];
   // In RESP2 nobody would be told.
   if (tracking !== null && (identity.resp === 3 || tracking.redirect > 0)) {
     return new TrackingLane(client, identity, tracking, setup).lane;
   }
-  return noTouch ? home.openOwnLane(identity, () => setup, NOTHING_HEARD) : home.joinLane(identity);
+  return setup.length > 0 ? home.openOwnLane(identity, () => setup, NOTHING_HEARD) : home.joinLane(identity);
 }
 
 const trackingLanes = new WeakMap<Lane, TrackingLane>();

@@ -11,6 +11,7 @@ import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } from './home.ts';
 import { Lane, type LaneIdentity, type SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
+import { Monitors } from './monitors.ts';
 import { Pause } from './pause.ts';
 import { acceptingServer, turnAway } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
@@ -54,6 +55,7 @@ export class Service implements Home {
   readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly pause = new Pause(() => this.#updateClients());
+  readonly monitors = new Monitors();
   readonly busy = new Busy(() => this.#updateClients());
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
@@ -296,6 +298,7 @@ export class Service implements Home {
   }
 
   forget(client: Peer): void {
+    this.monitors.delete(client);
     this.peers.delete(client.session.id);
   }
 

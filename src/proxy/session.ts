@@ -91,6 +91,10 @@ export class Session {
   capabilities: string[] = [];
   noEvict = false;
   noTouch = false;
+  /** CLIENT IMPORT-SOURCE: it sees what has expired. */
+  importSource = false;
+  /** MONITOR. */
+  isMonitor = false;
   /** Reads may go to replicas: READONLY, or the database's own policy. */
   readsReplicas = false;
   /** CLIENT REPLY; `skip`: only the next command is not answered. */
@@ -129,4 +133,11 @@ export class Session {
   get isSubscriberOnly(): boolean {
     return this.resp === 2 && this.subscriptions !== null && this.subscriptions.count > 0;
   }
+}
+
+/** A client that can be told of something out of turn. */
+export interface Listener {
+  readonly session: Session;
+  readonly isClosed: boolean;
+  push(bytes: Buffer, from: number, to: number): void;
 }

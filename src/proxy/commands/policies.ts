@@ -157,6 +157,9 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   select: CONNECTION,
   quit: CONNECTION,
   reset: CONNECTION,
+  monitor: own(
+    'Commands of the clients of this endpoint (of the same worker), as they come; not what scripts call, nor what has secrets.',
+  ),
   role: own('The endpoint is a primary without replicas.'),
   readonly: own('Commands that only read may go to replicas from now on.'),
   readwrite: own('Everything goes to primaries from now on.'),
@@ -181,7 +184,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   ),
   'client|trackinginfo': CONNECTION,
   'client|unblock': own('A client of this endpoint that blocks.'),
-  'client|import-source': refuse(ADMIN, 'Import with a tool that speaks plain commands.'),
+  'client|import-source': dedicated('From now on on connections that the client has for itself.', NONE),
   // Transactions, blocking commands, scripts.
   multi: TRANSACTION,
   exec: TRANSACTION,
@@ -249,10 +252,6 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   'cluster|getslotmigrations': refuse('It is about one node.', 'Connect to the node itself: valkeeper db show NAME.'),
   asking: refuse('Redirections are followed by the endpoint.', 'Send the command itself.'),
   // Not through the endpoint.
-  monitor: refuse(
-    'Not possible yet.',
-    'Use COMMANDLOG or SLOWLOG, or MONITOR on a node: valkeeper db show NAME lists them.',
-  ),
   move: ROUTE,
   swapdb: refuse('A cluster does not have it.', 'Use FLUSHDB and write anew, or two names for keys.'),
   migrate: refuse('It would take keys out of the database.', 'DUMP and RESTORE, or COPY.'),

@@ -4,7 +4,7 @@ import { ReplyError } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
 import { type ClientFilter, isLong, parseClientFilter } from '../client-filter.ts';
 import { clientLine } from '../client-line.ts';
-import { askNode, work } from '../gather.ts';
+import { ask, askNode, pairsOf, work } from '../gather.ts';
 import type { Home, Peer, WorkerQuestion } from '../home.ts';
 import { inTurn } from '../in-turn.ts';
 import { deliverTo } from '../invalidations.ts';
@@ -251,6 +251,26 @@ const noTouch: Handler = (call) => {
   });
 };
 
+/** Likewise. The engine has a say: it must be in import mode. */
+const importSource: Handler = (call) => {
+  const wanted = switchOf(call);
+  if (wanted === undefined) return call.error(SYNTAX);
+  const { client, session, home } = call;
+  if (session.importSource === wanted) return call.ok();
+  inTurn(client, async () => {
+    if (wanted) {
+      const mode = await ask(client, 0, ['CONFIG', 'GET', 'import-mode'], home.adminLane);
+      if (mode instanceof ReplyError) return encodeReply(mode, session.resp);
+      if (String(pairsOf(mode).get('import-mode')) !== 'yes') {
+        return encodeReply(new ReplyError('ERR Server is not in import mode'), session.resp);
+      }
+    }
+    session.importSource = wanted;
+    client.changeIdentity({});
+    return OK;
+  });
+};
+
 export const CLIENT_HANDLERS: Readonly<Record<string, Handler>> = {
   'client|id': id,
   'client|info': info,
@@ -266,4 +286,5 @@ export const CLIENT_HANDLERS: Readonly<Record<string, Handler>> = {
   'client|reply': replies,
   'client|no-evict': noEvict,
   'client|no-touch': noTouch,
+  'client|import-source': importSource,
 };

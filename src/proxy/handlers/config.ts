@@ -8,7 +8,7 @@ import { type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Handler } from '../call.ts';
 import type { Client } from '../client.ts';
 import { decodeReply } from '../decode-reply.ts';
-import { ask, askNode, Gather, pairsOf, unlessError, work } from '../gather.ts';
+import { ask, askNode, Gather, pairsOf, slotsOfPrimaries, unlessError, work } from '../gather.ts';
 import { refusalFor } from '../permission.ts';
 import { partsOfAddress } from '../session.ts';
 import { DATABASES } from './connection.ts';
@@ -20,8 +20,16 @@ const MAY_BEGIN = [
   ...['lfu-', 'active-expire-', 'maxmemory-samples', 'tracking-table-max-', 'lua-time-limit'],
   ...['busy-reply-threshold', 'activerehashing', 'activedefrag', 'active-defrag-', 'proto-max-bulk-len', 'hz'],
   ...['acllog-max-len', 'min-string-size-avoid-copy-reply', 'jemalloc-bg-thread', 'dynamic-hz'],
-  ...['sanitize-dump-payload', 'rdb-version-check'],
+  ...['sanitize-dump-payload', 'rdb-version-check', 'import-mode', 'extended-redis-compatibility'],
 ];
+/** What the engine takes at its start only. */
+const NEVER_SET = new Set([
+  ...['daemonize', 'databases', 'pidfile', 'logfile', 'supervised', 'aclfile', 'unixsocket', 'io-threads-do-reads'],
+  ...['cluster-enabled', 'cluster-databases', 'appendfilename', 'appenddirname', 'always-show-logo', 'set-proc-title'],
+  ...['syslog-enabled', 'syslog-ident', 'tcp-backlog', 'hash-seed'],
+]);
+/** A limit of the whole database: each shard has its part. */
+const SHARED = new Set(['tracking-table-max-keys']);
 /** Of Valkeeper and the nodes: not for those who use the database. */
 const SECRETS = new Set([
   ...['primaryauth', 'masterauth', 'requirepass', 'tls-key-file-pass', 'tls-client-key-file-pass'],
@@ -35,13 +43,17 @@ const get: Handler = (call) => {
   const gather = new Gather(
     call.client,
     unlessError((replies) => {
-      const pairs = pairsOf(decodeReply(replies[0]!));
+      const [pairs, ...others] = replies.map((reply) => pairsOf(decodeReply(reply))) as [Map<string, Reply>];
       for (const [name, value] of pairs) pairs.set(name, shown(own, name, value));
+      for (const name of SHARED) {
+        const parts = [pairs, ...(others as Map<string, Reply>[])].map((one) => Number(String(one.get(name))));
+        if (pairs.has(name)) pairs.set(name, String(parts.reduce((sum, part) => sum + part, 0)));
+      }
       return encodeReply(pairs, resp);
     }),
   );
   const frame = call.frame();
-  gather.send(-1, true, frame, 0, frame.length);
+  for (const slot of slotsOfPrimaries(call.client)) gather.send(slot, true, frame, 0, frame.length);
   gather.seal();
 };
 
@@ -83,7 +95,25 @@ async function setEverywhere(client: Client, args: readonly Buffer[]): Promise<R
     if (error instanceof ReplyError) return error;
     if (error === null) wanted.push(args[at]!, args[at + 1]!);
   }
+  const shards = client.home.map.primaries().length;
+  const few = wanted.find((name, at) => at % 2 === 0 && isTooFew(name, wanted[at + 1]!, shards));
+  if (few !== undefined)
+    return failed(String(few), `each of the ${shards} shards needs at least 1 of it, or 0 for no limit`);
   return wanted.length === 0 ? new Status('OK') : apply(client, wanted);
+}
+
+function isTooFew(name: Buffer, value: Buffer, shards: number): boolean {
+  const count = Number(String(value));
+  return SHARED.has(String(name).toLowerCase()) && count > 0 && count < shards;
+}
+
+/** The parameters as the shard of this rank gets them. */
+function partOf(pairs: readonly Buffer[], rank: number, shards: number): Buffer[] {
+  return pairs.map((value, at) => {
+    if (at % 2 === 0 || !SHARED.has(String(pairs[at - 1]).toLowerCase()) || !/^\d+$/.test(String(value))) return value;
+    const count = Number(String(value));
+    return Buffer.from(String(Math.floor(count / shards) + (rank < count % shards ? 1 : 0)));
+  });
 }
 
 /** Why a parameter is not set; `same` when it has that value anyway. */
@@ -99,6 +129,7 @@ async function whyNot(client: Client, name: Buffer, value: Buffer): Promise<Repl
   if (String(shown(ownParameters(client), text.toLowerCase(), present)) === given) return 'same';
   // Where it listens is the machine's: this address stays, others are not added.
   if (text.toLowerCase() === 'bind' && given.split(' ').includes(addressOf(client))) return 'same';
+  if (NEVER_SET.has(text.toLowerCase())) return failed(text, "can't set immutable config");
   return failed(
     text,
     'it is not set through the endpoint: what the spec says of the database is changed with valkeeper db update',
@@ -111,16 +142,20 @@ const failed = (name: string, why: string): ReplyError =>
 /** First on one primary, which says what is wrong with it; then on all nodes. */
 async function apply(client: Client, pairs: readonly Buffer[]): Promise<Reply | Status> {
   const { home } = client;
-  const command = ['CONFIG', 'SET', ...pairs];
-  const first = await ask(client, 0, command, home.adminLane);
-  if (first instanceof ReplyError) return first;
-  const primaries = home.map.primaries().filter((node) => node !== home.map.owners[0]);
-  const replicas = home.map.primaries().flatMap((node) => home.map.replicasOf(node).map(({ index }) => index));
+  const { map } = home;
+  const first = map.owners[0]!;
+  const primaries = [first, ...map.primaries().filter((node) => node !== first)];
+  const commandOf = (rank: number) => ['CONFIG', 'SET', ...partOf(pairs, rank, primaries.length)];
+  const answer = await ask(client, 0, commandOf(0), home.adminLane);
+  if (answer instanceof ReplyError) return answer;
   // A replica that cannot be reached has started anew when it is back, and then has what nodes start with.
-  const [replies] = await Promise.all([
-    Promise.all(primaries.map((node) => askNode(home, node, command))),
-    Promise.all(replicas.map((node) => askNode(home, node, command))),
-  ]);
+  const replies = await Promise.all(
+    primaries.map(async (node, rank) => {
+      const replicas = map.replicasOf(node).map(({ index }) => askNode(home, index, commandOf(rank)));
+      const [reply] = await Promise.all([rank === 0 ? answer : askNode(home, node, commandOf(rank)), ...replicas]);
+      return reply!;
+    }),
+  );
   return replies.find((reply) => reply instanceof ReplyError) ?? new Status('OK');
 }
 

@@ -5,6 +5,7 @@ import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
 import { inTurn } from '../in-turn.ts';
 import { switchProtocol } from '../own-lane.ts';
+import { refusalFor } from '../permission.ts';
 import { endTransaction, endWatch } from './transactions.ts';
 
 /** What `cluster-databases` of the nodes is. */
@@ -12,6 +13,7 @@ export const DATABASES = 16;
 /** The engine whose place the endpoint takes, as clients ask for it. */
 const SERVER = 'valkey';
 
+const OK = Buffer.from('+OK\r\n');
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
 
 /** Whether it is a user of the database, and the user's password. */
@@ -146,6 +148,9 @@ function forgetState(client: Client): void {
   session.caching = null;
   session.noEvict = false;
   session.noTouch = false;
+  session.importSource = false;
+  session.isMonitor = false;
+  client.home.monitors.delete(client);
   session.name = '';
   session.replies = 'on';
   session.readsReplicas = client.home.readsReplicasByDefault;
@@ -170,6 +175,24 @@ const readwrite: Handler = (call) => {
   call.ok();
 };
 
+const monitor: Handler = (call) => {
+  const { client, session, home } = call;
+  inTurn(
+    client,
+    async () => {
+      const refusal = await refusalFor(client, 'MONITOR');
+      if (refusal !== null) return encodeReply(refusal, session.resp);
+      session.isMonitor = true;
+      return OK;
+    },
+    {
+      written: () => {
+        if (session.isMonitor) home.monitors.add(client);
+      },
+    },
+  );
+};
+
 const role: Handler = (call) => call.answer(['master', 0, []]);
 
 export const CONNECTION_HANDLERS: Readonly<Record<string, Handler>> = {
@@ -183,4 +206,5 @@ export const CONNECTION_HANDLERS: Readonly<Record<string, Handler>> = {
   readonly,
   readwrite,
   role,
+  monitor,
 };

@@ -1,7 +1,7 @@
 /** Commands for the whole database: to every primary, or to one where any is as good as another. */
 import type { Handler } from '../call.ts';
 import { allCommands } from '../commands/facts.ts';
-import { anyOf, listOf, sumOf, toAllPrimaries } from '../gather.ts';
+import { anyOf, Gather, listOf, sumOf, toAllPrimaries } from '../gather.ts';
 import { slotOf } from '../hash-slot.ts';
 import { CONFIG_HANDLERS } from './config.ts';
 import { LATENCY_HANDLERS } from './latency.ts';
@@ -51,6 +51,14 @@ const flush: Handler = (call) => {
   else call.forward(-1);
 };
 
+/** Harmless to know, also for those who may not do it. */
+const help: Handler = (call) => {
+  const gather = new Gather(call.client, (replies) => replies[0]!);
+  const frame = call.frame();
+  gather.send(-1, true, frame, 0, frame.length, call.home.adminLane);
+  gather.seal();
+};
+
 const whoAmI: Handler = (call) => call.answer(call.session.user);
 
 /** Those of which any primary says the same, or as much. */
@@ -75,7 +83,8 @@ const ANY_PRIMARY = [
 const HELPS = [...allCommands()].map(({ name }) => name).filter((name) => name.endsWith('|help'));
 
 export const EVERYWHERE_HANDLERS: Readonly<Record<string, Handler>> = {
-  ...Object.fromEntries([...ANY_PRIMARY, ...HELPS].map((name) => [name, toOne])),
+  ...Object.fromEntries(ANY_PRIMARY.map((name) => [name, toOne])),
+  ...Object.fromEntries(HELPS.map((name) => [name, help])),
   ...CONFIG_HANDLERS,
   ...LATENCY_HANDLERS,
   ...LOG_HANDLERS,
