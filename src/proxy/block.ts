@@ -3,9 +3,10 @@
  * node and kept until they are answered, replies into the block that is written to a client. Blocks are used again.
  */
 
-export const BLOCK_BYTES = 64 * 1024;
+/** Room for a value of 64 KB with its command or reply around it. */
+export const BLOCK_BYTES = 128 * 1024;
 /** Blocks kept for later use; what is more is left to the garbage collector. */
-const KEPT_BLOCKS = 256;
+const KEPT_BLOCKS = 128;
 
 export class Block {
   readonly bytes: Buffer;

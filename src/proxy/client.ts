@@ -174,7 +174,7 @@ export class Client extends Replies implements Peer {
   #parseInbox(): void {
     const inbox = this.#inbox;
     if (this.isHeld || this.#parsing || inbox.length === 0) return;
-    inbox.from = this.#parse(inbox.bytes, inbox.from, inbox.to);
+    inbox.read((bytes, from, to) => this.#parse(bytes, from, to));
     if (inbox.length > 0) return;
     inbox.clear();
     this.#countInbox();
