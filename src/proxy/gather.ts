@@ -159,8 +159,21 @@ export const listOf: Combine = unlessError((replies) => {
 /** Sends the same command to every primary. */
 export function toAllPrimaries(client: Client, readsOnly: boolean, frame: Buffer, combine: Combine, lane?: Lane): void {
   const gather = new Gather(client, combine);
-  for (const slot of slotsOfPrimaries(client)) gather.send(slot, readsOnly, frame, 0, frame.length, lane);
+  for (const slot of slotsOfPrimaries(client)) {
+    gather.send(slot, readsOnly, frame, 0, frame.length, lane ?? laneWithoutNew(client, slot));
+  }
   gather.seal();
+}
+
+/**
+ * A client with connections of its own (CLIENT TRACKING) gets no more of them by a command that reads no key: where it has
+ * none, the command goes over the shared one.
+ */
+function laneWithoutNew({ lane, home }: Client, slot: number): Lane {
+  if (lane.isShared || [...lane.open()].some(([node]) => node === home.map.owners[slot])) return lane;
+  const shared = home.joinLane(lane.identity);
+  home.leaveLane(shared); // it is kept for a while
+  return shared;
 }
 
 /** A slot of each primary: a way to name the primary that stays true when it is replaced. Slot 0 alone while none is known. */

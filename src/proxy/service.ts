@@ -268,6 +268,7 @@ export class Service implements Home {
   #tick(): void {
     this.now = Date.now();
     this.busy.check(this);
+    this.monitors.keep(this.map, this.database.adminPassword);
     this.#tellLanes();
     this.#ticks += 1;
     if (this.#ticks % TICKS_A_CHECK !== 0) return;
@@ -320,6 +321,7 @@ export class Service implements Home {
   close(): void {
     clearInterval(this.#clock);
     this.pause.end();
+    this.monitors.close();
     this.stopListening();
     for (const client of [...this.peers.values()]) client.close();
     this.sender.close();

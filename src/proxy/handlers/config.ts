@@ -18,7 +18,7 @@ const MAY_BEGIN = [
   ...['lfu-', 'active-expire-', 'maxmemory-samples', 'tracking-table-max-', 'lua-time-limit'],
   ...['busy-reply-threshold', 'activerehashing', 'activedefrag', 'active-defrag-', 'proto-max-bulk-len', 'hz'],
   ...['acllog-max-len', 'min-string-size-avoid-copy-reply', 'jemalloc-bg-thread', 'dynamic-hz'],
-  ...['sanitize-dump-payload', 'rdb-version-check', 'import-mode', 'extended-redis-compatibility'],
+  ...['sanitize-dump-payload', 'rdb-version-check', 'import-mode'],
 ];
 /** What the engine takes at its start only. */
 const NEVER_SET = new Set([
