@@ -189,7 +189,7 @@ const caching: Handler = (call) => {
     return call.error('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.');
   }
   if (word !== 'YES' && word !== 'NO') return call.error('ERR syntax error');
-  if (session.tracking && isTold(session, session.tracking)) session.caching = word === 'YES' ? 'yes' : 'no';
+  session.caching = word === 'YES' ? 'yes' : 'no';
   client.updatePlain();
   call.ok();
 };
