@@ -1,9 +1,9 @@
 /** One command made of several: its parts go to several nodes, and one reply is made of theirs. */
-import { Decoder } from '../resp/decode.ts';
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import { encodeReply } from '../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import type { Client } from './client.ts';
+import { decodeReply, SENSELESS } from './decoded-reply.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import type { Home } from './home.ts';
 import type { Lane } from './lane.ts';
@@ -103,7 +103,6 @@ export class Gather implements ReplyTaker {
 }
 
 const EMPTY = Buffer.alloc(0);
-const SENSELESS = Buffer.from('-ERR a node answered what makes no sense; the command may have been carried out\r\n');
 
 /** The first error among replies; undefined without one. */
 export const firstError = (replies: readonly Buffer[]): Buffer | undefined =>
@@ -114,17 +113,6 @@ export const unlessError =
   (combine: Combine): Combine =>
   (replies) =>
     firstError(replies) ?? combine(replies);
-
-/** A whole reply as a value; its strings as bytes. What is none, though it had the form of one, is an error. */
-export function decodeReply(bytes: Buffer): Reply {
-  const decoder = new Decoder({ binary: true, elements: 64 * 1024 * 1024 });
-  try {
-    decoder.push(bytes);
-    return decoder.next()!;
-  } catch {
-    return new ReplyError(SENSELESS.toString('latin1', 1, SENSELESS.length - 2));
-  }
-}
 
 /** Names and values, in RESP2's form or RESP3's. */
 export function pairsOf(reply: Reply): Map<string, Reply> {

@@ -2,20 +2,13 @@
 import { encodeReply } from '../resp/encode-reply.ts';
 import { Push } from '../resp/reply.ts';
 import type { Home } from './home.ts';
-import type { Session } from './session.ts';
+import type { Listener } from './listener.ts';
 
 /** Of `>2`, `$10`, `invalidate`: what comes behind is the array of keys, or null for all. */
 const HEAD_LENGTH = Buffer.byteLength('>2\r\n$10\r\ninvalidate\r\n');
 const TO_SUBSCRIBER = Buffer.from('*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n');
 const NULL = 0x5f;
 const NULL_IN_RESP2 = Buffer.from('*-1\r\n');
-
-/** Who can be told of changed keys. */
-export interface Listener {
-  readonly session: Session;
-  readonly isClosed: boolean;
-  push(bytes: Buffer, from: number, to: number): void;
-}
 
 /** A client that tracks. */
 export interface Invalidations extends Listener {

@@ -2,7 +2,7 @@
 import type { CommandScanner } from '../resp/command-scanner.ts';
 import type { Command } from './commands/command-index.ts';
 import { FLAGS } from './commands/facts.ts';
-import type { Listener } from './invalidations.ts';
+import type { Listener } from './listener.ts';
 import { NodeMonitors } from './node-monitors.ts';
 import type { Session } from './session.ts';
 import type { SlotMap } from './slot-map.ts';

@@ -3,7 +3,8 @@ import { encodeReply } from '../../resp/encode-reply.ts';
 import type { Reply } from '../../resp/reply.ts';
 import type { Handler } from '../call.ts';
 import { policyOf } from '../commands/policies.ts';
-import { decodeReply, pairsOf, sumOf, toAllPrimaries, unlessError } from '../gather.ts';
+import { decodeReply } from '../decoded-reply.ts';
+import { pairsOf, sumOf, toAllPrimaries, unlessError } from '../gather.ts';
 
 const MINUS = 0x2d;
 

@@ -5,16 +5,8 @@ import { encodeReply } from '../../resp/encode-reply.ts';
 import type { Reply } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
 import { findCommand } from '../commands/command-index.ts';
-import {
-  anyOf,
-  type Combine,
-  decodeReply,
-  Gather,
-  pairsOf,
-  slotsOfPrimaries,
-  toAllPrimaries,
-  unlessError,
-} from '../gather.ts';
+import { decodeReply } from '../decoded-reply.ts';
+import { anyOf, type Combine, Gather, pairsOf, slotsOfPrimaries, toAllPrimaries, unlessError } from '../gather.ts';
 
 const DEFAULT_COUNT = 10;
 /** With which Valkeeper looks after nodes, and connections of the endpoint begin. */
