@@ -2,6 +2,7 @@
 import type { CommandScanner } from '../resp/command-scanner.ts';
 import { encodeReply } from '../resp/encode-reply.ts';
 import { ReplyError } from '../resp/reply.ts';
+import { busyAnswer } from './busy-answer.ts';
 import { Call, type Handler } from './call.ts';
 import type { Client } from './client.ts';
 import type { Command } from './commands/command-index.ts';
@@ -50,7 +51,7 @@ export function dispatch(
     );
   }
   if (client.home.busy.isOn) {
-    const busy = client.home.busy.errorFor(found);
+    const busy = busyAnswer(found);
     if (busy !== null) {
       if (command.name === 'exec') endTransaction(client);
       return refuse(client, busy);

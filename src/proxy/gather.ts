@@ -3,7 +3,7 @@ import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import { encodeReply } from '../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import type { Client } from './client.ts';
-import { decodeReply, SENSELESS } from './decode-reply.ts';
+import { decodeReply, SENSELESS } from './decoded-reply.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import type { Home } from './home.ts';
 import type { Lane } from './lane.ts';
@@ -78,10 +78,8 @@ export class Gather implements ReplyTaker {
   #answered(entry: Entry, reply: Buffer): void {
     this.#gathered += reply.length;
     this.#client.gathers(this.#parent, this.#gathered);
-    if (!this.#client.isClosed) {
-      this.#replies[entry.part] = reply;
-      this.#parent.hasPart = true;
-    }
+    this.#parent.hasPart = true;
+    if (!this.#client.isClosed) this.#replies[entry.part] = reply;
     this.#missing -= 1;
     this.#client.inFlight -= 1;
     finish(entry);
@@ -149,8 +147,21 @@ export const listOf: Combine = unlessError((replies) => {
 /** Sends the same command to every primary. */
 export function toAllPrimaries(client: Client, readsOnly: boolean, frame: Buffer, combine: Combine, lane?: Lane): void {
   const gather = new Gather(client, combine);
-  for (const slot of slotsOfPrimaries(client)) gather.send(slot, readsOnly, frame, 0, frame.length, lane);
+  for (const slot of slotsOfPrimaries(client)) {
+    gather.send(slot, readsOnly, frame, 0, frame.length, lane ?? laneWithoutNew(client, slot));
+  }
   gather.seal();
+}
+
+/**
+ * A client with connections of its own (CLIENT TRACKING) gets no more of them by a command that reads no key: where it has
+ * none, the command goes over the shared one.
+ */
+function laneWithoutNew({ lane, home }: Client, slot: number): Lane {
+  if (lane.isShared || [...lane.open()].some(([node]) => node === home.map.owners[slot])) return lane;
+  const shared = home.joinLane(lane.identity);
+  home.leaveLane(shared); // it is kept for a while
+  return shared;
 }
 
 /** A slot of each primary: a way to name the primary that stays true when it is replaced. Slot 0 alone while none is known. */

@@ -7,10 +7,10 @@
  *     "missing" -> brought from here or from another primary -> the same call again, to the owner of the slot
  */
 
+import type { RunningScript } from './busy.ts';
 import type { Client } from './client.ts';
 import type { Entry, Loss, ReplyTaker } from './entry.ts';
 import { READS_ONLY } from './entry.ts';
-import type { RunningScript } from './home.ts';
 import type { Lane } from './lane.ts';
 import { OUTCOME_UNKNOWN } from './sender.ts';
 import { releaseEntryBlock, type Upstream } from './upstream.ts';

@@ -2,6 +2,7 @@
 
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import type { CommandScanner } from '../resp/command-scanner.ts';
+import type { Busy } from './busy.ts';
 import type { Command } from './commands/command-index.ts';
 import type { Histogram } from './histogram.ts';
 import type { Lane, LaneIdentity, SetupFor } from './lane.ts';
@@ -102,23 +103,6 @@ export type WorkerQuestion =
   | { ask: 'invalidate'; database: string; args: string[] }
   | { ask: 'counts'; database: string };
 
-/** A script that was sent to a node and has not ended. */
-export interface RunningScript {
-  /** The index of the node. */
-  readonly node: number;
-  readonly since: number;
-}
-
-/** Nodes that run a script for long. */
-export interface BusyNodes {
-  readonly isOn: boolean;
-  begin(node: number): RunningScript;
-  end(running: RunningScript): void;
-  /** The error for a command (`Call`) that such a node would have a part in; null when there is none. */
-  // biome-ignore lint/suspicious/noExplicitAny: the call's own type would make the files import each other
-  errorFor(call: any): string | null;
-}
-
 export interface Home {
   /** Milliseconds since the epoch, a tenth of a second exact. */
   readonly now: number;
@@ -144,7 +128,7 @@ export interface Home {
   readonly latency: { endpoint: Histogram; engine: Histogram };
   readonly scripts: ScriptCache;
   readonly pause: Pause;
-  readonly busy: BusyNodes;
+  readonly busy: Busy;
   readonly monitors: Monitors;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other
   readonly dispatcher: Dispatcher<any>;

@@ -2,7 +2,7 @@
 import { encodeReply } from '../resp/encode-reply.ts';
 import { Push } from '../resp/reply.ts';
 import type { Home } from './home.ts';
-import type { Listener } from './session.ts';
+import type { Listener } from './listener.ts';
 
 /** Of `>2`, `$10`, `invalidate`: what comes behind is the array of keys, or null for all. */
 const HEAD_LENGTH = Buffer.byteLength('>2\r\n$10\r\ninvalidate\r\n');

@@ -2,7 +2,10 @@
 import type { CommandScanner } from '../resp/command-scanner.ts';
 import type { Command } from './commands/command-index.ts';
 import { FLAGS } from './commands/facts.ts';
-import type { Listener, Session } from './session.ts';
+import type { Listener } from './listener.ts';
+import { NodeMonitors } from './node-monitors.ts';
+import type { Session } from './session.ts';
+import type { SlotMap } from './slot-map.ts';
 
 /** Those that may have secrets among their arguments. */
 const SECRET = new Set(['auth', 'hello', 'acl', 'config', 'migrate']);
@@ -16,6 +19,7 @@ const ESCAPES = new Map([
 
 export class Monitors {
   readonly #listeners = new Set<Listener>();
+  readonly #nodes = new NodeMonitors((line) => this.#tellAll(line));
 
   get isOn(): boolean {
     return this.#listeners.size > 0;
@@ -40,7 +44,20 @@ export class Monitors {
     }
     const now = Date.now();
     const time = `${Math.floor(now / 1000)}.${String(now % 1000).padStart(3, '0')}000`;
-    const line = Buffer.from(`+${time} [${session.db} ${session.address}] ${words.join(' ')}\r\n`);
+    this.#tellAll(`+${time} [${session.db} ${session.address}] ${words.join(' ')}\r\n`);
+  }
+
+  /** To be called now and then: primaries change. */
+  keep(map: SlotMap, password: string): void {
+    this.#nodes.keep(map, password, this.isOn);
+  }
+
+  close(): void {
+    this.#nodes.close();
+  }
+
+  #tellAll(text: string): void {
+    const line = Buffer.from(text, 'latin1');
     for (const listener of this.#listeners) listener.push(line, 0, line.length);
   }
 }

@@ -1,7 +1,7 @@
 /** Commands of the endpoint's own on one connection, beside what is sent by slot. */
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import type { Reply } from '../resp/reply.ts';
-import { decodeReply } from './decode-reply.ts';
+import { decodeReply } from './decoded-reply.ts';
 import { takeEntry } from './entry.ts';
 import { finish } from './sender.ts';
 import type { Upstream } from './upstream.ts';

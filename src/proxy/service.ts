@@ -6,6 +6,7 @@ import { Busy } from './busy.ts';
 import { Client } from './client.ts';
 import { COMMAND_COUNT } from './commands/command-index.ts';
 import { dispatch, unknown } from './dispatch.ts';
+import { askNode } from './gather.ts';
 import { answerQuestion } from './handlers/clients.ts';
 import { Histogram } from './histogram.ts';
 import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } from './home.ts';
@@ -56,7 +57,10 @@ export class Service implements Home {
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly pause = new Pause(() => this.#updateClients());
   readonly monitors = new Monitors();
-  readonly busy = new Busy(() => this.#updateClients());
+  readonly busy = new Busy(
+    (node) => askNode(this, node, ['PING']),
+    () => this.#updateClients(),
+  );
   readonly dispatcher = { dispatch, unknown };
   readonly peers = new Map<number, Client>();
   readonly askOthers: AskOthers;
@@ -269,7 +273,8 @@ export class Service implements Home {
 
   #tick(): void {
     this.now = Date.now();
-    this.busy.check(this);
+    this.busy.check();
+    this.monitors.keep(this.map, this.database.adminPassword);
     this.#tellLanes();
     this.#ticks += 1;
     if (this.#ticks % TICKS_A_CHECK !== 0) return;
@@ -322,6 +327,7 @@ export class Service implements Home {
   close(): void {
     clearInterval(this.#clock);
     this.pause.end();
+    this.monitors.close();
     this.stopListening();
     for (const client of [...this.peers.values()]) client.close();
     this.sender.close();

@@ -134,10 +134,3 @@ export class Session {
     return this.resp === 2 && this.subscriptions !== null && this.subscriptions.count > 0;
   }
 }
-
-/** A client that can be told of something out of turn. */
-export interface Listener {
-  readonly session: Session;
-  readonly isClosed: boolean;
-  push(bytes: Buffer, from: number, to: number): void;
-}

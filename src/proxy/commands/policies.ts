@@ -158,7 +158,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   quit: CONNECTION,
   reset: CONNECTION,
   monitor: own(
-    'Commands of the clients of this endpoint (of the same worker), as they come; not what scripts call, nor what has secrets.',
+    'Commands of the clients of this endpoint (of the same worker), as they come, and what scripts call; not what has secrets.',
   ),
   role: own('The endpoint is a primary without replicas.'),
   readonly: own('Commands that only read may go to replicas from now on.'),

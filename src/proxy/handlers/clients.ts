@@ -22,6 +22,8 @@ export interface ClientCounts {
   clients: number;
   pubsub: number;
   tracking: number;
+  /** Prefixes that are tracked, each once. */
+  prefixes: number;
   /** Wait, but not at a node, where the node counts them. */
   waiting: number;
   accepted: number;
@@ -36,6 +38,9 @@ export function countClients(home: Home): ClientCounts {
     clients: peers.length,
     pubsub: count(({ session }) => (session.subscriptions?.count ?? 0) > 0),
     tracking: count(({ session }) => session.tracking !== null),
+    prefixes: new Set(
+      peers.flatMap(({ session }) => session.tracking?.prefixes.map((one) => one.toString('latin1')) ?? []),
+    ).size,
     waiting: count(({ blockedOn }) => blockedOn !== null && blockedOn.node < 0),
     accepted: home.counts.accepted,
     rejected: home.counts.rejected,

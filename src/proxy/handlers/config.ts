@@ -2,12 +2,11 @@
  * CONFIG GET, as of one primary but for what is the endpoint's own; CONFIG SET of what an app may choose, on every node.
  * What the spec of the database says is changed there, and not behind its back.
  */
-
 import { encodeReply, Status } from '../../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { decodeReply } from '../decode-reply.ts';
+import { decodeReply } from '../decoded-reply.ts';
 import { ask, askNode, Gather, pairsOf, slotsOfPrimaries, unlessError, work } from '../gather.ts';
 import { refusalFor } from '../permission.ts';
 import { partsOfAddress } from '../session.ts';
@@ -20,7 +19,7 @@ const MAY_BEGIN = [
   ...['lfu-', 'active-expire-', 'maxmemory-samples', 'tracking-table-max-', 'lua-time-limit'],
   ...['busy-reply-threshold', 'activerehashing', 'activedefrag', 'active-defrag-', 'proto-max-bulk-len', 'hz'],
   ...['acllog-max-len', 'min-string-size-avoid-copy-reply', 'jemalloc-bg-thread', 'dynamic-hz'],
-  ...['sanitize-dump-payload', 'rdb-version-check', 'import-mode', 'extended-redis-compatibility'],
+  ...['sanitize-dump-payload', 'rdb-version-check', 'import-mode'],
 ];
 /** What the engine takes at its start only. */
 const NEVER_SET = new Set([

@@ -187,7 +187,9 @@ const monitor: Handler = (call) => {
     },
     {
       written: () => {
-        if (session.isMonitor) home.monitors.add(client);
+        if (!session.isMonitor) return;
+        home.monitors.add(client);
+        home.monitors.keep(home.map, home.database.adminPassword);
       },
     },
   );

@@ -33,7 +33,13 @@ async function countAll(home: Home): Promise<ClientCounts> {
   const all = [countClients(home), ...others.filter(Boolean).map((text) => JSON.parse(text) as ClientCounts)];
   const sum = (field: keyof ClientCounts): number => all.reduce((total, counts) => total + counts[field], 0);
   return {
-    ...{ clients: sum('clients'), pubsub: sum('pubsub'), tracking: sum('tracking'), waiting: sum('waiting') },
+    ...{
+      clients: sum('clients'),
+      pubsub: sum('pubsub'),
+      tracking: sum('tracking'),
+      prefixes: sum('prefixes'),
+      waiting: sum('waiting'),
+    },
     ...{ accepted: sum('accepted'), rejected: sum('rejected') },
   };
 }
@@ -67,7 +73,11 @@ function overlay(merged: Info, home: Home, counts: ClientCounts, localAddress: s
     },
     blocked_clients: Number(merged.get('Clients')?.get('blocked_clients') ?? 0) + counts.waiting,
   });
-  put('Stats', { total_connections_received: counts.accepted, rejected_connections: counts.rejected });
+  put('Stats', {
+    tracking_total_prefixes: counts.prefixes,
+    total_connections_received: counts.accepted,
+    rejected_connections: counts.rejected,
+  });
   const replication = merged.get('Replication');
   for (const name of [...(replication?.keys() ?? [])]) if (/^slave\d/.test(name)) replication!.delete(name);
   put('Replication', {

@@ -1,10 +1,9 @@
 /** LATENCY of all primaries: events and histograms are put together; reports for people are of one primary. */
-
 import { encodeReply } from '../../resp/encode-reply.ts';
 import type { Reply } from '../../resp/reply.ts';
 import type { Handler } from '../call.ts';
 import { policyOf } from '../commands/policies.ts';
-import { decodeReply } from '../decode-reply.ts';
+import { decodeReply } from '../decoded-reply.ts';
 import { pairsOf, sumOf, toAllPrimaries, unlessError } from '../gather.ts';
 
 const MINUS = 0x2d;

@@ -5,7 +5,7 @@ import { encodeReply } from '../../resp/encode-reply.ts';
 import type { Reply } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
 import { findCommand } from '../commands/command-index.ts';
-import { decodeReply } from '../decode-reply.ts';
+import { decodeReply } from '../decoded-reply.ts';
 import { anyOf, type Combine, Gather, pairsOf, slotsOfPrimaries, toAllPrimaries, unlessError } from '../gather.ts';
 
 const DEFAULT_COUNT = 10;

@@ -1,11 +1,10 @@
 /** Subscriptions and publishing. What is subscribed to where is said in subscriptions.ts. */
-
 import { encodeCommand } from '../../resp/encode.ts';
 import { encodeReply } from '../../resp/encode-reply.ts';
 import { Push, type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { decodeReply } from '../decode-reply.ts';
+import { decodeReply } from '../decoded-reply.ts';
 import { Gather, listOf, toAllPrimaries, unlessError } from '../gather.ts';
 import { slotOf } from '../hash-slot.ts';
 import { inTurn } from '../in-turn.ts';

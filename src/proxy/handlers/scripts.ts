@@ -1,8 +1,7 @@
 /** Scripts: called where their keys are, known to every primary. Those without keys run at one primary, always the same. */
-
 import { encodeReply } from '../../resp/encode-reply.ts';
 import type { Call, Handler } from '../call.ts';
-import { decodeReply } from '../decode-reply.ts';
+import { decodeReply } from '../decoded-reply.ts';
 import { type Combine, firstError, toAllPrimaries, unlessError } from '../gather.ts';
 import { HealedCall } from '../healed-call.ts';
 import { routeByKeys, slotOfKeys } from '../routing.ts';

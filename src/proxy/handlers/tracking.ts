@@ -12,6 +12,7 @@ import { ask, slotsOfPrimaries } from '../gather.ts';
 import { inTurn } from '../in-turn.ts';
 import { isClient } from '../invalidations.ts';
 import { retrack } from '../own-lane.ts';
+import { refusalFor } from '../permission.ts';
 import type { Session, Tracking } from '../session.ts';
 
 const NO_TARGET = 'ERR The client ID you want redirect to does not exist';
@@ -164,15 +165,14 @@ const isSame = (one: Tracking, other: Tracking): boolean =>
   !one.isBroken &&
   one.prefixes.length === other.prefixes.length;
 
-/** Whether the nodes let the client's connections be as it asked: one of them, or with BCAST all that can be reached. */
+/** Whether the user may. With BCAST the primaries that can be reached are waited for: they tell of keys nobody reads. */
 async function refusalOf(client: Client): Promise<ReplyError | null> {
-  const [first, ...others] = slotsOfPrimaries(client);
-  const hello = (slot: number) => ask(client, slot, ['HELLO']);
-  if (client.session.tracking?.mode === 'bcast') {
-    await Promise.race([Promise.all([first!, ...others].map(hello)), pause(OTHERS_MS)]);
+  const refusal = await refusalFor(client, 'CLIENT', 'TRACKING', 'ON');
+  if (refusal === null && client.session.tracking?.mode === 'bcast') {
+    const asked = slotsOfPrimaries(client).map((slot) => ask(client, slot, ['HELLO']));
+    await Promise.race([Promise.all(asked), pause(OTHERS_MS)]);
   }
-  const answer = await hello(first!);
-  return answer instanceof ReplyError ? answer : null;
+  return refusal;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
@@ -189,7 +189,7 @@ const caching: Handler = (call) => {
     return call.error('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.');
   }
   if (word !== 'YES' && word !== 'NO') return call.error('ERR syntax error');
-  if (session.tracking && isTold(session, session.tracking)) session.caching = word === 'YES' ? 'yes' : 'no';
+  session.caching = word === 'YES' ? 'yes' : 'no';
   client.updatePlain();
   call.ok();
 };

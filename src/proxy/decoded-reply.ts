@@ -1,8 +1,7 @@
-/** Replies of nodes as values, for what the endpoint itself has to understand. */
+/** Replies of nodes as values. */
 import { Decoder } from '../resp/decode.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 
-/** The reply in place of one that is none. */
 export const SENSELESS = Buffer.from(
   '-ERR a node answered what makes no sense; the command may have been carried out\r\n',
 );
