@@ -167,6 +167,7 @@ export class Service implements Home {
   }
 
   openOwnLane(identity: LaneIdentity, setupFor: SetupFor, events: OwnLaneEvents): Lane {
+    this.#tellLanes(); // what has changed before is none of its business
     const lane = new Lane(
       identity,
       this.map,

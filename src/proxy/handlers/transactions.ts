@@ -29,7 +29,7 @@ const TRY_PAUSE_MS = 20;
 /** Of the commands the endpoint answers itself, those that a node can answer as well within a transaction. */
 const ANSWERED_BY_NODES = new Set([
   ...['ping', 'echo', 'time', 'publish', 'eval', 'eval_ro', 'evalsha', 'evalsha_ro', 'randomkey', 'lastsave', 'lolwut'],
-  ...['command', 'unwatch', 'wait', 'waitaof'],
+  ...['command', 'unwatch', 'wait', 'waitaof', 'msetex', 'fcall', 'fcall_ro'],
 ]);
 
 /** One without commands. */
