@@ -170,7 +170,7 @@ describe('client side caching at the endpoint', () => {
       'CLIENT CACHING YES',
       'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
     );
-    await says('CLIENT TRACKING ON REDIRECT 999999', 'ERR The client ID you want redirect to does not exist');
+    await says('CLIENT TRACKING ON REDIRECT 987654321', 'ERR The client ID you want redirect to does not exist');
     await raw.says('AUTH narrow pw', '+OK');
     await says('CLIENT TRACKING ON', "NOPERM User narrow has no permissions to run the 'client|tracking' command");
     await raw.says('GET nothing', '_');
@@ -180,10 +180,39 @@ describe('client side caching at the endpoint', () => {
     await two.says('PING', '+PONG');
   });
 
+  for (const resp of [2, 3] as const) {
+    it(`tells another client in RESP${resp}, and says when that is gone`, async (t) => {
+      const [reader, listener] = [await open(t, resp), await open(t, resp)];
+      const id = [...scene.service.peers.keys()].at(-1)!;
+      if (resp === 2) await listener.says('SUBSCRIBE any', '*3', '$9', 'subscribe', '$3', 'any', ':1');
+      await reader.says(`CLIENT TRACKING ON REDIRECT ${id}`, '+OK');
+      await reader.says('CLIENT GETREDIR', `:${id}`);
+      const heard = (key: string): string[] =>
+        resp === 3
+          ? invalidate(key)
+          : ['*3', '$7', 'message', '$20', '__redis__:invalidate', '*1', `$${key.length}`, key];
+      for (const key of KEYS) {
+        await client.set(key, 'x');
+        await reader.says(`GET ${key}`, '$1', 'x');
+        await client.set(key, 'y');
+        await listener.hears(...heard(key));
+      }
+      await reader.says('GET b', '$1', 'y');
+      listener.close();
+      await until('it is gone', async () => !scene.service.peers.has(id));
+      await client.set('b', '4');
+      if (resp === 3) await reader.hears('>2', '$21', 'tracking-redir-broken', `:${id}`);
+      await until('it is known', async () =>
+        [...scene.service.peers.values()].some(({ session }) => session.tracking?.isBroken),
+      );
+    });
+  }
+
   it('goes on in another database', async (t) => {
     const raw = await open(t);
     await raw.says('CLIENT TRACKING ON', '+OK');
-    await raw.says(['SELECT 3', 'GET b'], '+OK', '_');
+    await raw.says('GET nothing', '_');
+    await raw.says(['SELECT 3', 'GET b'], ...INVALIDATE_ALL, '+OK', '_');
     const other = client.duplicate({ db: 3 });
     t.after(() => other.disconnect());
     await other.set('b', '1');

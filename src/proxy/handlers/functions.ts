@@ -13,7 +13,7 @@ const isError = (reply: Reply): reply is ReplyError => reply instanceof ReplyErr
  * the one that refused, which still has the former ones. (For as long as that takes, primaries differ.)
  */
 const change: Handler = (call) => {
-  const { client, session } = call;
+  const { client, session, command } = call;
   const args = call.args();
   work(client, async () => {
     const slots = slotsOfPrimaries(client);
@@ -24,7 +24,12 @@ const change: Handler = (call) => {
       return encodeReply(String(done) === 'OK' ? new Status('OK') : done, session.resp);
     }
     const changed = slots.filter((_, index) => !isError(replies[index]!));
-    if (changed.length > 0) {
+    const isNew = command.name === 'function|load' && !/^replace$/i.test(String(args[2]));
+    if (isNew) {
+      // It was not there before.
+      const name = replies.find((reply) => !isError(reply)) as Buffer | undefined;
+      await Promise.all(changed.map((slot) => ask(client, slot, ['FUNCTION', 'DELETE', name!], client.home.adminLane)));
+    } else if (changed.length > 0) {
       const refused = slots.filter((_, index) => isError(replies[index]!));
       await putBack(client, changed, refused);
     }
