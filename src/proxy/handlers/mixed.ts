@@ -12,6 +12,8 @@ import { MUTED } from '../entry.ts';
 import type { Transaction } from '../session.ts';
 
 const ARRAY = 0x2a;
+/** Of the length of a null array. */
+const MINUS = 0x2d;
 const EMPTY = Buffer.alloc(0);
 
 /** Of the endpoint's own, those that are answered while their client's turn is kept. */
@@ -47,7 +49,7 @@ export async function runMixed(client: Client, transaction: Transaction, beginNo
   const replies: Buffer[] = [];
   if (beginNodePart !== null) {
     const reply = await replyOf(client, beginNodePart);
-    if (reply[0] !== ARRAY) {
+    if (reply[0] !== ARRAY || reply[1] === MINUS) {
       client.complete(parent, reply);
       return client.release();
     }
