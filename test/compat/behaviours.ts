@@ -881,9 +881,13 @@ const CACHING: readonly Behaviour[] = [
   },
   {
     id: 'tracking-info',
-    says: 'CLIENT TRACKINGINFO and GETREDIR tell whether reads are tracked; REDIRECT is refused.',
-    does: inOrder(['CLIENT', 'GETREDIR'], ['CLIENT', 'TRACKINGINFO'], ['CLIENT', 'TRACKING', 'ON', 'REDIRECT', 1]),
-    gives: ['-1', ['flags', 'off', 'redirect', '-1', 'prefixes'], failing(/redirect/)],
+    says: 'CLIENT TRACKINGINFO and GETREDIR tell whether reads are tracked; REDIRECT takes clients of the endpoint only.',
+    does: inOrder(
+      ['CLIENT', 'GETREDIR'],
+      ['CLIENT', 'TRACKINGINFO'],
+      ['CLIENT', 'TRACKING', 'ON', 'REDIRECT', 987_654_321],
+    ),
+    gives: ['-1', ['flags', 'off', 'redirect', '-1', 'prefixes'], failing(/redirect to does not exist/)],
   },
 ];
 
