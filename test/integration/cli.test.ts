@@ -30,7 +30,7 @@ const refusals: [words: string, exit: number, code: string, says: RegExp][] = [
   ['db create x --memory lots', 2, 'invalid_value', /--memory: .* is lots/],
   ['db create x --memory 1mb', 2, 'invalid_value', /memory: 1mb over 3 shards/],
   ['db create x --memory 100tb', 5, 'not_enough_memory', /does not fit/],
-  ['db create x --replicas 3', 2, 'invalid_value', /need 4 machines; connected: 3/],
+  ['db create x --replicas 3', 2, 'invalid_value', /need 4 machines, connected: 3/],
   ['db create x --disk 5gb', 2, 'usage', /unknown option '--disk'/],
   ['db show nosuch', 3, 'database_not_found', /named nosuch/],
   ['db show ../../etc/passwd', 3, 'database_not_found', /named \.\.\/\.\.\/etc\/passwd/],
