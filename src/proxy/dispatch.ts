@@ -18,6 +18,8 @@ const NOT_QUEUED = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset'
 const FOR_SUBSCRIBERS = new Set([
   ...['subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe', 'ssubscribe', 'sunsubscribe', 'ping', 'quit', 'reset'],
 ]);
+/** Within which a message may be published. */
+const MAY_PUBLISH = new Set(['publish', 'spublish', 'exec', 'eval', 'evalsha', 'fcall']);
 /** What ends a pause, and what says who a client is. */
 const PAUSE_PASSES = new Set(['client|unpause', 'auth', 'hello', 'quit']);
 /** Without a user: AUTH, HELLO, QUIT, RESET. */
@@ -71,7 +73,14 @@ function carryOut(call: Call): void {
   const handler: Handler | undefined = HANDLERS[command.name];
   if (handler) handler(call);
   else routeByKeys(call);
+  if (MAY_PUBLISH.has(command.name)) keepMessagesBehind(call);
   if (call.session.caching !== null) endCaching(call);
+}
+
+/** What a client publishes and has subscribed to itself comes behind the reply, though it comes by another connection. */
+function keepMessagesBehind({ client, session }: Call): void {
+  const { last } = client;
+  if (last !== null && session.subscriptions !== null && session.subscriptions.count > 0) last.hasPart = true;
 }
 
 /** CLIENT CACHING holds for one command, which is no CLIENT command, or for one transaction. */

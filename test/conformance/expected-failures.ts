@@ -99,5 +99,8 @@ export const EXPECTED_FAILURES: Readonly<Record<string, Readonly<Record<string, 
   },
 };
 
+/** Of these, by name, what passes now and then: it depends on what ran before. */
+export const MAY_PASS: ReadonlySet<string> = new Set(['EVAL does not leak in the Lua stack']);
+
 /** The day of the latest whole run through an endpoint that was as listed; null: there was none yet. */
 export const LAST_RUN: string | null = '2026-11-26';
