@@ -56,6 +56,8 @@ class EndpointHost {
   #control: Server | null = null;
   #metrics: { server: HttpServer; port: number } | null = null;
   #isEnding = false;
+  /** By database: why it is not served, as last told; the agent has it tried every second. */
+  readonly #problems = new Map<string, string | null>();
 
   constructor(options: EndpointHostOptions) {
     this.#options = options;
@@ -98,8 +100,9 @@ class EndpointHost {
     this.#crew.serve(config, this.#handles());
     if (this.#control) this.#serveMetrics();
     for (const { name, port, problem } of this.#endpoint.status().databases) {
-      if (problem)
+      if (problem !== null && this.#problems.get(name) !== problem)
         this.#options.log.error({ database: name, port, problem }, 'The endpoint does not listen for a database.');
+      this.#problems.set(name, problem);
     }
   }
 

@@ -7,6 +7,7 @@ import { decodeReply, SENSELESS } from './decoded-reply.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import type { Home } from './home.ts';
 import type { Lane } from './lane.ts';
+import { askOn } from './own-connection.ts';
 import { cachingFlag, FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 
 const MINUS = 0x2d;
@@ -171,18 +172,22 @@ export function slotsOfPrimaries(client: Client): number[] {
   return slots.length > 0 ? slots : [0];
 }
 
-/** Asks the owner of a slot on behalf of the client, and waits; the client is not held. Error replies are values. */
+/**
+ * Asks the owner of a slot on behalf of the client, and waits; the client is not held. Error replies are values. A node
+ * that is lost is asked again, unless what was asked must not be done twice (`once`).
+ */
 export function ask(
   client: Client,
   slot: number,
   args: readonly CommandArgument[],
   lane: Lane = client.lane,
+  { once = false } = {},
 ): Promise<Reply> {
   return new Promise((resolve) => {
     const { sender } = client.home;
     const entry = takeEntry();
     entry.slot = slot;
-    entry.flags = READS_ONLY;
+    if (!once) entry.flags = READS_ONLY;
     entry.taker = {
       takesParts: () => false,
       takeReply: (one, bytes, from, to) => {
@@ -203,27 +208,11 @@ export function ask(
 }
 
 /** Asks one node, a primary or not, on behalf of the endpoint itself; it is not asked again when it is lost. */
-export function askNode(home: Home, node: number, args: readonly CommandArgument[]): Promise<Reply> {
-  return new Promise((resolve) => {
-    const isPrimary = home.map.nodes[node]!.primary < 0;
-    const upstream = isPrimary ? home.adminLane.toPrimary(node) : home.adminLane.toReplica(node);
-    if (upstream === null) return resolve(new ReplyError('ERR the node cannot be reached'));
-    const entry = takeEntry();
-    entry.taker = {
-      takesParts: () => false,
-      takeReply: (one, bytes, from, to) => {
-        const reply = decodeReply(Buffer.from(bytes.subarray(from, to)));
-        finish(one);
-        resolve(reply);
-      },
-      takeLoss: (one) => {
-        finish(one);
-        resolve(new ReplyError('ERR the node was lost before it answered'));
-      },
-    };
-    const frame = encodeCommand(args);
-    upstream.send(entry, frame, 0, frame.length);
-  });
+export async function askNode(home: Home, node: number, args: readonly CommandArgument[]): Promise<Reply> {
+  const isPrimary = home.map.nodes[node]!.primary < 0;
+  const upstream = isPrimary ? home.adminLane.toPrimary(node) : home.adminLane.toReplica(node);
+  const reply = upstream && (await askOn(upstream, args));
+  return reply ?? new ReplyError('ERR the node could not be reached, or was lost before it answered');
 }
 
 /**

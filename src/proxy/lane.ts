@@ -45,8 +45,9 @@ export class Lane {
   /** Of connections to come; a lane of one client may change its own. */
   identity: LaneIdentity;
   readonly isShared: boolean;
-  /** Clients that use it; kept by the owner. */
+  /** Clients that use it, and when the last one left; kept by the owner. */
   clients = 0;
+  leftAt = 0;
   /** Why the engine did not let us in, if it did not: the user's password was changed. */
   refusal: string | null = null;
   readonly #map: SlotMap;

@@ -195,11 +195,16 @@ export class Service implements Home {
       lane.retire(() => this.#ownLanes.delete(lane));
       return;
     }
-    setTimeout(() => {
-      if (lane.clients > 0) return;
-      for (const [key, one] of this.#lanes) if (one === lane) this.#lanes.delete(key);
-      lane.close();
-    }, LANE_KEPT_MS).unref();
+    lane.leftAt = this.now;
+  }
+
+  /** Ends lanes that nobody has used for a while, when nothing is under way on them. */
+  #closeIdleLanes(): void {
+    for (const [key, lane] of this.#lanes) {
+      if (lane.clients > 0 || this.now - lane.leftAt < LANE_KEPT_MS) continue;
+      this.#lanes.delete(key);
+      lane.retire(() => {});
+    }
   }
 
   #newLane(identity: LaneIdentity): Lane {
@@ -279,6 +284,7 @@ export class Service implements Home {
     this.#ticks += 1;
     if (this.#ticks % TICKS_A_CHECK !== 0) return;
     for (const client of this.peers.values()) client.checkTime();
+    this.#closeIdleLanes();
   }
 
   /** At the end of the turn, so that nobody is closed in the middle of its own command. */

@@ -136,14 +136,6 @@ export class Upstream {
     this.#enqueue(entry, block, start, start + length);
   }
 
-  /** Sends a block that holds one command and nothing else, without copying it; the block's hold passes to the entry. */
-  sendBlock(entry: Entry, block: Block): void {
-    this.#sealBlock();
-    this.#waiting.push({ block, from: 0 });
-    this.#enqueue(entry, block, 0, block.used);
-    block.holders -= 1; // `#enqueue` added the entry's own
-  }
-
   /** The next command may use a slot that is on its way to this node. */
   ask(): void {
     this.sendSwallowed(ASKING);

@@ -17,7 +17,7 @@ const change: Handler = (call) => {
   const args = call.args();
   work(client, async () => {
     const slots = slotsOfPrimaries(client);
-    const replies = await Promise.all(slots.map((slot) => ask(client, slot, args)));
+    const replies = await Promise.all(slots.map((slot) => ask(client, slot, args, client.lane, { once: true })));
     const error = replies.find((reply) => isError(reply) && !isHarmless(reply, replies));
     if (error === undefined) {
       const done = replies.find((reply) => !isError(reply))!;
