@@ -46,8 +46,6 @@ export function renderConformance(): string {
       '  or replicas of its own, or keys in different slots. Groups that need `DEBUG`, a replica or `RESET`, long ones and those\n' +
       '  that need much memory are left out too, in the baseline and in every other run.\n' +
       '- A name that a unit uses several times counts as often.',
-    '- Scripts without keys run at the primary of the last slot. Some tests of unit/scripting use keys that they do not declare,',
-    '  and pass because those keys lie there: by the place, not by merit.',
     '## Results',
     ['| unit | passed |', '|---|---|', ...rows.map(resultOf)].join('\n'),
     '## What does not pass',

@@ -124,10 +124,6 @@ export class Lane {
     }
   }
 
-  get openCount(): number {
-    return [...this.open()].length + this.#borrowed.size + [...this.#idle.values()].flat().length;
-  }
-
   /** Ends the connection to a node that is no longer what it was. */
   drop(index: number): void {
     for (const ways of [this.#primaries, this.#replicas]) ways[index]?.upstream?.close();

@@ -17,7 +17,7 @@ import type { NodePlace, SlotMap } from './slot-map.ts';
 import { releaseEntryBlock, type Upstream } from './upstream.ts';
 
 /** Whoever owns it is where commands without a key go. */
-const HOME_SLOT = SLOT_COUNT - 1;
+const HOME_SLOT = 0;
 /** Between two looks at what waits, when nothing else wakes it. */
 const WAIT_STEP_MS = 20;
 /** Redirections of one command, one after the other without a pause. */
@@ -58,7 +58,7 @@ export class Sender {
     return this.#waiting.length;
   }
 
-  /** Where commands without a key go, and where publishers and subscribers meet: the owner of the last slot. */
+  /** Where commands without a key go, and where publishers and subscribers meet: the owner of the first slot. */
   get home(): number {
     return this.#map.owners[HOME_SLOT]!;
   }

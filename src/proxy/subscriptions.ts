@@ -1,7 +1,7 @@
 /**
  * What one client is subscribed to, on connections of its own (RESP3, as its user):
  *
- *     channels, patterns          at the home, the owner of the last slot, where PUBLISH goes and PUBSUB is asked, too: the
+ *     channels, patterns          at the home, the owner of the first slot, where PUBLISH goes and PUBSUB is asked, too: the
  *                                 numbers and the order of messages are those of one server, whatever endpoint is used
  *     channels and patterns of    at every primary besides: such events stay within their node. Of anything else that
  *     keyspace events             a pattern matches there only the home's copy counts (the cluster sends it to all)
