@@ -9,7 +9,10 @@ describe('a plain client at the endpoint of a cluster', () => {
   let scene: Scene;
   let client: Redis;
   before(async () => {
-    scene = await endpointScene({ after: (end) => ends.push(end as () => unknown) });
+    scene = await endpointScene(
+      { after: (end) => ends.push(end as () => unknown) },
+      { users: [{ name: 'single', password: 'pw', rules: '~* +@all -multi' }] },
+    );
     client = new Redis(scene.port, scene.host, { lazyConnect: true });
     await client.connect();
   });
@@ -52,6 +55,16 @@ describe('a plain client at the endpoint of a cluster', () => {
     assert.notEqual(keySlot('a'), keySlot('b'));
     await assert.rejects(client.call('RENAME', 'a', 'b') as Promise<unknown>, /CROSSSLOT.*"a" and "b"/);
     await assert.rejects(client.multi().set('a', 1).set('b', 2).exec() as Promise<unknown>, /EXECABORT/);
+  });
+
+  it('carries out nothing of a transaction for a user who may not say MULTI', async () => {
+    const single = new Redis(scene.port, scene.host, { username: 'single', password: 'pw' });
+    assert.equal(await single.set('{n}a', 'before'), 'OK');
+    await single.watch('{n}a');
+    await assert.rejects(single.multi().set('{n}a', 1).exec() as Promise<unknown>, /NOPERM .*'multi'/);
+    await assert.rejects(single.call('MSETEX', '1', '{n}a', '2') as Promise<unknown>, /NOPERM .*'multi'/);
+    assert.equal(await single.get('{n}a'), 'before');
+    single.disconnect();
   });
 
   it('aborts a transaction whose watched key was changed', async () => {

@@ -10,6 +10,7 @@ import type { Client } from '../client.ts';
 import { FLAGS } from '../commands/facts.ts';
 import { type Entry, type Loss, type ReplyTaker, takeEntry } from '../entry.ts';
 import type { Lane } from '../lane.ts';
+import { refusalFor } from '../permission.ts';
 import { crossSlot, slotOfKeys } from '../routing.ts';
 import { ensureScripts } from '../script-sources.ts';
 import { cachingFrame, finish, OUTCOME_UNKNOWN } from '../sender.ts';
@@ -170,9 +171,25 @@ export class Run implements ReplyTaker {
   }
 
   begin(): void {
+    // Apps' first user may do everything that a transaction takes; of others the engine is asked.
+    if (this.#transaction.shas.length === 0 && this.#client.session.user === 'default') this.#sendAll();
+    else void this.#prepare();
+  }
+
+  /**
+   * A user who may not say MULTI is told so before anything is sent: behind a refused MULTI the node would carry out the
+   * commands one by one. Scripts that are missing at the node are brought first.
+   */
+  async #prepare(): Promise<void> {
+    const client = this.#client;
+    const refusal = client.session.user === 'default' ? null : await refusalFor(client, 'MULTI');
+    if (refusal !== null) {
+      endWatch(client);
+      return this.#end(encodeReply(refusal, client.session.resp));
+    }
     const { shas, slot } = this.#transaction;
-    if (shas.length === 0) return this.#sendAll();
-    ensureScripts(this.#client, slot, shas).finally(() => this.#sendAll());
+    if (shas.length > 0) await ensureScripts(client, slot, shas).catch(() => {}); // the node says what is missing
+    this.#sendAll();
   }
 
   #sendAll(): void {
