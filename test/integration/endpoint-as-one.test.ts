@@ -1,22 +1,16 @@
 /** What a client of one server may expect, and what the endpoint makes of several nodes for it. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { Redis } from 'ioredis';
-import { endpointScene, type Scene, until } from '../support/endpoint-scene.ts';
+import { describe, it } from 'node:test';
+import type { Redis } from 'ioredis';
+import { type Scene, until } from '../support/endpoint-scene.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { sharedScene } from '../support/shared-scene.ts';
 
 describe('the endpoint as one server', () => {
-  const ends: (() => unknown)[] = [];
   let scene: Scene;
   let client: Redis;
-  before(async () => {
-    scene = await endpointScene({ after: (end) => ends.push(end as () => unknown) });
-    client = new Redis(scene.port, scene.host, { lazyConnect: true });
-    await client.connect();
-  });
-  after(async () => {
-    client.disconnect();
-    for (const end of ends.reverse()) await end();
+  sharedScene((made) => {
+    ({ scene, client } = made);
   });
   const open = async (t: { after(end: () => void): void }): Promise<RawClient> => {
     const raw = await RawClient.open(scene);

@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { keySlot } from '../../src/domain/key-slot.ts';
-import { endpointScene, type Scene } from '../support/endpoint-scene.ts';
+import type { Scene } from '../support/endpoint-scene.ts';
+import { sharedScene } from '../support/shared-scene.ts';
 
 describe('a plain client at the endpoint of a cluster', () => {
-  const ends: (() => unknown)[] = [];
   let scene: Scene;
   let client: Redis;
-  before(async () => {
-    scene = await endpointScene(
-      { after: (end) => ends.push(end as () => unknown) },
-      { users: [{ name: 'single', password: 'pw', rules: '~* +@all -multi' }] },
-    );
-    client = new Redis(scene.port, scene.host, { lazyConnect: true });
-    await client.connect();
-  });
-  after(async () => {
-    client.disconnect();
-    for (const end of ends.reverse()) await end();
-  });
+  sharedScene(
+    (made) => {
+      ({ scene, client } = made);
+    },
+    { users: [{ name: 'single', password: 'pw', rules: '~* +@all -multi' }] },
+  );
 
   it('reads and writes keys of all shards', async () => {
     const keys = Array.from({ length: 300 }, (_, index) => `key:${index}`);

@@ -1,37 +1,31 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { keySlot } from '../../src/domain/key-slot.ts';
-import { endpointScene, type Scene, type SceneNode, until } from '../support/endpoint-scene.ts';
+import { type Scene, type SceneNode, until } from '../support/endpoint-scene.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { sharedScene } from '../support/shared-scene.ts';
 
 /** Text as a bulk string's two lines. */
 const bulks = (...texts: string[]): string[] => texts.flatMap((text) => [`$${text.length}`, text]);
 
 describe('subscriptions at the endpoint', () => {
-  const ends: (() => unknown)[] = [];
   let scene: Scene;
   let client: Redis;
-  before(async () => {
-    scene = await endpointScene(
-      { after: (end) => ends.push(end as () => unknown) },
-      {
-        shards: 2,
-        replicas: 1,
-        limits: { replyBytesClose: 4 * 1024 ** 2 },
-        engineArgs: ['--notify-keyspace-events', 'KEA'],
-        users: [{ name: 'narrow', password: 'pw', rules: '~* +@all resetchannels &allowed:* &__key*' }],
-      },
-    );
-    client = new Redis(scene.port, scene.host, { lazyConnect: true });
-    await client.connect();
-  });
-  after(async () => {
-    client.disconnect();
-    for (const end of ends.reverse()) await end();
-  });
+  sharedScene(
+    (made) => {
+      ({ scene, client } = made);
+    },
+    {
+      shards: 2,
+      replicas: 1,
+      limits: { replyBytesClose: 4 * 1024 ** 2 },
+      engineArgs: ['--notify-keyspace-events', 'KEA'],
+      users: [{ name: 'narrow', password: 'pw', rules: '~* +@all resetchannels &allowed:* &__key*' }],
+    },
+  );
   const open = async (t: { after(end: () => void): void }): Promise<RawClient> => {
     const raw = await RawClient.open(scene);
     t.after(() => raw.close());

@@ -1,33 +1,27 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { keySlot } from '../../src/domain/key-slot.ts';
 import { cursorOf, parseCursor } from '../../src/proxy/scan-cursor.ts';
-import { endpointScene, type Scene, type SceneNode, until } from '../support/endpoint-scene.ts';
+import { type Scene, type SceneNode, until } from '../support/endpoint-scene.ts';
+import { sharedScene } from '../support/shared-scene.ts';
 
 const KEYS = 20_000;
 
 describe('SCAN at the endpoint of a cluster', () => {
-  const ends: (() => unknown)[] = [];
   let scene: Scene;
   let client: Redis;
-  before(async () => {
-    scene = await endpointScene(
-      { after: (end) => ends.push(end as () => unknown) },
-      {
-        replicas: 1,
-        users: [{ name: 'scanner', password: 'pw', rules: '~* +@connection +scan' }],
-      },
-    );
-    client = new Redis(scene.port, scene.host, { lazyConnect: true });
-    await client.connect();
-    await fill();
-  });
-  after(async () => {
-    client.disconnect();
-    for (const end of ends.reverse()) await end();
-  });
+  sharedScene(
+    async (made) => {
+      ({ scene, client } = made);
+      await fill();
+    },
+    {
+      replicas: 1,
+      users: [{ name: 'scanner', password: 'pw', rules: '~* +@connection +scan' }],
+    },
+  );
 
   async function fill(): Promise<void> {
     for (let at = 0; at < KEYS; at += 2_000) {

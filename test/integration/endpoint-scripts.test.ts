@@ -1,25 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { Redis } from 'ioredis';
+import { describe, it } from 'node:test';
+import type { Redis } from 'ioredis';
 import { keySlot } from '../../src/domain/key-slot.ts';
-import { endpointScene, type Scene, type SceneNode, until } from '../support/endpoint-scene.ts';
+import { type Scene, type SceneNode, until } from '../support/endpoint-scene.ts';
+import { sharedScene } from '../support/shared-scene.ts';
 
 const HASH_TAGS = ['a', 'b', 'c', 'd', 'e', 'f'];
 const library = (name: string, result: string): string =>
   `#!lua name=${name}\nserver.register_function('${name}_f', function(keys, args) return '${result}' end)`;
 
 describe('scripts and functions at the endpoint of a cluster', () => {
-  const ends: (() => unknown)[] = [];
   let scene: Scene;
   let client: Redis;
-  before(async () => {
-    scene = await endpointScene({ after: (end) => ends.push(end as () => unknown) });
-    client = new Redis(scene.port, scene.host, { lazyConnect: true });
-    await client.connect();
-  });
-  after(async () => {
-    client.disconnect();
-    for (const end of ends.reverse()) await end();
+  sharedScene((made) => {
+    ({ scene, client } = made);
   });
 
   const call = (...args: (string | number)[]): Promise<unknown> =>

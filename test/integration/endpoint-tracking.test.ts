@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { Redis } from 'ioredis';
+import { describe, it } from 'node:test';
+import type { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { keySlot } from '../../src/domain/key-slot.ts';
 import { Decoder } from '../../src/resp/decode.ts';
 import { Push } from '../../src/resp/reply.ts';
-import { endpointScene, type Scene, until } from '../support/endpoint-scene.ts';
+import { type Scene, until } from '../support/endpoint-scene.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { sharedScene } from '../support/shared-scene.ts';
 
 const invalidate = (key: string): string[] => ['>2', '$10', 'invalidate', '*1', `$${key.length}`, key];
 const INVALIDATE_ALL = ['>2', '$10', 'invalidate', '_'];
@@ -14,24 +15,17 @@ const INVALIDATE_ALL = ['>2', '$10', 'invalidate', '_'];
 const KEYS = ['b', 'c', 'a'];
 
 describe('client side caching at the endpoint', () => {
-  const ends: (() => unknown)[] = [];
   let scene: Scene;
   let client: Redis;
-  before(async () => {
-    scene = await endpointScene(
-      { after: (end) => ends.push(end as () => unknown) },
-      {
-        replicas: 1,
-        users: [{ name: 'narrow', password: 'pw', rules: '~* +@all -client|tracking' }],
-      },
-    );
-    client = new Redis(scene.port, scene.host, { lazyConnect: true });
-    await client.connect();
-  });
-  after(async () => {
-    client.disconnect();
-    for (const end of ends.reverse()) await end();
-  });
+  sharedScene(
+    (made) => {
+      ({ scene, client } = made);
+    },
+    {
+      replicas: 1,
+      users: [{ name: 'narrow', password: 'pw', rules: '~* +@all -client|tracking' }],
+    },
+  );
   const open = async (t: { after(end: () => void): void }, resp: 2 | 3 = 3): Promise<RawClient> => {
     const raw = await RawClient.open(scene);
     t.after(() => raw.close());

@@ -1,28 +1,22 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { Redis } from 'ioredis';
-import { endpointScene, type Scene, until } from '../support/endpoint-scene.ts';
+import { describe, it } from 'node:test';
+import type { Redis } from 'ioredis';
+import { type Scene, until } from '../support/endpoint-scene.ts';
+import { sharedScene } from '../support/shared-scene.ts';
 
 describe('WAIT and WAITAOF at the endpoint of a cluster', () => {
-  const ends: (() => unknown)[] = [];
   let scene: Scene;
   let client: Redis;
-  before(async () => {
-    scene = await endpointScene(
-      { after: (end) => ends.push(end as () => unknown) },
-      {
-        shards: 2,
-        replicas: 1,
-        users: [{ name: 'nowait', password: 'pw', rules: '~* +@all -wait' }],
-      },
-    );
-    client = new Redis(scene.port, scene.host, { lazyConnect: true });
-    await client.connect();
-  });
-  after(async () => {
-    client.disconnect();
-    for (const end of ends.reverse()) await end();
-  });
+  sharedScene(
+    (made) => {
+      ({ scene, client } = made);
+    },
+    {
+      shards: 2,
+      replicas: 1,
+      users: [{ name: 'nowait', password: 'pw', rules: '~* +@all -wait' }],
+    },
+  );
 
   const call = (...args: (string | number)[]): Promise<unknown> =>
     client.call(...(args.map(String) as [string])) as Promise<unknown>;
