@@ -22,6 +22,8 @@ test('the ACL file has the users of the spec, their passwords as hashes, and wha
   const line = text.split('\n').find((one) => one.startsWith('user app '))!;
   assert.ok(line.startsWith(`user app on #${sha256(database.secrets.users['app']!)} ~app:* +@all -acl|setuser `), line);
   assert.ok(line.includes(' -config|set '));
+  // It would tell `primaryauth`, which is Valkeeper's own password.
+  assert.ok(line.includes(' -config|get '));
   assert.ok(!text.includes(database.secrets.users['app']!));
 });
 

@@ -6,12 +6,14 @@ import type { UserSpec } from '../domain/spec.ts';
 /** Commands with which an app could pull its own database out from under Valkeeper. */
 const FORBIDDEN_TO_APPS = [
   ...['acl|setuser', 'acl|deluser', 'acl|load', 'acl|save', 'config|set', 'config|rewrite'],
+  // It tells the password with which nodes copy each other. The endpoint answers it without.
+  'config|get',
   ...['replicaof', 'slaveof', 'failover', 'shutdown', 'debug', 'module', 'psync', 'sync', 'replconf'],
   ...['save', 'bgsave', 'bgrewriteaof'],
   ...['cluster|addslots', 'cluster|addslotsrange', 'cluster|delslots', 'cluster|delslotsrange', 'cluster|flushslots'],
   ...['cluster|setslot', 'cluster|migrateslots', 'cluster|cancelslotmigrations', 'cluster|bumpepoch', 'cluster|meet'],
   ...['cluster|set-config-epoch', 'cluster|forget', 'cluster|replicate', 'cluster|failover', 'cluster|reset'],
-  'cluster|saveconfig',
+  ...['cluster|saveconfig', 'cluster|syncslots', 'cluster|flushslot'],
 ];
 
 const FORBIDDEN = FORBIDDEN_TO_APPS.map((command) => `-${command}`).join(' ');

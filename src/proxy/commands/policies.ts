@@ -114,7 +114,9 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
     'The endpoint tells of itself in the sections server and clients; the figures of all primaries are added up.',
   ),
   // One primary is as good as another.
-  'config|get': ANY,
+  'config|get': own(
+    'From the primaries; the parameters of the endpoint are told as they are there, secrets not at all.',
+  ),
   'function|list': ANY,
   'function|dump': ANY,
   'function|stats': own('Of the primary that runs a script, if one does.'),

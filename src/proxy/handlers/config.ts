@@ -6,8 +6,7 @@ import { encodeReply, Status } from '../../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../../resp/reply.ts';
 import type { Handler } from '../call.ts';
 import type { Client } from '../client.ts';
-import { decodeReply } from '../decoded-reply.ts';
-import { ask, askNode, Gather, pairsOf, slotsOfPrimaries, unlessError, work } from '../gather.ts';
+import { ask, askNode, pairsOf, slotsOfPrimaries, work } from '../gather.ts';
 import { refusalFor } from '../permission.ts';
 import { partsOfAddress } from '../session.ts';
 import { DATABASES } from './connection.ts';
@@ -37,24 +36,33 @@ const SECRETS = new Set([
 const maySet = (name: string): boolean => MAY_BEGIN.some((beginning) => name.startsWith(beginning));
 
 const get: Handler = (call) => {
-  const { resp } = call.session;
-  const own = ownParameters(call.client);
-  const gather = new Gather(
-    call.client,
-    unlessError((replies) => {
-      const [pairs, ...others] = replies.map((reply) => pairsOf(decodeReply(reply))) as [Map<string, Reply>];
-      for (const [name, value] of pairs) pairs.set(name, shown(own, name, value));
-      for (const name of SHARED) {
-        const parts = [pairs, ...(others as Map<string, Reply>[])].map((one) => Number(String(one.get(name))));
-        if (pairs.has(name)) pairs.set(name, String(parts.reduce((sum, part) => sum + part, 0)));
-      }
-      return encodeReply(pairs, resp);
-    }),
-  );
-  const frame = call.frame();
-  for (const slot of slotsOfPrimaries(call.client)) gather.send(slot, true, frame, 0, frame.length);
-  gather.seal();
+  const args = call.args();
+  const { client, session } = call;
+  work(client, async () => encodeReply(await told(client, args), session.resp));
 };
+
+async function told(client: Client, args: readonly Buffer[]): Promise<Reply> {
+  const refusal = await refusalOf(client, 'get');
+  if (refusal) return refusal;
+  const { adminLane } = client.home;
+  const replies = await Promise.all(slotsOfPrimaries(client).map((slot) => ask(client, slot, args, adminLane)));
+  const error = replies.find((reply) => reply instanceof ReplyError);
+  if (error !== undefined) return error;
+  const [pairs, ...others] = replies.map(pairsOf) as [Map<string, Reply>, ...Map<string, Reply>[]];
+  const own = ownParameters(client);
+  for (const [name, value] of pairs) pairs.set(name, shown(own, name, value));
+  for (const name of SHARED) {
+    const parts = [pairs, ...others].map((one) => Number(String(one.get(name))));
+    if (pairs.has(name)) pairs.set(name, String(parts.reduce((sum, part) => sum + part, 0)));
+  }
+  return pairs;
+}
+
+/** Nodes let nobody but Valkeeper ask and set parameters: through the endpoint, who may do a lesser thing to them may. */
+async function refusalOf(client: Client, what: 'get' | 'set'): Promise<ReplyError | null> {
+  const refusal = await refusalFor(client, 'CONFIG', 'RESETSTAT');
+  return refusal && new ReplyError(refusal.message.replace('config|resetstat', `config|${what}`));
+}
 
 /** What a client is told of a parameter. */
 function shown(own: ReadonlyMap<string, string>, name: string, value: Reply): Reply {
@@ -82,9 +90,8 @@ const set: Handler = (call) => {
 };
 
 async function setEverywhere(client: Client, args: readonly Buffer[]): Promise<Reply | Status> {
-  // Who may set a parameter on a node is another question: nodes let nobody but Valkeeper do it.
-  const refusal = await refusalFor(client, 'CONFIG', 'RESETSTAT');
-  if (refusal) return new ReplyError(refusal.message.replace('config|resetstat', 'config|set'));
+  const refusal = await refusalOf(client, 'set');
+  if (refusal) return refusal;
   const wanted: Buffer[] = [];
   const names = args.flatMap((name, at) => (at % 2 === 0 ? [String(name).toLowerCase()] : []));
   const twice = names.find((name, at) => names.indexOf(name) !== at);
