@@ -5,18 +5,23 @@
  *
  *     first call over a connection -> the client waits for this one reply -> known there: from now on nobody waits
  *     "missing" -> brought from here or from another primary -> the same call again, to the owner of the slot
+ *
+ * A call without keys goes to one primary, always the same. When its script then uses a key that it has not declared and
+ * that lies elsewhere, the node ends it at that point: it is called at the other primaries, one after the other.
  */
-
 import type { RunningScript } from './busy.ts';
 import type { Client } from './client.ts';
 import type { Entry, Loss, ReplyTaker } from './entry.ts';
 import { READS_ONLY } from './entry.ts';
+import { slotsOfPrimaries } from './gather.ts';
 import type { Lane } from './lane.ts';
 import { OUTCOME_UNKNOWN } from './sender.ts';
 import { releaseEntryBlock, type Upstream } from './upstream.ts';
 
 const MINUS = 0x2d;
 const MAX_CURES = 3;
+/** How the error begins for a key that a script uses and that is not its node's. */
+const ELSEWHERE = Buffer.from('-ERR Attempted to access a non local key in a cluster node');
 
 export interface Cure {
   /** What is called, as it is remembered of a connection. */
@@ -30,7 +35,10 @@ export interface Cure {
 export class HealedCall implements ReplyTaker {
   readonly #client: Client;
   readonly #cure: Cure;
-  readonly #slot: number;
+  /** -1 for a call without keys; then of the primary where it is tried next. */
+  #slot: number;
+  /** Of a call without keys: slots of the primaries where it was not tried yet. */
+  #others: number[] | null = null;
   /** Where it was sent to at first. */
   #upstream: Upstream | null = null;
   #isHeld = false;
@@ -75,6 +83,7 @@ export class HealedCall implements ReplyTaker {
         return this.#heal(entry, Buffer.from(bytes.subarray(from, to)));
       }
       if (client.home.sender.again(entry, bytes, from, to)) return;
+      if (this.#isElsewhere(entry, bytes, from, to) && this.#callElsewhere(entry)) return;
     } else if (isLast && this.#upstream !== null && entry.tries === 1) {
       client.home.scripts.knownAt(this.#upstream, this.#cure.name);
     }
@@ -96,12 +105,39 @@ export class HealedCall implements ReplyTaker {
     if (isLast) this.#release();
   }
 
+  #isElsewhere(entry: Entry, bytes: Buffer, from: number, to: number): boolean {
+    if (entry.lane === null || (this.#slot >= 0 && this.#others === null)) return false;
+    return (
+      to - from > ELSEWHERE.length && bytes.compare(ELSEWHERE, 0, ELSEWHERE.length, from, from + ELSEWHERE.length) === 0
+    );
+  }
+
+  /** @returns whether there is another primary */
+  #callElsewhere(entry: Entry): boolean {
+    const client = this.#client;
+    const { map, sender } = client.home;
+    this.#others ??= slotsOfPrimaries(client).filter((slot) => map.owners[slot] !== sender.home);
+    const next = this.#others.shift();
+    if (next === undefined) return false;
+    this.#hold();
+    this.#slot = next;
+    entry.slot = next;
+    const frame = this.#takeFrame(entry);
+    sender.send(entry, entry.lane as Lane, frame, 0, frame.length);
+    return true;
+  }
+
+  #takeFrame(entry: Entry): Buffer {
+    const frame = Buffer.from(entry.block!.bytes.subarray(entry.start, entry.end));
+    releaseEntryBlock(entry);
+    return frame;
+  }
+
   /** The answer was "missing". */
   #heal(entry: Entry, error: Buffer): void {
     const client = this.#client;
-    const { block, start, end, lane } = entry;
-    const frame = Buffer.from(block!.bytes.subarray(start, end));
-    releaseEntryBlock(entry);
+    const { lane } = entry;
+    const frame = this.#takeFrame(entry);
     this.#hold();
     this.#cure
       .bring(client, this.#slot)

@@ -1,6 +1,7 @@
 /** A run of the suite against an address, compared with the baseline. */
 import type { Baseline } from './baseline.ts';
 import { compare, type NotPassed } from './compare.ts';
+import { endScripts } from './end-scripts.ts';
 import type { Outcome } from './output.ts';
 import type { Address, Suite } from './run-unit.ts';
 
@@ -77,6 +78,7 @@ async function runUnit(
   { signal, again = false }: ConformOptions,
 ): Promise<UnitResult> {
   const first = await suite.run(unit, address, signal);
+  await endScripts(address);
   const compared = compare(expected, first.outcomes);
   const between = first.outcomes.filter(({ status }) => status === 'outside').map(({ detail }) => detail);
   const result = { unit, ...compared, between, stopped: first.stopped, seconds: first.seconds, passedLater: [] };

@@ -69,6 +69,24 @@ describe('scripts and functions at the endpoint of a cluster', () => {
     assert.equal(await call('EVALSHA', unheard, 0), 'keyless');
   });
 
+  it('calls a script that declares no key where the key lies that it uses', async () => {
+    for (const node of scene.primaries) {
+      const key = keyAt(node);
+      const script = `return redis.call('INCR', '${key}')`;
+      await client.del(key);
+      assert.equal(await call('EVAL', script, 0), 1);
+      const sha = String(await call('SCRIPT', 'LOAD', script));
+      assert.deepEqual(await Promise.all([call('EVALSHA', sha, 0), call('EVALSHA', sha, 0)]), [2, 3]);
+      await client.del(key);
+    }
+    const [one, two] = scene.primaries;
+    const both = `redis.call('INCR', '${keyAt(one!)}') return redis.call('INCR', '${keyAt(two!)}')`;
+    await assert.rejects(call('EVAL', both, 0), /non local key/);
+    assert.equal(await client.get(keyAt(one!)), '1', 'begun at one primary only');
+    assert.equal(await client.get(keyAt(two!)), null);
+    await client.del(keyAt(one!));
+  });
+
   it('ends a script that runs for too long, while others wait for it', async () => {
     for (const { admin } of scene.primaries) await admin.command('CONFIG', 'SET', 'busy-reply-threshold', 1);
     await assert.rejects(call('SCRIPT', 'KILL'), /NOTBUSY No scripts in execution right now\./);
