@@ -1,6 +1,6 @@
 /** Bytes on their way to a client: gathered in a block, and handed to its socket once a turn. */
 import type { Socket } from 'node:net';
-import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
+import { BLOCK_BYTES, type Block, copyBytes, releaseBlock, takeBlock } from './block.ts';
 import { type Flushable, flushAtEndOfTurn } from './turn.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -40,8 +40,7 @@ export class Outbox implements Flushable {
       block = takeBlock(length);
       this.#block = block;
     }
-    bytes.copy(block.bytes, block.used, from, to);
-    block.used += length;
+    block.used = copyBytes(bytes, from, to, block.bytes, block.used);
     if (!this.isDirty) flushAtEndOfTurn(this);
   }
 

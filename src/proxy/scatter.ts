@@ -7,7 +7,7 @@
  *
  * A part that must be repeated elsewhere gets an entry of its own.
  */
-import { type Block, releaseBlock, takeBlock } from './block.ts';
+import { type Block, copyBytes, releaseBlock, takeBlock } from './block.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
@@ -118,8 +118,8 @@ export class Scatter implements ReplyTaker {
     for (let index = first; index < position; index += 1) {
       const key = this.#order[index]!;
       this.#starts[index] = at;
-      at = copy(prefix, 0, prefix.length, block.bytes, at);
-      at = copy(call.bytes, call.headerOf(1 + key * step), endOf(call, key, step), block.bytes, at);
+      at = copyBytes(prefix, 0, prefix.length, block.bytes, at);
+      at = copyBytes(call.bytes, call.headerOf(1 + key * step), endOf(call, key, step), block.bytes, at);
       this.#ends[index] = at;
     }
     const entry = takeEntry();
@@ -218,7 +218,7 @@ export class Scatter implements ReplyTaker {
       this.#replies = block;
     }
     this.#pieces[2 * key] = block.used;
-    block.used = copy(bytes, from, to, block.bytes, block.used);
+    block.used = copyBytes(bytes, from, to, block.bytes, block.used);
     this.#pieces[2 * key + 1] = block.used;
     this.#client!.gathers(this.#parent!, block.used);
   }
@@ -256,14 +256,6 @@ const isRepeated = (entry: Entry): boolean => entry.expects === NOBODY_SENT;
 function endOf(call: Call, key: number, step: number): number {
   const last = key * step + step;
   return call.startOf(last) + call.lengthOf(last) + 2;
-}
-
-/** Short pieces are copied faster without leaving JavaScript. @returns the end of what was written */
-function copy(source: Buffer, from: number, to: number, target: Buffer, at: number): number {
-  const length = to - from;
-  if (length > 48) source.copy(target, at, from, to);
-  else for (let index = 0; index < length; index += 1) target[at + index] = source[from + index]!;
-  return at + length;
 }
 
 function integerAt(bytes: Buffer, from: number, to: number): number {

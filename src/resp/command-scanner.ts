@@ -78,6 +78,14 @@ export class CommandScanner {
     if (this.#found < 0) {
       if (base >= end) return 0;
       if (bytes[base] !== STAR) return this.#scanInline(bytes, base, end);
+      const digit = bytes[base + 1]! - 48;
+      if (digit > 0 && digit <= 9 && bytes[base + 2] === CR && bytes[base + 3] === LF && base + 4 <= end) {
+        this.inline = null; // by far the most common: 1 to 9 arguments
+        this.argc = digit;
+        this.#found = 0;
+        this.#at = 4;
+        return this.#scanArguments(bytes, base, end, limits);
+      }
       const after = this.#number(bytes, base + 1, end, 'too big mbulk count string');
       if (after === 0) return this.#more(end + 1, base);
       const count = this.#value;

@@ -47,6 +47,8 @@ export class ReplyScanner {
     if (this.#missing === 0 && this.#state === AT_TYPE) {
       if (at >= end) return -1;
       this.type = bytes[at]!;
+      const whole = wholeShort(bytes, at, end);
+      if (whole > 0) return whole;
       this.#missing = 1;
     }
     while (at < end) {
@@ -151,6 +153,42 @@ export class ReplyScanner {
       this.#missing += (type === 0x25 ? 2 : 1) * this.#number - 1;
     }
   }
+}
+
+/** Of a status or an integer that is looked for at once. */
+const SHORT_BYTES = 32;
+const DOLLAR = 0x24;
+
+/**
+ * The end of a reply of a common form that is there as a whole: a status, an integer, a string, an array of one string.
+ * @returns 0 for any other: the long way tells what it is
+ */
+function wholeShort(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  if (bytes[at] === 0x2a && bytes[at + 1] === 0x31 && bytes[at + 2] === CR && bytes[at + 3] === LF) {
+    at += 4; // *1
+    if (bytes[at] !== DOLLAR) return 0;
+  }
+  const type = bytes[at];
+  if (type === DOLLAR) return wholeString(bytes, at + 1, end);
+  if (type !== 0x2b && type !== 0x3a) return 0; // + and :
+  const last = Math.min(end, at + SHORT_BYTES);
+  for (at += 1; at < last; at += 1) if (bytes[at] === LF) return bytes[at - 1] === CR ? at + 1 : 0;
+  return 0;
+}
+
+/** What lies beyond `end` may be anything: whatever it is, the end that it makes lies beyond, too. */
+function wholeString(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  let length = 0;
+  let byte = bytes[at]!;
+  for (; byte >= 48 && byte <= 57 && at < from + 9; byte = bytes[at]!) {
+    length = length * 10 + byte - 48;
+    at += 1;
+  }
+  if (at === from || byte !== CR || bytes[at + 1] !== LF) return 0;
+  const after = at + 2 + length + 2;
+  return after <= end && bytes[after - 1] === LF ? after : 0;
 }
 
 const notALength = (): ProtocolError => new ProtocolError('a length is not a number');

@@ -64,6 +64,12 @@ async function move(from: SceneNode, to: SceneNode, first: number, last: number)
   });
 }
 
+/** How often the node was asked for a value. */
+async function readsAt({ admin }: SceneNode): Promise<number> {
+  const stats = String(await admin.command('INFO', 'commandstats'));
+  return Number(/cmdstat_get:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
 describe('topology changes at the endpoint', () => {
   it('a primary is killed: commands wait for its replica, only those in flight are told that nobody knows', async (t) => {
     const scene = await endpointScene(t, { replicas: 1 });
@@ -184,16 +190,35 @@ describe('topology changes at the endpoint', () => {
     assert.equal(await client.set(other, 1), 'OK', 'the other shards are not harmed');
   });
 
+  it('the copy in the zone of the endpoint answers reads, where there is one', async (t) => {
+    const zones = ['a', 'b', 'c'];
+    const scene = await endpointScene(t, { shards: 1, replicas: 2, read: 'nearest-zone', zone: 'c', zones });
+    const client = connect(scene);
+    t.after(() => client.disconnect());
+    await client.set('k', 1);
+    const near = scene.nodes[2]!;
+    await until('the near replica answers', async () => {
+      assert.equal(await client.get('k'), '1');
+      return (await readsAt(near)) > 0;
+    });
+    const before = await Promise.all(scene.nodes.map(readsAt));
+    await Promise.all(Array.from({ length: 50 }, () => client.get('k')));
+    const after = await Promise.all(scene.nodes.map(readsAt));
+    assert.deepEqual(
+      after.map((count, index) => count - before[index]!),
+      [0, 0, 50],
+    );
+    await near.stop();
+    assert.equal(await client.get('k'), '1', 'the primary answers when the near one is gone');
+  });
+
   it('replicas answer reads where the database or the connection says so, and the primary when they cannot', async (t) => {
     const scene = await endpointScene(t, { shards: 1, replicas: 1, read: 'replica' });
     const client = connect(scene);
     t.after(() => client.disconnect());
     await client.set('k', 1);
     const [replica] = scene.replicas as [SceneNode];
-    const calls = async (): Promise<number> => {
-      const stats = String(await replica.admin.command('INFO', 'commandstats'));
-      return Number(/cmdstat_get:calls=(\d+)/.exec(stats)?.[1] ?? 0);
-    };
+    const calls = (): Promise<number> => readsAt(replica);
     await until('the replica has it', async () => String(await replica.admin.command('DBSIZE')) === '1');
     await until('the replica answers reads', async () => {
       assert.equal(await client.get('k'), '1');

@@ -21,6 +21,9 @@ export interface SceneOptions {
   users?: readonly { name: string; password: string; rules: string }[];
   limits?: Partial<Limits>;
   read?: EndpointConfig['databases'][number]['read'];
+  /** Of the endpoint, and of the nodes: primaries first. */
+  zone?: string;
+  zones?: readonly string[];
   engineArgs?: readonly string[];
 }
 
@@ -47,7 +50,16 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 /** Starts it; everything ends with the test. */
 export async function endpointScene(t: Pick<TestContext, 'after'>, options: SceneOptions = {}): Promise<Scene> {
-  const { shards = 3, replicas = 0, password, users = [], limits = {}, read = 'primary' } = options;
+  const {
+    shards = 3,
+    replicas = 0,
+    password,
+    users = [],
+    limits = {},
+    read = 'primary',
+    zone = '',
+    zones = [],
+  } = options;
   const nodes = await Promise.all(
     Array.from({ length: shards * (1 + replicas) }, (_, index) => startNode(t, index % shards, options)),
   );
@@ -59,10 +71,10 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
       { name: 'default', passwordSha256: password === undefined ? null : sha256(password) },
       ...users.map(({ name, password: secret }): EndpointUser => ({ name, passwordSha256: sha256(secret) })),
     ],
-    nodes: nodes.map(({ id, host, port }) => ({ id, host, port, zone: '' })),
+    nodes: nodes.map(({ id, host, port }, index) => ({ id, host, port, zone: zones[index] ?? '' })),
   };
   const config: EndpointConfig = {
-    ...{ protocol: ENDPOINT_PROTOCOL, machine: 'machine-1', address: '127.0.0.1', zone: '', workers: 1 },
+    ...{ protocol: ENDPOINT_PROTOCOL, machine: 'machine-1', address: '127.0.0.1', zone, workers: 1 },
     ...{ metricsPort: null, databases: [database] },
   };
   let lastId = 0;
