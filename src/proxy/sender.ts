@@ -202,7 +202,7 @@ export class Sender {
     const { waitingCommands, waitingBytes } = this.#limits;
     if (this.#waiting.length >= waitingCommands || this.#waitingBytes + size > waitingBytes) {
       this.counts.refusedWaits += 1;
-      this.#giveUp(entry);
+      this.#giveUp(entry, 'too many commands, or bytes of them, wait for a node');
       return;
     }
     this.#keep(entry);
@@ -218,9 +218,9 @@ export class Sender {
     }, WAIT_STEP_MS);
   }
 
-  #giveUp(entry: Entry): void {
+  #giveUp(entry: Entry, reason = this.#reasonOf(entry)): void {
     const { refusal } = entry.lane!;
-    const text = refusal ?? `CLUSTERDOWN ${this.#reasonOf(entry)}; nothing was done. Try again later`;
+    const text = refusal ?? `CLUSTERDOWN ${reason}; nothing was done. Try again later`;
     const reply = Buffer.from(`-${text}\r\n`);
     entry.lane = null; // final
     entry.taker.takeReply(entry, reply, 0, reply.length, true);
@@ -229,7 +229,6 @@ export class Sender {
   #reasonOf({ slot }: Entry): string {
     const owner = this.#map.owners[slot < 0 ? HOME_SLOT : slot]!;
     const seconds = this.#limits.waitMs / 1000;
-    if (this.#waiting.length >= this.#limits.waitingCommands) return 'too many commands wait for a node';
     if (owner < 0) return `nobody serves slot ${slot}`;
     const { host, port } = this.#map.nodes[owner] as NodePlace;
     return `the primary ${host}:${port} could not be reached for ${seconds} s`;

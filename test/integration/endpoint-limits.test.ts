@@ -216,27 +216,46 @@ describe('limits of an endpoint', () => {
     await gone(scene);
   });
 
-  it('refuses what waits for a node when it is too much, and after a time', async (test) => {
-    const scene = await withLimits(test, { waitingCommands: 2, waitMs: 1_000 });
-    const { map } = scene.service;
-    const before = map.owners.slice();
-    Object.assign(map, { learn: () => false });
-    map.owners.fill(-1);
-    const clients = await Promise.all(Array.from({ length: 3 }, () => open(test, scene)));
-    for (const client of clients) {
-      client.send('GET', 'a');
-      await pause(50);
-    }
-    assert.match(await clients[2]!.next(500), /^-CLUSTERDOWN too many commands wait for a node; nothing was done/);
-    assert.match(await clients[0]!.next(), /^-CLUSTERDOWN nobody serves slot \d+; nothing was done/);
-    clients[0]!.send('GET', 'none');
-    await pause(50);
-    delete (map as { learn?: unknown }).learn;
-    map.owners.set(before);
-    assert.equal(await clients[0]!.next(), '$-1\r\n');
-    assert.equal(scene.service.sender.counts.refusedWaits, 1);
-    assert.equal(scene.service.sender.waiting, 0);
+  it('refuses a transaction that is too large, and carries out nothing of it', async (test) => {
+    const client = await open(test, await withLimits(test, { transactionBytes: 1_000 }));
+    assert.equal(await client.ask('MULTI'), '+OK\r\n');
+    assert.equal(await client.ask('SET', '{tx}a', '1'), '+QUEUED\r\n');
+    assert.match(
+      await client.ask('SET', '{tx}b', 'x'.repeat(1_000)),
+      /^-ERR the transaction is larger than the limit of 1000 bytes/,
+    );
+    assert.match(await client.ask('EXEC'), /^-EXECABORT /);
+    assert.equal(await client.ask('EXISTS', '{tx}a'), ':0\r\n');
   });
+
+  // `GET a` takes 20 bytes: two may wait, a third may not.
+  for (const limit of [{ waitingCommands: 2 }, { waitingBytes: 50 }]) {
+    it(`refuses what waits for a node beyond ${Object.keys(limit)}, and after a time`, async (test) => {
+      const scene = await withLimits(test, { ...limit, waitMs: 1_000 });
+      const { refusedWaits } = scene.service.sender.counts;
+      const { map } = scene.service;
+      const before = map.owners.slice();
+      Object.assign(map, { learn: () => false });
+      map.owners.fill(-1);
+      const clients = await Promise.all(Array.from({ length: 3 }, () => open(test, scene)));
+      for (const client of clients) {
+        client.send('GET', 'a');
+        await pause(50);
+      }
+      assert.match(
+        await clients[2]!.next(500),
+        /^-CLUSTERDOWN too many commands, or bytes of them, wait for a node; nothing was done/,
+      );
+      assert.match(await clients[0]!.next(), /^-CLUSTERDOWN nobody serves slot \d+; nothing was done/);
+      clients[0]!.send('GET', 'none');
+      await pause(50);
+      delete (map as { learn?: unknown }).learn;
+      map.owners.set(before);
+      assert.equal(await clients[0]!.next(), '$-1\r\n');
+      assert.equal(scene.service.sender.counts.refusedWaits, refusedWaits + 1);
+      assert.equal(scene.service.sender.waiting, 0);
+    });
+  }
 
   it('is over', async () => {
     for (const end of ends.reverse()) await end();
