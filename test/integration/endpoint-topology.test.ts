@@ -169,6 +169,7 @@ describe('topology changes at the endpoint', () => {
     const other = Array.from({ length: 100 }, (_, index) => `k${index}`).find((name) => keySlot(name) > 10_923)!;
     await client.set(key, 1);
     await scene.primaries[0]!.stop();
+    await assert.rejects(client.get(key)); // by now the endpoint has seen the connection end
     const clients = Array.from({ length: 30 }, () => connect(scene));
     t.after(() => clients.map((one) => one.disconnect()));
     const results = await Promise.allSettled(clients.map((one) => one.get(key)));

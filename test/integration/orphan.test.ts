@@ -1,7 +1,5 @@
 /** A primary that lost its slots and kept its keys, on real engines: it comes back as a replica, and nothing is lost. */
 import assert from 'node:assert/strict';
-import { readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { it } from 'node:test';
 import { ADMIN_USER } from '../../src/domain/database.ts';
 import type { Event } from '../../src/domain/event.ts';
@@ -10,18 +8,17 @@ import * as admin from '../../src/valkey/admin.ts';
 import { EngineReplyError, NodeConnection } from '../../src/valkey/connection.ts';
 import { eventually } from '../support/agent-scene.ts';
 import { isSettled, withFleet } from '../support/fleet.ts';
+import { adminPasswordOf } from '../support/node-manifest.ts';
 
 const KEYS = 200;
 
 /** As Valkeeper itself connects. */
-function connect({ nodeId, host, port, pid }: NodeStatus): NodeConnection {
-  const manifest = JSON.parse(readFileSync(join(readlinkSync(`/proc/${pid}/cwd`), 'node.json'), 'utf8'));
-  assert.equal(manifest.config.id, nodeId);
+function connect(node: NodeStatus): NodeConnection {
   return new NodeConnection({
-    host,
-    port,
+    host: node.host,
+    port: node.port,
     username: ADMIN_USER,
-    password: manifest.config.adminPassword,
+    password: adminPasswordOf(node),
     connectTimeoutMs: 2_000,
     commandTimeoutMs: 5_000,
     maxQueued: 10_000,
