@@ -142,15 +142,17 @@ export class Sender {
 
   /**
    * There will be no answer to the command.
-   * @returns whether it is sent again; else its client must be told that nobody knows what came of it
+   * @returns whether it is sent again, or answered with why not; else its client must be told that nobody knows what
+   * came of it
    */
   lost(entry: Entry, loss: Loss): boolean {
     const mayRepeat = entry.lane !== null && (loss === 'unsent' || (entry.flags & READS_ONLY) !== 0);
-    if (!mayRepeat || entry.isStreaming || this.#isLate(entry)) {
+    if (!mayRepeat || entry.isStreaming) {
       if (loss === 'unanswered') this.counts.unknownOutcomes += 1;
       return false;
     }
-    this.#wait(entry);
+    if (this.#isLate(entry)) this.#giveUp(entry);
+    else this.#wait(entry);
     return true;
   }
 

@@ -1,5 +1,7 @@
 /** What a plain client sees of failovers and of slots that move: nothing, but for what nobody can know. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { keySlot } from '../../src/domain/key-slot.ts';
@@ -189,6 +191,18 @@ describe('topology changes at the endpoint', () => {
       reasons.join('\n'),
     );
     assert.equal(await client.set(other, 1), 'OK', 'the other shards are not harmed');
+  });
+
+  it('says that nothing was done where a node takes the connection and does not answer', async (t) => {
+    const scene = await endpointScene(t, { limits: { waitMs: 300 } });
+    const client = connect(scene);
+    t.after(() => client.disconnect());
+    const { host, port, stop } = scene.primaries[0]!;
+    await stop();
+    const silent = createServer(() => {}).listen(port, host);
+    t.after(() => silent.close());
+    await once(silent, 'listening');
+    await assert.rejects(client.set('k2', 1), /^ReplyError: CLUSTERDOWN the primary .* nothing was done/);
   });
 
   it('the copy in the zone of the endpoint answers reads, where there is one', async (t) => {
