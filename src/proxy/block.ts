@@ -25,15 +25,26 @@ export class Block {
 }
 
 const free: Block[] = [];
+/** Which block a memory is; asked for long commands only. */
+const blocks = new WeakMap<Buffer, Block>();
 
 /** An empty block with room for at least `bytes`, held once. */
 export function takeBlock(bytes: number): Block {
   const block = bytes > BLOCK_BYTES ? undefined : free.pop();
-  const taken = block ?? new Block(Buffer.allocUnsafeSlow(Math.max(bytes, BLOCK_BYTES)));
+  const taken = block ?? newBlock(Math.max(bytes, BLOCK_BYTES));
   taken.used = 0;
   taken.holders = 1;
   return taken;
 }
+
+function newBlock(bytes: number): Block {
+  const block = new Block(Buffer.allocUnsafeSlow(bytes));
+  blocks.set(block.bytes, block);
+  return block;
+}
+
+/** The block that has been taken with this memory, if one has. */
+export const blockOf = (bytes: Buffer): Block | undefined => blocks.get(bytes);
 
 /** A block made of bytes that are there already, held once; they must not change any more. */
 export function wrapBlock(bytes: Buffer): Block {

@@ -1,4 +1,7 @@
-/** Bytes of a client that were read and not yet used: those of a command that has come in part, and what waits behind. */
+/**
+ * Bytes of a client that were read and not yet used: those of a command that has come in part, and what waits behind. A
+ * long command is gathered in a block, which goes on to its node as it is.
+ */
 
 import { BLOCK_BYTES, type Block, releaseBlock, takeBlock } from './block.ts';
 
@@ -43,13 +46,19 @@ export class Inbox {
 
   #makeRoom(present: number, needed: number): void {
     let { bytes } = this;
-    if (present > bytes.length) {
+    if (present > bytes.length || this.#isShared) {
       const most = Math.max(needed, present);
-      if (most >= BLOCK_FROM_BYTES && most <= BLOCK_BYTES && this.#block === null) return this.#moveToBlock();
+      if (most >= BLOCK_FROM_BYTES && most <= BLOCK_BYTES && (this.#block === null || this.#isShared))
+        return this.#moveToBlock();
       const doubled = Math.max(LEAST_BYTES, 2 * present);
       bytes = Buffer.allocUnsafeSlow(most <= TRUSTED_BYTES ? Math.max(most, doubled) : Math.max(present, doubled));
     }
     this.#moveTo(bytes);
+  }
+
+  /** A command in it is on its way to a node: what lies here must stay. */
+  get #isShared(): boolean {
+    return this.#block !== null && this.#block.holders > 1;
   }
 
   #moveToBlock(): void {

@@ -15,7 +15,7 @@ import { Decoder } from '../resp/decode.ts';
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
 import { ReplyScanner } from '../resp/reply-scanner.ts';
-import { BLOCK_BYTES, type Block, copyBytes, releaseBlock, takeBlock } from './block.ts';
+import { BLOCK_BYTES, type Block, blockOf, copyBytes, releaseBlock, takeBlock } from './block.ts';
 import { type Entry, freeEntry, PUSHED, type ReplyTaker, takeEntry } from './entry.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import { connectSocket } from './read-socket.ts';
@@ -28,6 +28,8 @@ const REPLY_LIMIT_BYTES = 1024 ** 3;
 const UNASKED_LIMIT_BYTES = 64 * 1024 ** 2;
 const MINUS = 0x2d;
 const PUSH = 0x3e;
+/** A command of so many bytes is not copied when it lies in a block. */
+const LONG_BYTES = 8 * 1024;
 
 /** What an upstream is for. */
 export interface UpstreamPlace {
@@ -67,8 +69,8 @@ export class Upstream {
   #block: Block | null = null;
   /** Of the present block: how much was handed to the socket. */
   #flushed = 0;
-  /** Full blocks, and where to begin, that were not handed to the socket yet. */
-  #waiting: { block: Block; from: number }[] = [];
+  /** Parts of blocks that were not handed to the socket yet, before the present block. */
+  #waiting: { block: Block; from: number; to: number }[] = [];
   /** Answers to the setup that are still to come. */
   #setupMissing: number;
   #state: 'connecting' | 'ready' | 'closed' = 'connecting';
@@ -113,10 +115,21 @@ export class Upstream {
   send(entry: Entry, bytes: Buffer, from: number, to: number): void {
     const length = to - from;
     let block = this.#block;
+    if (length >= LONG_BYTES) {
+      const own = blockOf(bytes);
+      if (own !== undefined) return this.#sendIn(own, entry, from, to);
+    }
     if (block === null || block.room < length) block = this.#nextBlock(length);
     const start = block.used;
     block.used = copyBytes(bytes, from, to, block.bytes, start);
     this.#enqueue(entry, block, start, start + length);
+  }
+
+  /** Sends a command from where it lies: nobody writes there while its entry holds the block. */
+  #sendIn(block: Block, entry: Entry, from: number, to: number): void {
+    this.#sealBlock();
+    this.#waiting.push({ block, from, to });
+    this.#enqueue(entry, block, from, to);
   }
 
   /**
@@ -180,7 +193,7 @@ export class Upstream {
   #sealBlock(): void {
     const block = this.#block;
     if (block === null) return;
-    if (block.used > this.#flushed) this.#waiting.push({ block, from: this.#flushed });
+    if (block.used > this.#flushed) this.#waiting.push({ block, from: this.#flushed, to: block.used });
     this.#block = null;
     this.#flushed = 0;
     releaseBlock(block); // its entries hold it on
@@ -197,7 +210,7 @@ export class Upstream {
     const several = this.#waiting.length > 0;
     if (several) {
       this.#socket.cork();
-      for (const { block, from } of this.#waiting) this.#write(block.bytes, from, block.used);
+      for (const { block, from, to } of this.#waiting) this.#write(block.bytes, from, to);
       this.#waiting = [];
     }
     const block = this.#block;

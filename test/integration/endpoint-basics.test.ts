@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { keySlot } from '../../src/domain/key-slot.ts';
+import { encodeCommand } from '../../src/resp/encode.ts';
+import { Random } from '../sim/random.ts';
+import { ByteClient } from '../support/byte-client.ts';
 import type { Scene } from '../support/endpoint-scene.ts';
 import { sharedScene } from '../support/shared-scene.ts';
 
@@ -37,6 +42,35 @@ describe('a plain client at the endpoint of a cluster', () => {
     for (let index = 0; index < 200; index += 1) {
       assert.equal(results[2 * index + 1]![1], index % 20 === 0 ? `${big}${index}` : String(index));
     }
+  });
+
+  it('brings long commands as they were, in whatever pieces they come, from many clients at once', async (t) => {
+    const clients = Array.from({ length: 8 }, () => new ByteClient(scene.port));
+    t.after(() => clients.forEach((one) => void one.destroy()));
+    const chance = new Random(7);
+    const textOf = (name: string): string => createHash('sha512').update(name).digest('hex').repeat(1_000);
+    const wanted = new Map<string, string>();
+    await Promise.all(
+      clients.map(async (one, number) => {
+        await one.connected();
+        for (let round = 0; round < 6; round += 1) {
+          const commands = Array.from({ length: 4 }, (_, index) => {
+            const key = `long:${number}:${round}:${index}`;
+            wanted.set(key, textOf(key).slice(0, chance.below(index === 0 ? 100 : 120_000)));
+            return encodeCommand(['SET', key, wanted.get(key)!]);
+          });
+          const bytes = Buffer.concat(commands);
+          for (let at = 0; at < bytes.length; ) {
+            const length = 1 + chance.below(50_000);
+            one.write(bytes.subarray(at, at + length));
+            at += length;
+            await setImmediate();
+          }
+          for (const _ of commands) assert.equal(await one.next(), '+OK\r\n');
+        }
+      }),
+    );
+    for (const [key, value] of wanted) assert.ok((await client.get(key)) === value, key);
   });
 
   it('carries out transactions in one slot, and refuses those in two with both keys named', async () => {
