@@ -79,7 +79,6 @@ export const EXPECTED_FAILURES: Readonly<Record<string, Readonly<Record<string, 
       'Subscriptions are kept by the endpoint, for all shards, and cannot change within a transaction.',
   },
   'unit/scripting': {
-    'LUA test trim string as expected': UNDECLARED,
     'Script ACL check': USERS,
     'EVAL does not leak in the Lua stack':
       'used_memory_lua is the sum over the shards: three have more than the test allows one server.',
