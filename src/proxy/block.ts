@@ -10,13 +10,16 @@ const KEPT_BLOCKS = 128;
 
 export class Block {
   readonly bytes: Buffer;
+  readonly words: DataView;
   /** Bytes that hold something. */
   used = 0;
-  /** Commands in it that wait for an answer, and one for whoever still writes into it. */
+  /** Commands or replies in it that wait, and one for whoever still writes into it. */
   holders = 0;
+  isShelf = false;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+    this.words = wordsOf(bytes);
   }
 
   get room(): number {
@@ -46,6 +49,8 @@ function newBlock(bytes: number): Block {
 /** The block that has been taken with this memory, if one has. */
 export const blockOf = (bytes: Buffer): Block | undefined => blocks.get(bytes);
 
+const wordsOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+
 /** A block made of bytes that are there already, held once; they must not change any more. */
 export function wrapBlock(bytes: Buffer): Block {
   const block = new Block(bytes);
@@ -54,16 +59,77 @@ export function wrapBlock(bytes: Buffer): Block {
   return block;
 }
 
+/** Bytes of one read at the most. */
+const READ_BYTES = 256 * 1024;
+/** What all sockets read into: nearly all that is copied comes from here. */
+export const READ_BLOCK = new Block(Buffer.allocUnsafeSlow(READ_BYTES));
+
+/** Shorter pieces are copied by words, which is faster than to leave JavaScript for it. */
+const BY_WORDS_BYTES = 160;
+
+/** Copies into a block, at `at`. @returns the end of what was written */
+export function copyInto(block: Block, at: number, bytes: Buffer, from: number, to: number): number {
+  if (bytes === READ_BLOCK.bytes) return copyBetween(block, at, READ_BLOCK, from, to);
+  bytes.copy(block.bytes, at, from, to);
+  return at + to - from;
+}
+
+/** As `copyInto`, from another block. */
+export function copyBetween(block: Block, at: number, source: Block, from: number, to: number): number {
+  const end = at + to - from;
+  if (end - at > BY_WORDS_BYTES) {
+    source.bytes.copy(block.bytes, at, from, to);
+    return end;
+  }
+  let read = from;
+  let write = at;
+  if (end - at >= 8) {
+    const { words } = block;
+    const sourceWords = source.words;
+    for (const last = end - 8; write < last; read += 8, write += 8) {
+      words.setBigUint64(write, sourceWords.getBigUint64(read, true), true);
+    }
+    words.setBigUint64(end - 8, sourceWords.getBigUint64(to - 8, true), true);
+    return end;
+  }
+  for (; write < end; read += 1, write += 1) block.bytes[write] = source.bytes[read]!;
+  return end;
+}
+
 /** One holder less; a block that nobody holds is used again. Nothing may be on its way out of it. */
 export function releaseBlock(block: Block): void {
   block.holders -= 1;
-  if (block.holders === 0 && block.bytes.length === BLOCK_BYTES && free.length < KEPT_BLOCKS) free.push(block);
+  if (block.holders > 0) return;
+  if (block.isShelf) {
+    block.isShelf = false;
+    shelves -= 1;
+  }
+  if (block.bytes.length === BLOCK_BYTES && free.length < KEPT_BLOCKS) free.push(block);
 }
 
-/** Short pieces are copied faster without leaving JavaScript. @returns the end of what was written */
-export function copyBytes(source: Buffer, from: number, to: number, target: Buffer, at: number): number {
+/** Blocks for pieces that are kept for a while, at most: one piece that stays keeps the whole block. */
+const MOST_SHELVES = 256;
+/** A longer piece gets memory of its own. */
+const SHELVED_BYTES = 4 * 1024;
+let shelves = 0;
+let shelf: Block | null = null;
+
+/** Keeps a copy of these bytes aside, for one holder: they end where the block's `used` then stands. */
+export function keepAside(bytes: Buffer, from: number, to: number): Block {
   const length = to - from;
-  if (length > 48) source.copy(target, at, from, to);
-  else for (let index = 0; index < length; index += 1) target[at + index] = source[from + index]!;
-  return at + length;
+  if (shelf !== null && shelf.room < length) {
+    releaseBlock(shelf);
+    shelf = null;
+  }
+  if (length > SHELVED_BYTES || (shelf === null && shelves >= MOST_SHELVES)) {
+    return wrapBlock(Buffer.from(bytes.subarray(from, to)));
+  }
+  if (shelf === null) {
+    shelf = takeBlock(length);
+    shelf.isShelf = true;
+    shelves += 1;
+  }
+  shelf.holders += 1;
+  shelf.used = copyInto(shelf, shelf.used, bytes, from, to);
+  return shelf;
 }

@@ -64,8 +64,10 @@ export class Entry {
   takenAt = 0;
   /** The next command of the same client. */
   next: Entry | null = null;
-  /** The reply that came before its turn; null while there is none. */
-  reply: Buffer | null = null;
+  /** Where the reply lies that came before its turn; null while there is none. */
+  reply: Block | null = null;
+  replyFrom = 0;
+  replyTo = 0;
   isDone = false;
   /** Parts of its reply have gone to the client. */
   isStreaming = false;

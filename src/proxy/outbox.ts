@@ -1,6 +1,6 @@
 /** Bytes on their way to a client: gathered in a block, and handed to its socket once a turn. */
 import type { Socket } from 'node:net';
-import { BLOCK_BYTES, type Block, copyBytes, releaseBlock, takeBlock } from './block.ts';
+import { BLOCK_BYTES, type Block, copyBetween, copyInto, releaseBlock, takeBlock } from './block.ts';
 import { type Flushable, flushAtEndOfTurn } from './turn.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -24,7 +24,19 @@ export class Outbox implements Flushable {
   }
 
   write(bytes: Buffer, from: number, to: number): void {
-    if (this.isClosed) return;
+    const block = this.#blockFor(bytes, from, to);
+    if (block !== null) block.used = copyInto(block, block.used, bytes, from, to);
+  }
+
+  /** As `write`, of what lies in a block. */
+  writeFrom(source: Block, from: number, to: number): void {
+    const block = this.#blockFor(source.bytes, from, to);
+    if (block !== null) block.used = copyBetween(block, block.used, source, from, to);
+  }
+
+  /** A block with room for it; null when there is nothing more to do. */
+  #blockFor(bytes: Buffer, from: number, to: number): Block | null {
+    if (this.isClosed) return null;
     const length = to - from;
     let block = this.#block;
     if (block !== null && block.room < length) {
@@ -33,15 +45,15 @@ export class Outbox implements Flushable {
     }
     if (length > BLOCK_BYTES) {
       this.#send(Buffer.from(bytes.subarray(from, to)));
-      return;
+      return null;
     }
-    if (this.isClosed) return;
+    if (this.isClosed) return null;
     if (block === null) {
       block = takeBlock(length);
       this.#block = block;
     }
-    block.used = copyBytes(bytes, from, to, block.bytes, block.used);
     if (!this.isDirty) flushAtEndOfTurn(this);
+    return block;
   }
 
   flush(): void {

@@ -6,10 +6,7 @@
  * around their handle. That handle is not part of Node's documented interface; this file is the only one to touch it.
  */
 import { connect, createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
-
-/** Bytes of one read at the most. */
-const READ_BYTES = 256 * 1024;
-const shared = Buffer.allocUnsafeSlow(READ_BYTES);
+import { READ_BLOCK } from './block.ts';
 
 /** Takes the first `length` bytes of `bytes`, which change afterwards. False: read no more until `resume()`. */
 export type OnBytes = (length: number, bytes: Buffer) => boolean;
@@ -22,7 +19,7 @@ interface WithHandle {
 }
 
 const onread = (onBytes: OnBytes) => ({
-  buffer: shared,
+  buffer: READ_BLOCK.bytes,
   callback: (length: number, bytes: Uint8Array): boolean => onBytes(length, bytes as Buffer),
 });
 

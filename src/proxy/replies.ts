@@ -7,6 +7,7 @@
  *          '- its turn
  */
 import type { Socket } from 'node:net';
+import { type Block, keepAside } from './block.ts';
 import { type Entry, type Holder, type Loss, MUTED, type ReplyTaker, takeEntry } from './entry.ts';
 import type { Home } from './home.ts';
 import { Outbox } from './outbox.ts';
@@ -80,15 +81,18 @@ export abstract class Replies implements ReplyTaker, Holder {
     this.takeReply(entry, bytes, 0, bytes.length, true);
   }
 
-  /** The whole reply, in pieces of one buffer; the entry is over. */
-  completeInPieces(entry: Entry, head: Buffer, bytes: Buffer, pieces: Int32Array, count: number): void {
+  /** The whole reply, in pieces of one block; the entry is over. */
+  completeInPieces(entry: Entry, head: Buffer, block: Block, pieces: Int32Array, count: number): void {
     if (entry === this.head && (entry.flags & MUTED) === 0) {
       this.write(head, 0, head.length);
-      for (let index = 0; index < count; index += 1) this.write(bytes, pieces[2 * index]!, pieces[2 * index + 1]!);
+      for (let index = 0; index < count; index += 1) {
+        this.outbox.writeFrom(block, pieces[2 * index]!, pieces[2 * index + 1]!);
+      }
       if (this.isClosed) finish(entry);
       else this.#pop();
       return;
     }
+    const { bytes } = block;
     const parts = [head];
     for (let index = 0; index < count; index += 1) parts.push(bytes.subarray(pieces[2 * index], pieces[2 * index + 1]));
     this.complete(entry, Buffer.concat(parts));
@@ -137,7 +141,9 @@ export abstract class Replies implements ReplyTaker, Holder {
     // Another node was faster; what it said waits for its turn.
     this.gathers(entry, to - from);
     if (this.isClosed) return finish(entry);
-    entry.reply = Buffer.from(bytes.subarray(from, to));
+    entry.reply = keepAside(bytes, from, to);
+    entry.replyTo = entry.reply.used;
+    entry.replyFrom = entry.replyTo - (to - from);
     entry.isDone = true;
     entry.hasPart = true;
     this.replyWaits?.();
@@ -168,7 +174,7 @@ export abstract class Replies implements ReplyTaker, Holder {
       const first = this.head as Entry | null;
       if (this.isClosed) return;
       if (first === null || !first.isDone) break;
-      if ((first.flags & MUTED) === 0) this.write(first.reply!, 0, first.reply!.length);
+      if ((first.flags & MUTED) === 0) this.outbox.writeFrom(first.reply!, first.replyFrom, first.replyTo);
       if (this.isClosed) return;
     }
     this.answered();

@@ -7,7 +7,7 @@
  *
  * A part that must be repeated elsewhere gets an entry of its own.
  */
-import { type Block, copyBytes, releaseBlock, takeBlock } from './block.ts';
+import { type Block, copyInto, releaseBlock, takeBlock } from './block.ts';
 import type { Call } from './call.ts';
 import type { Client } from './client.ts';
 import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
@@ -30,6 +30,17 @@ let commands = 0;
 const free: Scatter[] = [];
 const KEPT = 64;
 
+/** The parts for one connection, while they are being written. */
+class PartRun {
+  upstream: Upstream | null = null;
+  block: Block | null = null;
+  keys = 0;
+  bytes = 0;
+  /** Where the next part is written, and its position. */
+  at = 0;
+  position = 0;
+}
+
 export class Scatter implements ReplyTaker {
   #client: Client | null = null;
   #parent: Entry | null = null;
@@ -40,9 +51,11 @@ export class Scatter implements ReplyTaker {
   #sum = 0;
   #error: Buffer | null = null;
   readonly #slots = new Int32Array(MOST_KEYS);
-  /** By key: its connection's number among `#ways`. */
+  /** By key: the number of its run. */
   readonly #wayOfKey = new Int32Array(MOST_KEYS);
-  readonly #ways: Upstream[] = [];
+  /** One for each connection; so many of them are in use. */
+  readonly #runs: PartRun[] = [];
+  #ways = 0;
   /** Position to key. */
   readonly #order = new Int32Array(MOST_KEYS);
   /** By position: where its command lies in the entry's block. */
@@ -61,8 +74,8 @@ export class Scatter implements ReplyTaker {
     const count = (call.argc - 1) / step;
     if (count > MOST_KEYS || call.session.readsReplicas || call.session.caching !== null) return false;
     const scatter = free.pop() ?? new Scatter();
-    if (!scatter.#plan(call, step, count)) {
-      scatter.#ways.length = 0;
+    if (!scatter.#plan(call, step, count, prefix.length)) {
+      scatter.#forgetWays();
       free.push(scatter);
       return false;
     }
@@ -70,8 +83,8 @@ export class Scatter implements ReplyTaker {
     return true;
   }
 
-  /** Finds slots and connections. */
-  #plan(call: Call, step: number, count: number): boolean {
+  /** Finds slots and connections, and how much goes where. */
+  #plan(call: Call, step: number, count: number, prefixBytes: number): boolean {
     const { bytes, home, client } = call;
     commands += 1;
     for (let key = 0; key < count; key += 1) {
@@ -79,14 +92,33 @@ export class Scatter implements ReplyTaker {
       const slot = slotOf(bytes, start, start + call.lengthOf(1 + key * step));
       if (seen[slot] === commands) return false;
       seen[slot] = commands;
-      const way = home.sender.wayTo(slot, client.lane);
-      if (way === null) return false;
-      let index = this.#ways.indexOf(way);
-      if (index < 0) index = this.#ways.push(way) - 1;
+      const upstream = home.sender.wayTo(slot, client.lane);
+      if (upstream === null) return false;
+      const way = this.#numberOf(upstream);
       this.#slots[key] = slot;
-      this.#wayOfKey[key] = index;
+      this.#wayOfKey[key] = way;
+      const run = this.#runs[way]!;
+      run.keys += 1;
+      run.bytes += prefixBytes + endOf(call, key, step) - call.headerOf(1 + key * step);
     }
     return true;
+  }
+
+  /** The number of the run for this connection. */
+  #numberOf(upstream: Upstream): number {
+    for (let way = 0; way < this.#ways; way += 1) if (this.#runs[way]!.upstream === upstream) return way;
+    this.#runs[this.#ways] ??= new PartRun();
+    const run = this.#runs[this.#ways]!;
+    run.upstream = upstream;
+    run.keys = 0;
+    run.bytes = 0;
+    this.#ways += 1;
+    return this.#ways - 1;
+  }
+
+  #forgetWays(): void {
+    for (let way = 0; way < this.#ways; way += 1) this.#runs[way]!.upstream = null;
+    this.#ways = 0;
   }
 
   #begin(call: Call, step: number, prefix: Buffer, merge: Merge, count: number): void {
@@ -98,39 +130,42 @@ export class Scatter implements ReplyTaker {
     this.#missing = count;
     this.#sum = 0;
     let position = 0;
-    for (let way = 0; way < this.#ways.length; way += 1) position = this.#sendTo(way, position, call, step, prefix);
-    this.#ways.length = 0;
+    for (let way = 0; way < this.#ways; way += 1) {
+      const run = this.#runs[way]!;
+      run.block = run.upstream!.reserve(run.bytes);
+      run.at = run.block.used;
+      run.position = position;
+      position += run.keys;
+    }
+    for (let key = 0; key < count; key += 1) this.#writePart(call, key, step, prefix);
+    for (let way = 0; way < this.#ways; way += 1) this.#sendRun(this.#runs[way]!, call.client);
+    this.#forgetWays();
   }
 
-  /** Writes the parts for one connection. @returns the next position */
-  #sendTo(way: number, first: number, call: Call, step: number, prefix: Buffer): number {
-    let length = 0;
-    let position = first;
-    for (let key = 0; key < this.#count; key += 1) {
-      if (this.#wayOfKey[key] !== way) continue;
-      this.#order[position] = key;
-      position += 1;
-      length += prefix.length + endOf(call, key, step) - call.headerOf(1 + key * step);
-    }
-    const upstream = this.#ways[way]!;
-    const block = upstream.reserve(length);
-    let at = block.used;
-    for (let index = first; index < position; index += 1) {
-      const key = this.#order[index]!;
-      this.#starts[index] = at;
-      at = copyBytes(prefix, 0, prefix.length, block.bytes, at);
-      at = copyBytes(call.bytes, call.headerOf(1 + key * step), endOf(call, key, step), block.bytes, at);
-      this.#ends[index] = at;
-    }
+  #writePart(call: Call, key: number, step: number, prefix: Buffer): void {
+    const run = this.#runs[this.#wayOfKey[key]!]!;
+    const { position } = run;
+    const block = run.block!;
+    this.#order[position] = key;
+    this.#starts[position] = run.at;
+    const { bytes } = block;
+    let { at } = run;
+    for (let index = 0; index < prefix.length; index += 1, at += 1) bytes[at] = prefix[index]!;
+    run.at = copyInto(block, at, call.bytes, call.headerOf(1 + key * step), endOf(call, key, step));
+    this.#ends[position] = run.at;
+    run.position = position + 1;
+  }
+
+  #sendRun(run: PartRun, client: Client): void {
     const entry = takeEntry();
     entry.taker = this;
-    entry.part = first;
-    entry.expects = position - first;
+    entry.part = run.position - run.keys;
+    entry.expects = run.keys;
     entry.flags = this.#flags;
-    entry.lane = call.client.lane;
-    call.client.adds(this.#parent!, length);
-    upstream.sendWritten(entry, length);
-    return position;
+    entry.lane = client.lane;
+    client.adds(this.#parent!, run.bytes);
+    run.upstream!.sendWritten(entry, run.bytes);
+    run.block = null;
   }
 
   takesParts(_: Entry, gathered: number): boolean {
@@ -218,7 +253,7 @@ export class Scatter implements ReplyTaker {
       this.#replies = block;
     }
     this.#pieces[2 * key] = block.used;
-    block.used = copyBytes(bytes, from, to, block.bytes, block.used);
+    block.used = copyInto(block, block.used, bytes, from, to);
     this.#pieces[2 * key + 1] = block.used;
     this.#client!.gathers(this.#parent!, block.used);
   }
@@ -235,7 +270,7 @@ export class Scatter implements ReplyTaker {
     else if (this.#merge === 'first') client.complete(parent, OK);
     else {
       const head = Buffer.from(`*${this.#count}\r\n`, 'latin1');
-      client.completeInPieces(parent, head, replies!.bytes, this.#pieces, this.#count);
+      client.completeInPieces(parent, head, replies!, this.#pieces, this.#count);
     }
     if (replies !== null) releaseBlock(replies);
     this.#replies = null;

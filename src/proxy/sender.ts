@@ -9,7 +9,7 @@
  */
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { encodeCommand } from '../resp/encode.ts';
-import { wrapBlock } from './block.ts';
+import { releaseBlock, wrapBlock } from './block.ts';
 import { CACHING_NO, CACHING_YES, type Entry, freeEntry, type Loss, READS_ONLY } from './entry.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
@@ -270,6 +270,7 @@ const laneOf = (entry: Entry): Lane => entry.lane as Lane;
 /** The command is over: its bytes go back, whoever waited for it goes on. The entry must not be used afterwards. */
 export function finish(entry: Entry): void {
   releaseEntryBlock(entry);
+  if (entry.reply !== null) releaseBlock(entry.reply);
   const holder = entry.isRepeated ? entry.holder : null;
   freeEntry(entry);
   holder?.release();

@@ -15,7 +15,7 @@ import { Decoder } from '../resp/decode.ts';
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
 import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
 import { ReplyScanner } from '../resp/reply-scanner.ts';
-import { BLOCK_BYTES, type Block, blockOf, copyBytes, releaseBlock, takeBlock } from './block.ts';
+import { BLOCK_BYTES, type Block, blockOf, copyInto, releaseBlock, takeBlock } from './block.ts';
 import { type Entry, freeEntry, PUSHED, type ReplyTaker, takeEntry } from './entry.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import { connectSocket } from './read-socket.ts';
@@ -121,7 +121,7 @@ export class Upstream {
     }
     if (block === null || block.room < length) block = this.#nextBlock(length);
     const start = block.used;
-    block.used = copyBytes(bytes, from, to, block.bytes, start);
+    block.used = copyInto(block, start, bytes, from, to);
     this.#enqueue(entry, block, start, start + length);
   }
 

@@ -84,7 +84,7 @@ async function replyOf(client: Client, begin: () => void): Promise<Buffer> {
     });
     client.replyWaits = null;
   }
-  return entry.reply!;
+  return Buffer.from(entry.reply!.bytes.subarray(entry.replyFrom, entry.replyTo));
 }
 
 function elementsOf(array: Buffer): Buffer[] {
