@@ -71,7 +71,7 @@ export class Client extends Replies implements Peer {
     this.#socket.on('error', () => this.close());
     this.#socket.on('end', () => this.#ended());
     this.#socket.on('close', () => this.close());
-    this.#socket.on('drain', () => this.#taken());
+    this.#socket.on('drain', () => this.taken());
   }
 
   #received(bytes: Buffer, length: number): boolean {
@@ -214,7 +214,7 @@ export class Client extends Replies implements Peer {
     const { limits, map } = this.home;
     if (this.unread > limits.replyBytesPause) {
       this.#waitsForMap = true;
-      this.outbox.whenTaken(() => this.#taken());
+      this.outbox.whenTaken(() => this.taken());
       return false;
     }
     if (this.head === null) {
@@ -239,8 +239,7 @@ export class Client extends Replies implements Peer {
     this.home.sender.send(entry, this.lane, bytes, from, to);
   }
 
-  /** Its peer has taken what was written. */
-  #taken(): void {
+  protected taken(): void {
     this.countUnread();
     this.#resume();
   }

@@ -34,13 +34,19 @@ export abstract class Replies implements ReplyTaker, Holder {
 
   constructor(socket: Socket, home: Home) {
     this.home = home;
-    this.outbox = new Outbox(socket, (bytes) => this.sent(bytes));
+    this.outbox = new Outbox(
+      socket,
+      (bytes) => this.sent(bytes),
+      () => this.taken(),
+    );
   }
 
   abstract hold(): void;
   abstract release(): void;
   abstract close(): void;
   abstract updatePlain(): void;
+  /** Its peer has taken what was written. */
+  protected abstract taken(): void;
   /** A command was answered: others may come, and what waits for its end may end. */
   protected abstract answered(): void;
 

@@ -20,6 +20,7 @@ import { type Entry, freeEntry, PUSHED, type ReplyTaker, takeEntry } from './ent
 import { SAMPLE_EVERY } from './histogram.ts';
 import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';
+import { SocketWriter } from './socket-writer.ts';
 import { flushAtEndOfTurn } from './turn.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -59,6 +60,7 @@ export class Upstream {
   readonly place: UpstreamPlace;
   readonly #owner: UpstreamOwner;
   readonly #socket: Socket;
+  readonly #writer: SocketWriter;
   readonly #scanner = new ReplyScanner();
   readonly #carry = new ByteBuffer();
   readonly #queue = new Ring<Entry>();
@@ -86,6 +88,7 @@ export class Upstream {
     this.#owner = owner;
     this.#setupMissing = place.setup.length;
     this.#socket = connectSocket(place.host, place.port, (length, bytes) => this.#received(bytes, length));
+    this.#writer = new SocketWriter(this.#socket, () => {});
     this.#connectTimer = setTimeout(() => this.close(), CONNECT_TIMEOUT_MS);
     this.#socket.on('connect', () => this.#connected());
     this.#socket.on('error', () => this.close());
@@ -108,7 +111,7 @@ export class Upstream {
 
   /** Bytes that the node has not taken yet. */
   get buffered(): number {
-    return this.#socket.writableLength;
+    return this.#writer.unread;
   }
 
   /** Copies the command and sends it with the others of this turn. The upstream must not be closed. */
@@ -207,9 +210,7 @@ export class Upstream {
       this.#timed = this.#last;
       this.#timedSince = performance.now();
     }
-    const several = this.#waiting.length > 0;
-    if (several) {
-      this.#socket.cork();
+    if (this.#waiting.length > 0) {
       for (const { block, from, to } of this.#waiting) this.#write(block.bytes, from, to);
       this.#waiting = [];
     }
@@ -218,12 +219,11 @@ export class Upstream {
       this.#write(block.bytes, this.#flushed, block.used);
       this.#flushed = block.used;
     }
-    if (several) this.#socket.uncork();
   }
 
   #write(bytes: Buffer, from: number, to: number): void {
     this.bytesOut += to - from;
-    this.#socket.write(bytes.subarray(from, to));
+    this.#writer.write(bytes.subarray(from, to));
   }
 
   #connected(): void {
