@@ -1,6 +1,6 @@
 /** A run beside the list of tests that are not expected to pass. */
 import type { UnitResult } from './conform.ts';
-import { EXPECTED_FAILURES, MAY_PASS } from './expected-failures.ts';
+import { EXPECTED_FAILURES, FAILING, MAY_PASS } from './expected-failures.ts';
 
 /** Why this test is not expected to pass, or null: then it is. */
 export const reasonOf = (unit: string, name: string): string | null => EXPECTED_FAILURES[unit]?.[name] ?? null;
@@ -14,7 +14,10 @@ export interface Surprises {
 
 /** What is otherwise than listed. */
 export function surprisesOf({ unit, notPassed }: UnitResult): Surprises {
-  const failed = notPassed.filter(({ name }) => reasonOf(unit, name) === null);
+  const countOf = (name: string): number => notPassed.filter((one) => one.name === name).length;
+  const failed = notPassed.filter(
+    ({ name }) => reasonOf(unit, name) === null || countOf(name) > (FAILING[name] ?? Number.POSITIVE_INFINITY),
+  );
   const names = new Set(notPassed.map(({ name }) => name));
   return {
     failed: failed.map(({ name, how, detail }) => [name, how, detail].filter((part) => part !== '').join(': ')),
