@@ -233,6 +233,11 @@ export const ERRORS = {
     message: 'The store no longer has the changes since revision {wanted}, only those since {oldest}.',
     hint: 'Read the present state, and watch from there.',
   },
+  store_lease_gone: {
+    kind: 'conflict',
+    message: 'The lease {lease} has ended: nothing is kept under it any more.',
+    hint: 'Nothing was changed. Ask for a new lease.',
+  },
   foreign_node: {
     kind: 'refused',
     message: 'The node {node} belongs to another database that was named {database}.',

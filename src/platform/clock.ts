@@ -21,3 +21,6 @@ export const systemClock: Clock = {
   },
   sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
 };
+
+/** As `systemClock`, but what it shows never jumps: ms since some moment of the past. For how long things last. */
+export const monotonicClock: Clock = { ...systemClock, now: () => performance.now() };

@@ -10,11 +10,17 @@ interface Watcher {
   prefix: string;
   fromRevision: number;
   tell: (change: StoredChange) => void;
+  onGap: (error: ValkeeperError) => void;
   /** Position in the line of all changes since the store was opened. */
   next: number;
 }
 
 const bytesOf = ({ text }: StoredChange): number => (text === null ? 0 : Buffer.byteLength(text));
+
+const throwLater = (error: unknown): void =>
+  queueMicrotask(() => {
+    throw error;
+  });
 
 export class ChangeFeed {
   /** The changes from position `#first` on. */
@@ -31,16 +37,21 @@ export class ChangeFeed {
     this.#oldestRevision = revision + 1;
   }
 
-  /** As `Store.watch`. */
-  watch<T>(prefix: string, listener: (change: Change<T>) => void, { fromRevision }: WatchOptions = {}): Unwatch {
+  /**
+   * As `Store.watch`.
+   * @param known the latest revision that the caller may know of already, if the changes come here later
+   */
+  watch<T>(prefix: string, listener: (change: Change<T>) => void, options: WatchOptions = {}, known = 0): Unwatch {
+    const { fromRevision, onGap = throwLater } = options;
     checkKey(prefix, 'prefix');
     if (fromRevision !== undefined && fromRevision < this.#oldestRevision) {
       throw new ValkeeperError('store_history_gone', { wanted: fromRevision, oldest: this.#oldestRevision });
     }
     const watcher: Watcher = {
       prefix,
-      fromRevision: fromRevision ?? 0,
+      fromRevision: fromRevision ?? known + 1,
       tell: (change) => listener(toChange<T>(change)),
+      onGap,
       next: fromRevision === undefined ? this.#end : this.#first,
     };
     this.#watchers.add(watcher);
@@ -55,6 +66,19 @@ export class ChangeFeed {
       this.#sizeBytes += bytesOf(change);
     }
     this.#deliverSoon();
+  }
+
+  /** Changes from revision `from` on were missed: ends every watch, and goes on with what comes after `revision`. */
+  skip(from: number, revision: number): void {
+    const watchers = [...this.#watchers];
+    this.#watchers.clear();
+    this.#first = this.#end;
+    this.#changes.length = 0;
+    this.#sizeBytes = 0;
+    this.#oldestRevision = revision + 1;
+    for (const { onGap } of watchers) {
+      onGap(new ValkeeperError('store_history_gone', { wanted: from, oldest: revision + 1 }));
+    }
   }
 
   close(): void {
@@ -85,9 +109,7 @@ export class ChangeFeed {
       try {
         watcher.tell(change);
       } catch (error) {
-        queueMicrotask(() => {
-          throw error; // a defect of that listener: loud, but not at the cost of the others
-        });
+        throwLater(error); // a defect of that listener: loud, but not at the cost of the others
       }
     }
   }

@@ -9,10 +9,13 @@ export interface StoredEntry {
   revision: number;
 }
 
-/** One checked operation; `text` is null for a deletion. */
+/** One checked operation. */
 export interface Write {
+  kind: 'put' | 'delete' | 'check';
   key: string;
+  /** What is put there; null for the other kinds. */
   text: string | null;
+  lease: string | null;
   expect: Expectation | undefined;
 }
 
@@ -78,20 +81,41 @@ export function toWrites(ops: readonly Op[]): Write[] {
   if (ops.length > max) refuse('commit', `it has ${ops.length} operations`, `At most ${max} operations.`);
   const writes = ops.map(toWrite);
   const keys = new Set<string>();
-  for (const { key } of writes) {
+  let sizeBytes = 0;
+  for (const { key, text } of writes) {
     if (keys.has(key)) refuse('commit', `${key} appears twice`, 'Name every key once.');
     keys.add(key);
+    sizeBytes += Buffer.byteLength(key) + (text === null ? 0 : Buffer.byteLength(text));
   }
+  const { commitBytes } = STORE_LIMITS;
+  if (sizeBytes > commitBytes) refuse('commit', `it has ${sizeBytes} bytes`, `At most ${commitBytes} bytes.`);
   return writes;
 }
 
 function toWrite(op: Op): Write {
-  if ('delete' in op) {
-    checkKey(op.delete);
-    return { key: op.delete, text: null, expect: op.expect };
+  const { expect } = op;
+  if (typeof expect === 'number' && !(Number.isSafeInteger(expect) && expect > 0)) {
+    refuse('expectation', `${expect} is no revision of a key`, "Give a whole number above 0, or 'absent'.");
   }
-  checkKey(op.put);
-  return { key: op.put, text: toText(op.put, op.value), expect: op.expect };
+  if ('put' in op) {
+    checkKey(op.put);
+    return { kind: 'put', key: op.put, text: toText(op.put, op.value), lease: op.lease ?? null, expect };
+  }
+  const [kind, key] = 'delete' in op ? (['delete', op.delete] as const) : (['check', op.check] as const);
+  checkKey(key);
+  return { kind, key, text: null, lease: null, expect };
+}
+
+/** The lease that a commit names although it has ended, if it does. */
+export const findLeaseGone = (writes: readonly Write[], exists: (lease: string) => boolean): string | undefined =>
+  writes.find(({ lease }) => lease !== null && !exists(lease))?.lease ?? undefined;
+
+/** Raises store_limit unless a lease may last so long. */
+export function checkTtl(ttlMs: number): void {
+  const { leaseMinMs, leaseMaxMs } = STORE_LIMITS;
+  if (!Number.isInteger(ttlMs) || ttlMs < leaseMinMs || ttlMs > leaseMaxMs) {
+    refuse('lease', `${ttlMs} ms is out of range`, `Give a whole number of ms from ${leaseMinMs} to ${leaseMaxMs}.`);
+  }
 }
 
 function toText(key: string, value: unknown): string {
@@ -127,3 +151,6 @@ export const compareKeys = (a: string, b: string): number => Buffer.compare(Buff
 
 /** What every method raises once a store is closed. */
 export const storeClosed = (): ValkeeperError => new ValkeeperError('store_closed');
+
+/** What a commit raises that names a lease which has ended. */
+export const leaseGone = (lease: string): ValkeeperError => new ValkeeperError('store_lease_gone', { lease });

@@ -7,7 +7,7 @@ export const EVENT_LIMITS = {
   /** Events kept, unless the owner says otherwise; up to two batches more may be there. */
   retention: 10_000,
   /** Events written, and old ones removed, in one commit. */
-  batch: 64,
+  batch: 60,
   /** One event, in bytes of its JSON text. */
   eventBytes: 16 * 1024,
   /** Events of one answer. */

@@ -25,6 +25,13 @@ export const MIGRATIONS: readonly Migration[] = [
       PRAGMA application_id = ${APPLICATION_ID};
     `,
   },
+  {
+    version: 2,
+    sql: `
+      ALTER TABLE entries ADD COLUMN lease TEXT;
+      CREATE INDEX entries_by_lease ON entries (lease) WHERE lease IS NOT NULL;
+    `,
+  },
 ];
 
 /** The version a database has. */

@@ -61,6 +61,25 @@ test('what was stored is there after opening again, with its revisions, private 
   assert.throws(() => again.watch('', () => {}, { fromRevision: 3 }), valkeeperError('store_history_gone'));
 });
 
+test('a process that opens a store ends the leases of the one that had it before', async (t) => {
+  const path = join(tempDir(t), 'store.db');
+  const store = openSqliteStore(path);
+  const lease = await store.grantLease(60_000);
+  await store.commit([
+    { put: 'leader', value: 1, lease: lease.id },
+    { put: 'lasting', value: 1 },
+  ]);
+  await store.close();
+
+  const again = openSqliteStore(path);
+  t.after(() => again.close());
+  assert.deepEqual(await again.list(''), [{ key: 'lasting', value: 1, revision: 1 }]);
+  assert.equal(await again.revision(), 2);
+  assert.equal(await again.keepLease(lease.id), false);
+  assert.throws(() => again.watch('', () => {}, { fromRevision: 2 }), valkeeperError('store_history_gone'));
+  again.watch('', () => {}, { fromRevision: 3 })();
+});
+
 test('SQLite is set to sync every commit and to keep the file to itself', (t) => {
   const connections = new Set<DatabaseSync>();
   const { exec } = DatabaseSync.prototype;
@@ -115,7 +134,7 @@ test('a store of a newer Valkeeper is refused and left as it is', async (t) => {
   const db = new DatabaseSync(path);
   db.exec('PRAGMA user_version = 99');
   db.close();
-  assert.throws(() => openSqliteStore(path), valkeeperError('store_too_new', /format 99.*up to 1\b/));
+  assert.throws(() => openSqliteStore(path), valkeeperError('store_too_new', /format 99.*up to 2\b/));
   const after = new DatabaseSync(path);
   assert.equal(versionOf(after), 99);
   after.close();

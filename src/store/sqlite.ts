@@ -7,13 +7,17 @@
  */
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { monotonicClock } from '../platform/clock.ts';
 import { ChangeFeed } from './change-feed.ts';
 import {
   checkKey,
   checkList,
+  checkTtl,
   compareKeys,
   findConflict,
+  findLeaseGone,
   LAST_CHARACTER,
+  leaseGone,
   type StoredChange,
   type StoredEntry,
   storeClosed,
@@ -22,9 +26,10 @@ import {
   toWrites,
   type Write,
 } from './encode.ts';
+import { LeaseTable } from './lease-table.ts';
 import { migrate } from './migrations.ts';
 import { checkOwnership, sqliteError } from './sqlite-errors.ts';
-import type { Change, CommitResult, Entry, ListOptions, Op, Store, Unwatch, WatchOptions } from './store.ts';
+import type { Change, CommitResult, Entry, Lease, ListOptions, Op, Store, Unwatch, WatchOptions } from './store.ts';
 
 export interface SqliteOptions {
   /** The file grows no larger. */
@@ -90,10 +95,12 @@ class SqliteStore implements Store {
   readonly #db: DatabaseSync;
   readonly #explain: (error: unknown) => unknown;
   readonly #feed: ChangeFeed;
+  readonly #leases = new LeaseTable(monotonicClock, (id) => this.#deleteKeys(this.#leased.all(id)));
   readonly #get: StatementSync;
   readonly #list: StatementSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
+  readonly #leased: StatementSync;
   readonly #head: StatementSync;
   readonly #setHead: StatementSync;
 
@@ -106,11 +113,15 @@ class SqliteStore implements Store {
       `SELECT key, value AS text, revision FROM entries
        WHERE key >= :from AND key < :to AND key <> :after ORDER BY key LIMIT :limit`,
     );
-    this.#put = db.prepare('REPLACE INTO entries (key, value, revision) VALUES (?, ?, ?)');
+    this.#put = db.prepare('REPLACE INTO entries (key, value, revision, lease) VALUES (?, ?, ?, ?)');
     this.#delete = db.prepare('DELETE FROM entries WHERE key = ?');
+    this.#leased = db.prepare('SELECT key FROM entries WHERE lease = ? ORDER BY key');
     this.#head = db.prepare('SELECT revision FROM head');
     this.#setHead = db.prepare('UPDATE head SET revision = ?');
-    this.#feed = new ChangeFeed(this.#readHead());
+    // The leases of the process that had the file before ended with it.
+    const left = db.prepare('SELECT key FROM entries WHERE lease IS NOT NULL ORDER BY key').all();
+    const last = left.length > 0 ? this.#write(left.map(toDeletion), this.#readHead() + 1) : [];
+    this.#feed = new ChangeFeed(last[0]?.revision ?? this.#readHead());
   }
 
   async get<T>(key: string): Promise<Entry<T> | null> {
@@ -136,6 +147,8 @@ class SqliteStore implements Store {
       // Nobody else writes and nothing here waits: what is read now still holds when it is written below.
       const conflict = findConflict(writes, (key) => this.#find(key)?.revision ?? 'absent');
       if (conflict !== undefined) return conflict;
+      const gone = findLeaseGone(writes, (lease) => this.#leases.has(lease));
+      if (gone !== undefined) throw leaseGone(gone);
       const before = this.#readHead();
       const changes = this.#write(writes, before + 1);
       this.#feed.publish(changes);
@@ -151,8 +164,24 @@ class SqliteStore implements Store {
     return this.#run(() => this.#readHead());
   }
 
+  async grantLease(ttlMs: number): Promise<Lease> {
+    return this.#run(() => {
+      checkTtl(ttlMs);
+      return this.#leases.grant(ttlMs);
+    });
+  }
+
+  async keepLease(id: string): Promise<boolean> {
+    return this.#run(() => this.#leases.keep(id));
+  }
+
+  async revokeLease(id: string): Promise<void> {
+    this.#run(() => this.#leases.revoke(id));
+  }
+
   async close(): Promise<void> {
     if (!this.#db.isOpen) return;
+    this.#leases.close();
     this.#feed.close();
     this.#db.close();
   }
@@ -174,13 +203,17 @@ class SqliteStore implements Store {
     return this.#head.get()!['revision'] as number;
   }
 
+  #deleteKeys(found: readonly Row[]): void {
+    if (found.length > 0) this.#feed.publish(this.#write(found.map(toDeletion), this.#readHead() + 1));
+  }
+
   #write(writes: readonly Write[], revision: number): StoredChange[] {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       const changes: StoredChange[] = [];
-      for (const { key, text } of writes) {
-        if (text !== null) this.#put.run(key, text, revision);
-        else if (this.#delete.run(key).changes === 0) continue;
+      for (const { kind, key, text, lease } of writes) {
+        if (text !== null) this.#put.run(key, text, revision, lease);
+        else if (kind === 'check' || this.#delete.run(key).changes === 0) continue;
         changes.push({ key, text, revision });
       }
       if (changes.length > 0) this.#setHead.run(revision);
@@ -192,3 +225,13 @@ class SqliteStore implements Store {
     }
   }
 }
+
+type Row = ReturnType<StatementSync['all']>[number];
+
+const toDeletion = ({ key }: Row): Write => ({
+  kind: 'delete',
+  key: key as string,
+  text: null,
+  lease: null,
+  expect: undefined,
+});

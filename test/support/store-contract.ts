@@ -5,90 +5,107 @@ import fc from 'fast-check';
 import type { JsonValue } from '../../src/domain/json.ts';
 import { type Change, type Op, STORE_LIMITS, type Store } from '../../src/store/store.ts';
 import { valkeeperError } from './errors.ts';
+import { delivered, isMark } from './store-delivered.ts';
+import { leaseContract } from './store-lease-contract.ts';
 
-/** Runs the suite; `open` gives a new, empty store each time. The suite closes it. */
-export function storeContract(name: string, open: (t: TestContext) => Store): void {
-  const contract = (title: string, run: (store: Store) => Promise<void>) =>
+/** Gives a new, empty store each time. The suite closes it. */
+export type OpenStore = (t: TestContext) => Store | Promise<Store>;
+
+interface ContractOptions {
+  /** Whether nobody else uses what the store is kept in: then a new one is at revision 0. */
+  alone?: boolean;
+  /** Random sequences of commits that are tried. */
+  runs?: number;
+}
+
+/** Runs the suite. */
+export function storeContract(name: string, open: OpenStore, { alone = true, runs = 60 }: ContractOptions = {}): void {
+  /** `base` is the revision of the new store. */
+  const contract = (title: string, run: (store: Store, base: number) => Promise<void>) =>
     test(title, async (t) => {
-      const store = open(t);
+      const store = await open(t);
       try {
-        await run(store);
+        const base = await store.revision();
+        if (alone) assert.equal(base, 0);
+        await run(store, base);
       } finally {
         await store.close();
       }
     });
 
   describe(name, () => {
-    contract('what was put is there, what was deleted is not', async (store) => {
+    leaseContract(contract);
+
+    contract('what was put is there, what was deleted is not', async (store, base) => {
       assert.equal(await store.get('a'), null);
-      assert.equal(await store.revision(), 0);
-      assert.deepEqual(await store.commit([{ put: 'a', value: { n: 1 } }]), { ok: true, revision: 1 });
-      assert.deepEqual(await store.commit([{ put: 'b', value: null }]), { ok: true, revision: 2 });
-      assert.deepEqual(await store.get('a'), { key: 'a', value: { n: 1 }, revision: 1 });
-      assert.deepEqual(await store.commit([{ delete: 'a' }]), { ok: true, revision: 3 });
+      assert.deepEqual(await store.commit([{ put: 'a', value: { n: 1 } }]), { ok: true, revision: base + 1 });
+      assert.deepEqual(await store.commit([{ put: 'b', value: null }]), { ok: true, revision: base + 2 });
+      assert.deepEqual(await store.get('a'), { key: 'a', value: { n: 1 }, revision: base + 1 });
+      assert.deepEqual(await store.commit([{ delete: 'a' }]), { ok: true, revision: base + 3 });
       assert.equal(await store.get('a'), null);
-      assert.deepEqual(await store.list(''), [{ key: 'b', value: null, revision: 2 }]);
-      assert.equal(await store.revision(), 3);
+      assert.deepEqual(await store.list(''), [{ key: 'b', value: null, revision: base + 2 }]);
+      assert.equal(await store.revision(), base + 3);
     });
 
-    contract('all changes of a commit share its revision; a commit that changes nothing takes none', async (store) => {
+    contract('all changes of a commit share its revision; one that changes nothing takes none', async (store, base) => {
       await store.commit([
         { put: 'a', value: 1 },
         { put: 'b', value: 2 },
       ]);
       assert.deepEqual(
         (await store.list('')).map(({ revision }) => revision),
-        [1, 1],
+        [base + 1, base + 1],
       );
-      assert.deepEqual(await store.commit([]), { ok: true, revision: 1 });
-      assert.deepEqual(await store.commit([{ delete: 'gone' }]), { ok: true, revision: 1 });
-      assert.deepEqual(await store.commit([{ put: 'a', value: 1 }]), { ok: true, revision: 2 });
+      assert.deepEqual(await store.commit([]), { ok: true, revision: base + 1 });
+      assert.deepEqual(await store.commit([{ delete: 'gone' }]), { ok: true, revision: base + 1 });
+      assert.deepEqual(await store.commit([{ put: 'a', value: 1 }]), { ok: true, revision: base + 2 });
     });
 
-    contract('a failed expectation is an answer and changes nothing', async (store) => {
+    contract('a failed expectation is an answer and changes nothing', async (store, base) => {
       await store.commit([{ put: 'a', value: 1 }]);
       await store.commit([{ put: 'b', value: 1 }]);
       const other: Op = { put: 'other', value: 1 };
       const cases: [Op, { conflict: string; actual: number | 'absent' }][] = [
         [
           { put: 'a', value: 2, expect: 'absent' },
-          { conflict: 'a', actual: 1 },
+          { conflict: 'a', actual: base + 1 },
         ],
         [
-          { put: 'a', value: 2, expect: 2 },
-          { conflict: 'a', actual: 1 },
+          { put: 'a', value: 2, expect: base + 2 },
+          { conflict: 'a', actual: base + 1 },
         ],
         [
-          { put: 'c', value: 2, expect: 1 },
+          { put: 'c', value: 2, expect: base + 1 },
           { conflict: 'c', actual: 'absent' },
         ],
         [
-          { delete: 'b', expect: 1 },
-          { conflict: 'b', actual: 2 },
+          { delete: 'b', expect: base + 1 },
+          { conflict: 'b', actual: base + 2 },
         ],
         [
-          { delete: 'c', expect: 1 },
+          { delete: 'c', expect: base + 1 },
           { conflict: 'c', actual: 'absent' },
         ],
       ];
       for (const [op, conflict] of cases) {
         assert.deepEqual(await store.commit([other, op]), { ok: false, ...conflict });
         assert.deepEqual(await store.commit([op, other]), { ok: false, ...conflict });
+        assert.deepEqual(await store.commit([op]), { ok: false, ...conflict });
       }
       assert.deepEqual(
         (await store.list('')).map(({ key, value, revision }) => [key, value, revision]),
         [
-          ['a', 1, 1],
-          ['b', 1, 2],
+          ['a', 1, base + 1],
+          ['b', 1, base + 2],
         ],
       );
-      assert.equal(await store.revision(), 2);
+      assert.equal(await store.revision(), base + 2);
       const met: Op[] = [
-        { put: 'a', value: 2, expect: 1 },
-        { delete: 'b', expect: 2 },
+        { put: 'a', value: 2, expect: base + 1 },
+        { delete: 'b', expect: base + 2 },
         { put: 'c', value: 2, expect: 'absent' },
       ];
-      assert.deepEqual(await store.commit(met), { ok: true, revision: 3 });
+      assert.deepEqual(await store.commit(met), { ok: true, revision: base + 3 });
       assert.deepEqual(
         (await store.list('')).map(({ key }) => key),
         ['a', 'c'],
@@ -170,16 +187,29 @@ export function storeContract(name: string, open: (t: TestContext) => Store): vo
       assert.ok((await store.commit([{ put: long, value: big }])).ok);
       assert.equal((await store.get(long))?.value, big);
       assert.ok((await store.commit(many(STORE_LIMITS.opsPerCommit))).ok);
+      const full: Op[] = [{ put: 'full', value: big }, { delete: 'none' }];
+      const rest = 'x'.repeat(STORE_LIMITS.commitBytes - STORE_LIMITS.valueBytes - 'fullnonerest'.length - 2);
+      assert.ok((await store.commit([...full, { put: 'rest', value: rest }])).ok);
       const refused: [Op[], RegExp][] = [
         [[{ put: `${long}x`, value: 0 }], /this key: é+\.\.\. has 513 bytes/],
         [[{ put: 'big', value: `${big}x` }], /big would have 1048577 bytes/],
-        [many(STORE_LIMITS.opsPerCommit + 1), /129 operations/],
+        [many(STORE_LIMITS.opsPerCommit + 1), /125 operations/],
+        [[...full, { put: 'rest', value: `${rest}x` }], /it has 1310721 bytes/],
+        [[{ put: 'a', value: 1, expect: 0 }], /0 is no revision/],
+        [[{ check: 'a', expect: 1.5 }], /1.5 is no revision/],
         [[{ put: '', value: 0 }], /empty/],
         [[{ delete: '' }], /empty/],
         [[{ put: 'a\u0000b', value: 0 }], /forbidden/],
         [[{ put: 'a\u{10FFFF}', value: 0 }], /forbidden/],
         [[{ put: '\ud800', value: 0 }], /forbidden/],
         [[{ put: 'a', value: 0 }, { delete: 'a' }], /a appears twice/],
+        [
+          [
+            { put: 'a', value: 0 },
+            { check: 'a', expect: 'absent' },
+          ],
+          /a appears twice/,
+        ],
         [[{ put: 'a', value: undefined as unknown as JsonValue }], /JSON has no undefined/],
         [[{ put: 'a', value: { n: 1n } }], /BigInt/],
       ];
@@ -212,48 +242,51 @@ export function storeContract(name: string, open: (t: TestContext) => Store): vo
       (await store.get<typeof given>('a'))!.value.list.push(3);
       (await store.list<typeof given>('a'))[0]!.value.list.push(4);
       assert.deepEqual((await store.get('a'))!.value, { list: [1] });
-      await delivered();
+      await delivered(store);
       assert.deepEqual(
         seen.map((change) => change.kind === 'put' && change.value),
         [{ list: [1, 9] }, { list: [1] }],
       );
     });
 
-    contract('a watcher hears each change under its prefix once, in order, until it ends the watch', async (store) => {
-      await store.commit([{ put: 'p/early', value: 0 }]);
-      const seen: Change[] = [];
-      const unwatch = store.watch('p/', (change) => seen.push(change));
-      const commits = [];
-      for (let n = 0; n < 50; n++) {
-        commits.push(
-          store.commit([
-            { put: `p/${n}`, value: n },
-            { put: `q/${n}`, value: n },
-          ]),
+    contract(
+      'a watcher hears each change under its prefix once, in order, until it ends the watch',
+      async (store, base) => {
+        await store.commit([{ put: 'p/early', value: 0 }]);
+        const seen: Change[] = [];
+        const unwatch = store.watch('p/', (change) => seen.push(change));
+        const commits = [];
+        for (let n = 0; n < 50; n++) {
+          commits.push(
+            store.commit([
+              { put: `p/${n}`, value: n },
+              { put: `q/${n}`, value: n },
+            ]),
+          );
+        }
+        assert.deepEqual(seen, [], 'never inside a commit');
+        await Promise.all(commits);
+        await store.commit([{ put: 'p/0', value: 'lost', expect: 'absent' }]);
+        await store.commit([{ delete: 'p/none' }, { delete: 'p/0' }, { put: 'p/early', value: 1 }]);
+        await delivered(store);
+        const expected: Change[] = Array.from({ length: 50 }, (_, n) => ({
+          kind: 'put',
+          key: `p/${n}`,
+          value: n,
+          revision: base + n + 2,
+        }));
+        expected.push(
+          { kind: 'delete', key: 'p/0', revision: base + 52 },
+          { kind: 'put', key: 'p/early', value: 1, revision: base + 52 },
         );
-      }
-      assert.deepEqual(seen, [], 'never inside a commit');
-      await Promise.all(commits);
-      await store.commit([{ put: 'p/0', value: 'lost', expect: 'absent' }]);
-      await store.commit([{ delete: 'p/none' }, { delete: 'p/0' }, { put: 'p/early', value: 1 }]);
-      await delivered();
-      const expected: Change[] = Array.from({ length: 50 }, (_, n) => ({
-        kind: 'put',
-        key: `p/${n}`,
-        value: n,
-        revision: n + 2,
-      }));
-      expected.push(
-        { kind: 'delete', key: 'p/0', revision: 52 },
-        { kind: 'put', key: 'p/early', value: 1, revision: 52 },
-      );
-      assert.deepEqual(seen, expected);
-      const last = store.commit([{ put: 'p/x', value: 0 }]);
-      unwatch();
-      await last;
-      await delivered();
-      assert.equal(seen.length, 52, 'not even what was under way');
-    });
+        assert.deepEqual(seen, expected);
+        const last = store.commit([{ put: 'p/x', value: 0 }]);
+        unwatch();
+        await last;
+        await delivered(store);
+        assert.equal(seen.length, 52, 'not even what was under way');
+      },
+    );
 
     contract('a listener may end its own watch and those of others, in the middle of a commit', async (store) => {
       const seen: string[] = [];
@@ -265,17 +298,15 @@ export function storeContract(name: string, open: (t: TestContext) => Store): vo
       );
       await store.commit(['a', 'b', 'c'].map((put) => ({ put, value: 0 })));
       await store.commit([{ put: 'd', value: 0 }]);
-      await delivered();
+      await delivered(store);
       assert.deepEqual(seen, ['first a', 'first b']);
     });
 
-    contract('a watch can begin in the past, and says so when that is gone', async (store) => {
+    contract('a watch can begin in the past, and says so when that is gone', async (store, base) => {
       const revisions = async (fromRevision: number) => {
         const seen: number[] = [];
         const unwatch = store.watch('', ({ revision }) => seen.push(revision), { fromRevision });
-        await delivered();
-        await store.commit([{ put: 'more', value: 0 }]);
-        await delivered();
+        await delivered(store);
         unwatch();
         return seen;
       };
@@ -284,35 +315,46 @@ export function storeContract(name: string, open: (t: TestContext) => Store): vo
           { put: 'a', value: n },
           { put: `b${n}`, value: n },
         ]);
-      assert.deepEqual(await revisions(2), [2, 2, 3, 3, 4]);
-      assert.deepEqual(await revisions(5), [5], 'from the next');
-      assert.deepEqual(await revisions(8), [], 'from a later one: not yet');
+      const after = [base + 4, base + 5]; // what `delivered` writes
+      assert.deepEqual(await revisions(base + 2), [base + 2, base + 2, base + 3, base + 3, ...after]);
+      assert.deepEqual(await revisions(base + 6), [base + 6, base + 7], 'from the next');
+      assert.deepEqual(await revisions(base + 9), [base + 9], 'from a later one: not yet');
       for (let n = 0; n < STORE_LIMITS.historyChanges; n++) await store.commit([{ put: 'a', value: n }]);
-      await delivered();
+      await delivered(store);
+      const last = await store.revision();
+      const oldest = last - STORE_LIMITS.historyChanges + 1;
       assert.throws(
-        () => store.watch('', () => {}, { fromRevision: 6 }),
-        valkeeperError('store_history_gone', /since revision 6, only those since 7/),
+        () => store.watch('', () => {}, { fromRevision: oldest - 1 }),
+        valkeeperError('store_history_gone', new RegExp(`since revision ${oldest - 1}, only those since ${oldest}`)),
       );
-      assert.equal((await revisions(7)).length, STORE_LIMITS.historyChanges + 1);
+      assert.equal((await revisions(oldest)).length, STORE_LIMITS.historyChanges + 2);
     });
 
-    contract('a listener may commit, watch and fail without harm to others', async (store) => {
+    contract('a listener may commit, watch and fail without harm to others', async (store, base) => {
       const first: number[] = [];
       const second: number[] = [];
       const failures: string[] = [];
+      const { promise: heardAll, resolve } = Promise.withResolvers<void>();
       store.watch<number>('n', (change) => {
         first.push(change.revision);
         if (change.kind === 'put' && change.value < 5) void store.commit([{ put: 'n', value: change.value + 1 }]);
       });
       const restore = catchUncaught((error) => failures.push(error.message));
       store.watch('n', ({ revision }) => {
-        if (revision === 2) throw new Error('listener at fault');
+        if (revision === base + 2) throw new Error('listener at fault');
       });
-      store.watch('n', ({ revision }) => second.push(revision));
+      store.watch('n', ({ revision }) => {
+        second.push(revision);
+        if (revision === base + 5) resolve();
+      });
       await store.commit([{ put: 'n', value: 1 }]);
-      await delivered();
+      await heardAll;
+      await delivered(store);
       restore();
-      assert.deepEqual(first, [1, 2, 3, 4, 5]);
+      assert.deepEqual(
+        first,
+        [1, 2, 3, 4, 5].map((n) => base + n),
+      );
       assert.deepEqual(second, first);
       assert.deepEqual(failures, ['listener at fault']);
     });
@@ -335,21 +377,18 @@ export function storeContract(name: string, open: (t: TestContext) => Store): vo
     test('any sequence of commits does what it does to a Map', async (t) => {
       await fc.assert(
         fc.asyncProperty(fc.array(commitArbitrary, { maxLength: 30 }), async (commits) => {
-          const store = open(t);
+          const store = await open(t);
           try {
             await compareWithModel(store, commits);
           } finally {
             await store.close();
           }
         }),
-        { numRuns: 60 },
+        { numRuns: runs },
       );
     });
   });
 }
-
-/** Watchers hear in microtasks; by the next turn of the loop all have. */
-const delivered = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Takes uncaught exceptions away from the test runner until the returned function is called. */
 function catchUncaught(listener: (error: Error) => void): () => void {
@@ -365,9 +404,15 @@ function catchUncaught(listener: (error: Error) => void): () => void {
 const keyArbitrary = fc.constantFrom('a', 'a%', 'a_', 'ab', 'b', 'é', '\uff5e', '\u{1f600}');
 /** How an expectation relates to the truth at the time of the commit. */
 const expectArbitrary = fc.constantFrom('none', 'none', 'right', 'right', 'absent', 'stale');
+/** Stands for the value of an operation that only checks. */
+const CHECK = Symbol('check');
 const opArbitrary = fc.record({
   key: keyArbitrary,
-  value: fc.option(fc.jsonValue({ maxDepth: 2 }), { nil: undefined }),
+  value: fc.oneof(
+    { weight: 4, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
+    { weight: 2, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: fc.constant(CHECK) },
+  ),
   expect: expectArbitrary,
 });
 const commitArbitrary = fc.uniqueArray(opArbitrary, { maxLength: 4, selector: ({ key }) => key });
@@ -377,16 +422,17 @@ async function compareWithModel(store: Store, commits: readonly GeneratedOp[][])
   const model = new Map<string, { value: JsonValue; revision: number }>();
   const followed = new Map<string, { value: JsonValue; revision: number }>();
   store.watch('', (change) => {
+    if (isMark(change.key)) return;
     if (change.kind === 'put') followed.set(change.key, { value: change.value, revision: change.revision });
     else assert.ok(followed.delete(change.key), 'only what was there is reported as deleted');
   });
-  let revision = 0;
+  let revision = await store.revision();
   for (const generated of commits) {
     const ops = generated.map((op) => toOp(op, model.get(op.key)?.revision));
     const conflict = ops.find(
       (op) => op.expect !== undefined && op.expect !== (model.get(keyOf(op))?.revision ?? 'absent'),
     );
-    const changed = ops.filter((op) => 'put' in op || model.has(op.delete));
+    const changed = ops.filter((op) => 'put' in op || ('delete' in op && model.has(op.delete)));
     const result = await store.commit(ops);
     if (conflict !== undefined) {
       const key = keyOf(conflict);
@@ -396,11 +442,11 @@ async function compareWithModel(store: Store, commits: readonly GeneratedOp[][])
       assert.deepEqual(result, { ok: true, revision });
       for (const op of changed) {
         if ('put' in op) model.set(op.put, { value: JSON.parse(JSON.stringify(op.value)) as JsonValue, revision });
-        else model.delete(op.delete);
+        else model.delete(keyOf(op));
       }
     }
   }
-  await delivered();
+  await delivered(store);
   const sorted = [...model].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   assert.deepEqual(
     await store.list(''),
@@ -415,10 +461,11 @@ async function compareWithModel(store: Store, commits: readonly GeneratedOp[][])
   assert.deepEqual(followed, model, 'whoever follows the watch arrives at the same state');
 }
 
-const keyOf = (op: Op): string => ('put' in op ? op.put : op.delete);
+const keyOf = (op: Op): string => ('put' in op ? op.put : 'delete' in op ? op.delete : op.check);
 
 function toOp({ key, value, expect }: GeneratedOp, actual: number | undefined): Op {
   const stale = (actual ?? 0) + 1;
+  if (value === CHECK) return { check: key, expect: expect === 'right' ? (actual ?? 'absent') : 'absent' };
   if (value === undefined) {
     const expected = expect === 'right' ? actual : expect === 'none' ? undefined : stale;
     return expected === undefined ? { delete: key } : { delete: key, expect: expected };
