@@ -280,6 +280,16 @@ export const ERRORS = {
     message: '{path} is not a sound Valkeeper store: {problem}.',
     hint: 'Move it away, together with its -wal file, and put back a copy; running databases go on meanwhile.',
   },
+  store_unreachable: {
+    kind: 'unavailable',
+    message: 'No member of etcd answers ({problem}).',
+    hint: 'Nothing was changed. A majority of the members must run and be reachable; it is tried again by itself.',
+  },
+  store_outcome_unknown: {
+    kind: 'unavailable',
+    message: 'Nobody can tell whether the change was made: etcd was lost before it answered ({problem}).',
+    hint: 'Look before you repeat it. Once a later change was made, this one is not made any more.',
+  },
   store_closed: {
     kind: 'unavailable',
     message: 'The store is closed: Valkeeper is stopping.',
