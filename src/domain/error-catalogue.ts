@@ -280,6 +280,11 @@ export const ERRORS = {
     message: '{path} is not a sound Valkeeper store: {problem}.',
     hint: 'Move it away, together with its -wal file, and put back a copy; running databases go on meanwhile.',
   },
+  not_leader: {
+    kind: 'unavailable',
+    message: 'This control plane leads no longer: another may change this now.',
+    hint: 'Nothing was changed. Send it again: it is passed on to the one that leads.',
+  },
   store_unreachable: {
     kind: 'unavailable',
     message: 'No member of etcd answers ({problem}).',

@@ -23,6 +23,7 @@ const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 1_000;
 /** How often it is looked whether the member of a watch still has a majority, in ms. */
 const CHECK_MS = 1_000;
+const NO_TIME = 'there was no time left to ask';
 
 export class EtcdMembers {
   readonly #urls: readonly string[];
@@ -49,22 +50,19 @@ export class EtcdMembers {
     const problems = new Map<string, string>();
     let sentBefore = false;
     let pauseMs = FIRST_PAUSE_MS;
-    for (let tries = 1; ; tries += 1) {
+    for (let tries = 1; deadlineMs > performance.now() && !this.#closed; tries += 1) {
       const url = this.#url;
       const reply = await run((path, body) => this.#post(url, path, body, deadlineMs));
       if (reply.kind !== 'lost') return { ...reply, sentBefore };
       sentBefore ||= reply.sent;
       problems.set(url, reply.problem);
       this.#leave(url);
-      const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0 || this.#closed) {
-        const problem = [...problems].map((pair) => pair.join(': ')).join('; ');
-        return { kind: 'lost', sent: sentBefore, problem, sentBefore };
-      }
       if (tries % this.#urls.length > 0) continue;
-      await sleep(Math.min(pauseMs, leftMs));
+      await sleep(Math.max(0, Math.min(pauseMs, deadlineMs - performance.now())));
       pauseMs = Math.min(LAST_PAUSE_MS, pauseMs * 2);
     }
+    const problem = [...problems].map((pair) => pair.join(': ')).join('; ') || NO_TIME;
+    return { kind: 'lost', sent: sentBefore, problem, sentBefore };
   }
 
   /**

@@ -1,23 +1,15 @@
-import { after, before } from 'node:test';
-import { type Etcd, startEtcd } from '../../test/support/etcd.ts';
+import { sharedEtcd } from '../../test/support/etcd.ts';
 import { storeContract } from '../../test/support/store-contract.ts';
 import { openEtcdStore } from './etcd.ts';
 
-let etcd: Etcd;
+const shared = sharedEtcd();
 let opened = 0;
-const ends: (() => unknown)[] = [];
-before(async () => {
-  etcd = await startEtcd({ after: (end) => ends.push(end as () => unknown) });
-});
-after(async () => {
-  for (const end of ends) await end();
-});
 
 storeContract(
   'etcd store',
   () => {
     opened += 1;
-    return openEtcdStore({ urls: etcd.urls, prefix: `fleet-${opened}` });
+    return openEtcdStore({ urls: shared.etcd.urls, prefix: `fleet-${opened}` });
   },
   { alone: false, runs: 20 },
 );

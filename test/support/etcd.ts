@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
+import { after, before, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findOnPath } from '../../src/engine/search-path.ts';
 import { install, type Missing } from '../../src/engine/tools.ts';
@@ -199,4 +199,17 @@ async function leaderOf(members: readonly EtcdMember[]): Promise<EtcdMember> {
   const found = ids.get(leader ?? '');
   if (found === undefined) throw new Error('no member of etcd leads');
   return found;
+}
+
+/** One etcd for all tests of a file, which is started before them. To be called at its top. */
+export function sharedEtcd(options: EtcdOptions = {}): { readonly etcd: Etcd } {
+  const shared: { etcd: Etcd } = { etcd: null as unknown as Etcd };
+  const ends: (() => unknown)[] = [];
+  before(async () => {
+    shared.etcd = await startEtcd({ after: (end) => ends.push(end as () => unknown) }, options);
+  });
+  after(async () => {
+    for (const end of ends) await end();
+  });
+  return shared;
 }

@@ -7,6 +7,7 @@ import { type Change, type Op, STORE_LIMITS, type Store } from '../../src/store/
 import { valkeeperError } from './errors.ts';
 import { delivered, isMark } from './store-delivered.ts';
 import { leaseContract } from './store-lease-contract.ts';
+import { catchUncaught } from './uncaught.ts';
 
 /** Gives a new, empty store each time. The suite closes it. */
 export type OpenStore = (t: TestContext) => Store | Promise<Store>;
@@ -388,17 +389,6 @@ export function storeContract(name: string, open: OpenStore, { alone = true, run
       );
     });
   });
-}
-
-/** Takes uncaught exceptions away from the test runner until the returned function is called. */
-function catchUncaught(listener: (error: Error) => void): () => void {
-  const others = process.listeners('uncaughtException');
-  process.removeAllListeners('uncaughtException');
-  process.on('uncaughtException', listener);
-  return () => {
-    process.off('uncaughtException', listener);
-    for (const other of others) process.on('uncaughtException', other);
-  };
 }
 
 const keyArbitrary = fc.constantFrom('a', 'a%', 'a_', 'ab', 'b', 'é', '\uff5e', '\u{1f600}');
