@@ -1,6 +1,7 @@
 /** One exchange with one etcd member over HTTP or HTTPS, and what came of it as a value. */
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { createSecureContext } from 'node:tls';
 import type { Answer } from './etcd-wire.ts';
 
 /** Certificates in PEM. */
@@ -50,9 +51,11 @@ interface FollowOptions extends Omit<Exchange, 'deadlineMs'> {
 export class Transport {
   readonly #agents: Readonly<Record<string, http.Agent>>;
 
+  /** @throws Error when the certificates or the key cannot be read */
   constructor(tls: TlsOptions) {
     const kept = { keepAlive: true, maxSockets: MAX_SOCKETS };
-    this.#agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent({ ...kept, ...tls }) };
+    const secureContext = createSecureContext(tls);
+    this.#agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent({ ...kept, secureContext }) };
   }
 
   /** Asks and reads the whole answer. */

@@ -23,6 +23,8 @@ const FIRST_PAUSE_MS = 50;
 const LAST_PAUSE_MS = 1_000;
 /** How often it is looked whether the member of a watch still has a majority, in ms. */
 const CHECK_MS = 1_000;
+/** With less than this left it is not tried any more, in ms. */
+const MIN_TRY_MS = 50;
 const NO_TIME = 'there was no time left to ask';
 
 export class EtcdMembers {
@@ -50,7 +52,7 @@ export class EtcdMembers {
     const problems = new Map<string, string>();
     let sentBefore = false;
     let pauseMs = FIRST_PAUSE_MS;
-    for (let tries = 1; deadlineMs > performance.now() && !this.#closed; tries += 1) {
+    for (let tries = 1; deadlineMs - performance.now() >= MIN_TRY_MS && !this.#closed; tries += 1) {
       const url = this.#url;
       const reply = await run((path, body) => this.#post(url, path, body, deadlineMs));
       if (reply.kind !== 'lost') return { ...reply, sentBefore };
