@@ -222,7 +222,7 @@ export class Leadership extends EventEmitter<LeadershipEvents> {
 
   #changed({ revision }: Change): void {
     // Nobody but us changes our key, except by taking it away.
-    if (this.#held !== null && revision > this.#held.term.number) this.#lose('key');
+    if (this.#held !== null && revision > this.#held.term.number) this.#lose(this.term === null ? 'lease' : 'key');
     this.#wake();
   }
 

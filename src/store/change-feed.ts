@@ -69,7 +69,7 @@ export class ChangeFeed {
   }
 
   /** Changes from revision `from` on were missed: ends every watch, and goes on with what comes after `revision`. */
-  skip(from: number, revision: number): void {
+  missed(from: number, revision: number): void {
     const watchers = [...this.#watchers];
     this.#watchers.clear();
     this.#first = this.#end;

@@ -43,8 +43,9 @@ const MAX_URLS = 16;
 const DEFAULT_SILENCE_MS = 1_500;
 /** Some elections of etcd: each takes one to two seconds. */
 const DEFAULT_GIVE_UP_MS = 10_000;
-/** How long closing waits for what is under way, in ms. */
+/** How long closing waits for what is under way, and then to leave nothing of its own in etcd, in ms. */
 const CLOSE_MS = 2_000;
+const TIDY_MS = 300;
 
 const RANGE = '/v3/kv/range';
 
@@ -119,7 +120,7 @@ class EtcdStore implements Store {
     this.#following = follow({
       ...{ members, keys, fromRevision: revision + 1, probe: probeOf(keys), signal: this.#ending.signal },
       onChanges: (changes) => this.#feed.publish(changes),
-      onGap: (from, until) => this.#feed.skip(from, until),
+      onGap: (from, until) => this.#feed.missed(from, until),
     });
   }
 
@@ -199,8 +200,9 @@ class EtcdStore implements Store {
     this.#ending.abort();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, CLOSE_MS);
-    await Promise.race([Promise.allSettled(this.#pending).then(() => this.#writer.close(this.#deadlineMs())), late]);
+    await Promise.race([Promise.allSettled(this.#pending), late]);
     clearTimeout(timer);
+    await this.#writer.close(performance.now() + TIDY_MS);
     this.#members.close();
     this.#transport.close();
     await this.#following;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { valkeeperError } from '../../test/support/errors.ts';
 import { tempDir } from '../../test/support/temp-dir.ts';
+import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
 import { EVENT_LIMITS, openEventLog } from './events.ts';
 import { openMemoryStore } from './memory.ts';
@@ -141,4 +142,31 @@ test('a failing store fails the append, wastes no number, and does not stop the 
 
   await store.commit([{ put: `events/${String(appended + 2).padStart(15, '0')}`, value: 'an intruder' }]);
   await assert.rejects(log.append(event('clash'), NOW_MS), valkeeperError('internal', /written by another/));
+});
+
+test('after an outcome that nobody can tell the numbers go on behind what was written', async () => {
+  const store = openMemoryStore();
+  const unknown = () => new ValkeeperError('store_outcome_unknown', { problem: 'lost' });
+  let lost: 'request' | 'answer' | null = null;
+  const log = await openEventLog(
+    new Proxy(store, {
+      get: (target, name: keyof Store) => {
+        const method = (target[name] as (...args: unknown[]) => unknown).bind(target);
+        if (name !== 'commit' || lost === null) return method;
+        return async (...args: unknown[]) => {
+          if (lost === 'answer') await method(...args);
+          lost = null;
+          throw unknown();
+        };
+      },
+    }),
+  );
+  await log.append(event('one'), NOW_MS);
+  for (const way of ['request', 'answer'] as const) {
+    lost = way;
+    await assert.rejects(log.append(event(`lost ${way}`), NOW_MS), valkeeperError('store_outcome_unknown'));
+    await log.append(event(`after a lost ${way}`), NOW_MS);
+  }
+  const messages = (await log.list()).map(({ seq, message }) => `${seq} ${message}`);
+  assert.deepEqual(messages, ['1 one', '2 after a lost request', '3 lost answer', '4 after a lost answer']);
 });

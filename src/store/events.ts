@@ -55,6 +55,8 @@ export class EventLog {
   #last: number;
   #pending: Pending[] = [];
   #writing = false;
+  /** Nobody could tell whether the latest events were written. */
+  #isUnsure = false;
 
   constructor(store: Store, retention: number, first: number, last: number) {
     this.#store = store;
@@ -66,7 +68,8 @@ export class EventLog {
   /**
    * Records an event; resolves when it is durable. Events appended in one go share a commit.
    * @param nowMs time of the event, in ms since 1970
-   * @throws store_limit (the event is too large), and what `Store.commit` throws
+   * @throws store_limit (the event is too large), and what `Store.commit` throws; after store_outcome_unknown the event
+   * may be there all the same
    */
   append(event: NewEvent, nowMs: number): Promise<Event> {
     const stamped = { at: new Date(nowMs).toISOString(), ...event };
@@ -136,22 +139,34 @@ export class EventLog {
   }
 
   async #write(batch: readonly Pending[]): Promise<void> {
+    try {
+      if (this.#isUnsure) await this.#lookForLast();
+      await this.#commit(batch);
+    } catch (error) {
+      if (error instanceof ValkeeperError && error.code === 'store_outcome_unknown') this.#isUnsure = true;
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  async #lookForLast(): Promise<void> {
+    const written = await this.#page(this.#last, EVENT_LIMITS.batch);
+    this.#last = written.at(-1)?.seq ?? this.#last;
+    this.#isUnsure = false;
+  }
+
+  async #commit(batch: readonly Pending[]): Promise<void> {
     const events = batch.map(({ event }, index): Event => ({ seq: this.#last + 1 + index, ...event }));
     const kept = this.#last - this.#first + 1 + events.length;
     const trimmed = kept - this.#retention >= EVENT_LIMITS.batch ? EVENT_LIMITS.batch : 0;
-    try {
-      const result = await this.#store.commit([
-        ...events.map((event) => ({ put: keyOf(event.seq), value: event, expect: 'absent' as const })),
-        ...Array.from({ length: trimmed }, (_, index) => ({ delete: keyOf(this.#first + index) })),
-      ]);
-      if (!result.ok) throw new ValkeeperError('internal', { detail: `${result.conflict} was written by another` });
-      this.#last += events.length;
-      this.#first += trimmed;
-      batch.forEach(({ resolve }, index) => {
-        resolve(events[index]!);
-      });
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
+    const result = await this.#store.commit([
+      ...events.map((event) => ({ put: keyOf(event.seq), value: event, expect: 'absent' as const })),
+      ...Array.from({ length: trimmed }, (_, index) => ({ delete: keyOf(this.#first + index) })),
+    ]);
+    if (!result.ok) throw new ValkeeperError('internal', { detail: `${result.conflict} was written by another` });
+    this.#last += events.length;
+    this.#first += trimmed;
+    batch.forEach(({ resolve }, index) => {
+      resolve(events[index]!);
+    });
   }
 }

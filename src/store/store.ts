@@ -95,6 +95,7 @@ export interface WatchOptions {
  * after `close`; the others also what the medium raises (see openSqliteStore, openEtcdStore).
  */
 export interface Store {
+  /** Like `list`, it sees every commit that was answered before, whoever made it. */
   get<T = JsonValue>(key: string): Promise<Entry<T> | null>;
   /** The entries whose keys begin with `prefix` (all of them for ''), in the order of their keys' UTF-8 bytes. */
   list<T = JsonValue>(prefix: string, options?: ListOptions): Promise<Entry<T>[]>;

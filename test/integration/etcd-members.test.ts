@@ -52,6 +52,12 @@ class Load {
     while (this.#acknowledged < wanted) await sleep(5);
   }
 
+  /** Resolves when all watchers have heard what was counted before. */
+  async watched(): Promise<void> {
+    const counted = this.#acknowledged;
+    while (this.#heard.some((heard) => heard.length < counted)) await sleep(5);
+  }
+
   /** Ends it; all that was counted is there, and was heard once, in order. Returns the longest pause, in ms. */
   async check(): Promise<number> {
     this.#over = true;
@@ -106,6 +112,7 @@ test('a member is stopped and goes on later: its watches and requests move to an
   const load = await loadOn(t, leader);
   leader.pause();
   await load.more(50);
+  await load.watched();
   leader.resume();
   await load.more(50);
   t.diagnostic(`the longest pause was ${await load.check()} ms`);

@@ -82,15 +82,15 @@ async function takesSteps({ by, term }: Line): Promise<void> {
 /** Every step was taken once, by the leader of its time. */
 async function checkSteps(): Promise<void> {
   const store = await openEtcdStore({ urls: shared.etcd.urls, prefix: PREFIX });
+  const last = (await store.get<number>('last'))?.value ?? 0;
   const steps: { key: string; value: { by: string; term: number } }[] = [];
   for (let after = ''; ; after = steps.at(-1)!.key) {
     const page = await store.list<{ by: string; term: number }>('steps/', { limit: 1000, after });
     steps.push(...page);
     if (page.length < 1000) break;
   }
-  const last = await store.get<number>('last');
   await store.close();
-  assert.equal(steps.length, last?.value);
+  assert.ok(steps.length >= last && last > 0, `${steps.length} steps of ${last}`);
   steps.forEach(({ key, value }, index) => {
     assert.equal(Number(key.slice('steps/'.length)), index + 1);
     assert.ok(index === 0 || value.term >= steps[index - 1]!.value.term, `${key}: a former leader's`);
@@ -108,21 +108,19 @@ test('three control planes: one leads, the others see it', async () => {
 });
 
 test('kill -9 of the leader: another leads within the lease and a second', async (t) => {
-  for (let times = 0; times < 2; times += 1) {
-    const { by, term } = lastGained();
-    const from = lines.length;
-    const killedMs = performance.now();
-    const { child, exited } = processes.get(by)!;
-    child.kill('SIGKILL');
-    const next = await gainedAfter(from);
-    const tookMs = next.atMs - killedMs;
-    t.diagnostic(`another leads ${Math.round(tookMs)} ms after kill -9 (lease ${LEASE_MS} ms)`);
-    assert.ok(tookMs <= LEASE_MS + LATE_MS, `${Math.round(tookMs)} ms`);
-    assert.ok(next.term! > term!);
-    await takesSteps(next);
-    await exited;
-    await start(by);
-  }
+  const { by, term } = lastGained();
+  const from = lines.length;
+  const killedMs = performance.now();
+  const { child, exited } = processes.get(by)!;
+  child.kill('SIGKILL');
+  const next = await gainedAfter(from);
+  const tookMs = next.atMs - killedMs;
+  t.diagnostic(`another leads ${Math.round(tookMs)} ms after kill -9 (lease ${LEASE_MS} ms)`);
+  assert.ok(tookMs <= LEASE_MS + LATE_MS, `${Math.round(tookMs)} ms`);
+  assert.ok(next.term! > term!);
+  await takesSteps(next);
+  await exited;
+  await start(by);
   await checkSteps();
 });
 
@@ -142,8 +140,10 @@ test('a leader that was stopped for longer than its lease does no harm when it w
   assert.deepEqual([refused.term, refused.leads], [term, false]);
   const lost = await heard((line) => line.by === by && line.event === 'lost', woken);
   assert.deepEqual([lost.term, lost.loss], [term, 'lease']);
-  const steps = lines.slice(woken).filter((line) => line.by === by && line.event === 'step');
-  assert.deepEqual(steps, [], 'it took no further step');
+  // At most it hears now that a step was taken which was under way when it was stopped.
+  const theirs = lines.find((line) => line.event === 'step' && line.term === next.term)!.number!;
+  const late = lines.slice(woken).filter((line) => line.event === 'step' && line.by === by && line.number! >= theirs);
+  assert.deepEqual(late, []);
   await takesSteps(next);
   await checkSteps();
 });
@@ -163,17 +163,18 @@ test('a leader that is told to stop resigns at once', async (t) => {
   await start(by);
 });
 
-test('the leader stays the leader, or another takes over, when the member that leads etcd is killed', async (t) => {
+test('the member that leads etcd is stopped for longer than the lease, and goes on later', async (t) => {
   const etcdLeader = await shared.etcd.leader();
   const from = lines.length;
-  const killedMs = performance.now();
-  await etcdLeader.kill();
-  const step = await heard(({ event, atMs }) => event === 'step' && atMs > killedMs + 100, from);
-  t.diagnostic(`steps go on ${Math.round(step.atMs - killedMs)} ms after an etcd member was killed`);
-  await sleep(LEASE_MS); // whoever could be wrong about its lease is wrong within it
-  const changes = lines.slice(from).filter(({ event }) => event === 'gained' || event === 'lost');
-  t.diagnostic(`changes of leader meanwhile: ${changes.length}`);
+  const stoppedMs = performance.now();
+  etcdLeader.pause();
+  const step = await heard(({ event, atMs }) => event === 'step' && atMs > stoppedMs + 500, from);
+  t.diagnostic(`steps go on ${Math.round(step.atMs - stoppedMs)} ms after a member of etcd was stopped`);
+  await sleep(Math.max(0, LEASE_MS + LATE_MS - (performance.now() - stoppedMs))); // its own leases are over then
+  etcdLeader.resume();
+  await sleep(LATE_MS); // such a member ends leases that were kept elsewhere: whoever led may lead no longer
   await takesSteps(lastGained());
+  const changes = lines.slice(from).filter(({ event }) => event === 'gained');
+  t.diagnostic(`changes of leader meanwhile: ${changes.length}`);
   await checkSteps();
-  await etcdLeader.start();
 });

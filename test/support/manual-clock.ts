@@ -42,9 +42,8 @@ export class ManualClock implements Clock {
     this.#nowMs = endMs;
   }
 
-  /** Lets so much time pass in which nothing happens, as when the process is stopped; what is due happens after it. */
+  /** Lets so much time pass in which nothing happens, as when the process is stopped: what is due comes with `advance`. */
   stall(ms: number): void {
     this.#nowMs += ms;
-    this.advance(0);
   }
 }

@@ -124,8 +124,8 @@ export function storeContract(name: string, open: OpenStore, { alone = true, run
           conflicts += 1;
         }
       };
-      await Promise.all(Array.from({ length: 40 }, increment));
-      assert.equal((await store.get('n'))?.value, 40);
+      await Promise.all(Array.from({ length: 25 }, increment));
+      assert.equal((await store.get('n'))?.value, 25);
       assert.ok(conflicts > 0, 'they did race');
     });
 
