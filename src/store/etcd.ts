@@ -1,5 +1,5 @@
 /**
- * The store that several control planes share: an etcd, 3.4 or later, through its HTTP gateway. Any of its members may
+ * The store that several control planes share: an etcd 3.4, through its HTTP gateway. Any of its members may
  * be asked; while a majority of them runs, the store does.
  */
 import { ValkeeperError } from '../domain/errors.ts';

@@ -90,9 +90,9 @@ test('the member that leads is killed: nothing is lost, doubled or torn', async 
   const leader = await shared.etcd.leader();
   const load = await loadOn(t, leader);
   await leader.kill();
-  await load.more(50);
+  await load.more(30);
   await leader.start();
-  await load.more(50);
+  await load.more(30);
   t.diagnostic(`the longest pause was ${await load.check()} ms`);
 });
 
@@ -101,7 +101,7 @@ test('a member that only follows is killed: the others do not even notice', asyn
   const follower = shared.etcd.members.find((member) => member !== leader)!;
   const load = await loadOn(t, follower);
   await follower.kill();
-  await load.more(50);
+  await load.more(30);
   const pauseMs = await load.check();
   t.diagnostic(`the longest pause was ${pauseMs} ms`);
   await follower.start();
@@ -111,10 +111,10 @@ test('a member is stopped and goes on later: its watches and requests move to an
   const leader = await shared.etcd.leader();
   const load = await loadOn(t, leader);
   leader.pause();
-  await load.more(50);
+  await load.more(30);
   await load.watched();
   leader.resume();
-  await load.more(50);
+  await load.more(30);
   t.diagnostic(`the longest pause was ${await load.check()} ms`);
 });
 
@@ -127,7 +127,7 @@ test('all members are killed and start again: what was acknowledged is there, an
   const load = await loadOn(t, members[0]!);
   await Promise.all(members.map((member) => member.kill()));
   await Promise.all(members.map((member) => member.start()));
-  await load.more(50);
+  await load.more(30);
   t.diagnostic(`the longest pause was ${await load.check()} ms`);
   assert.ok(await store.keepLease(lease.id));
   assert.equal((await store.get('leased'))?.value, 1);
