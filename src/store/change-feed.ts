@@ -77,7 +77,11 @@ export class ChangeFeed {
     this.#sizeBytes = 0;
     this.#oldestRevision = revision + 1;
     for (const { onGap } of watchers) {
-      onGap(new ValkeeperError('store_history_gone', { wanted: from, oldest: revision + 1 }));
+      try {
+        onGap(new ValkeeperError('store_history_gone', { wanted: from, oldest: revision + 1 }));
+      } catch (error) {
+        throwLater(error);
+      }
     }
   }
 

@@ -68,10 +68,15 @@ test('what etcd has forgotten meanwhile ends the watches, which is told, and new
   const { relay, store, other } = await storesOf(t);
   const heard: string[] = [];
   const first = Promise.withResolvers<ValkeeperError>();
-  const loud = Promise.withResolvers<Error>();
+  const loud: unknown[] = [];
   store.watch('', ({ key }) => heard.push(key), { onGap: first.resolve });
   store.watch('', ({ key }) => heard.push(key));
-  const restore = catchUncaught(loud.resolve);
+  const fault = new Error('listener at fault');
+  const onGap = (): void => {
+    throw fault;
+  };
+  store.watch('', ({ key }) => heard.push(key), { onGap });
+  const restore = catchUncaught((error) => loud.push(error));
   relay.cut();
   const missed = await put(other, 'missed');
   const known = await put(other, 'known');
@@ -79,8 +84,10 @@ test('what etcd has forgotten meanwhile ends the watches, which is told, and new
   await relay.restore();
   const message = new RegExp(`since revision \\d+, only those since ${known}\\.`);
   assert.ok(valkeeperError('store_history_gone', message)(await first.promise));
-  assert.ok(valkeeperError('store_history_gone', message)(await loud.promise));
+  await delivered(store);
   restore();
+  assert.ok(valkeeperError('store_history_gone', message)(loud[0]));
+  assert.deepEqual(loud.slice(1), [fault]);
   assert.throws(
     () => store.watch('', () => {}, { fromRevision: missed }),
     valkeeperError('store_history_gone', message),

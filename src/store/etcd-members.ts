@@ -85,8 +85,7 @@ export class EtcdMembers {
       const followed = this.#transport.follow(url, '/v3/watch', body, {
         ...{ silenceMs, token: token.value, onLine, signal: ending.signal },
       });
-      const problem = await Promise.race([followed, this.#untilSilent(url, probe, ending.signal)]);
-      return problem;
+      return await Promise.race([followed, this.#untilSilent(url, probe, ending.signal)]);
     } finally {
       end();
       signal.removeEventListener('abort', end);
@@ -111,8 +110,7 @@ export class EtcdMembers {
   async #post<T>(url: string, path: string, body: object, deadlineMs: number): Promise<Reply<T>> {
     for (let isSecond = false; ; isSecond = true) {
       const silenceMs = Math.min(this.#silenceMs, deadlineMs - performance.now());
-      if (silenceMs <= 0 || this.#closed)
-        return { kind: 'lost', sent: false, problem: 'there was no time left to ask' };
+      if (silenceMs < 1 || this.#closed) return { kind: 'lost', sent: false, problem: NO_TIME };
       const token = await this.#knownToken(url, silenceMs, deadlineMs);
       if (token.kind !== 'answer') return token;
       const reply = await this.#transport.post<T>(url, path, body, { silenceMs, deadlineMs, token: token.value });
