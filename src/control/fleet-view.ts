@@ -13,7 +13,11 @@ export function fleetView(machines: readonly Machine[], databases: readonly Data
     const bytes = reservedBytesPerNode(spec);
     for (const { machine } of nodes) reserved.set(machine, (reserved.get(machine) ?? 0) + bytes);
   }
-  return machines.map(({ nodes: _, ...machine }) => ({ ...machine, reservedBytes: reserved.get(machine.name) ?? 0 }));
+  return machines.map(({ nodes: _, ...machine }) => ({
+    ...machine,
+    state: 'active',
+    reservedBytes: reserved.get(machine.name) ?? 0,
+  }));
 }
 
 /** A machine's endpoint process as it is published: one that fails for some database only has no problem of its own. */

@@ -107,12 +107,17 @@ export interface NodeView {
   engine: EngineView;
 }
 
+/** `active` takes new nodes; `draining` keeps those it has until they have moved away; `removed` is out of the fleet. */
+export const MACHINE_STATES = ['active', 'draining', 'removed'] as const;
+export type MachineState = (typeof MACHINE_STATES)[number];
+
 export interface MachineView {
   name: string;
   /** Where its nodes listen. */
   address: string;
   /** Machines that fail together. */
   zone: string;
+  state: MachineState;
   /** Its agent is connected. */
   connected: boolean;
   /** Since when `connected` has its value. */

@@ -10,6 +10,7 @@ import {
   READ_POLICIES,
 } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
+import { MACHINE_STATES } from '../domain/view.ts';
 import type {
   DatabaseList,
   EventList,
@@ -108,6 +109,7 @@ const machineStatus = z.strictObject({
   name: z.string(),
   address: z.string(),
   zone: z.string(),
+  state: z.enum(MACHINE_STATES),
   connected: z.boolean(),
   since: time,
   memoryBytes: count,

@@ -11,6 +11,7 @@ export const fleet = (count: number, memoryBytes = 8 * 1024 ** 3): MachineView[]
     name: `machine-${index + 1}`,
     address: `127.0.0.${11 + index}`,
     zone: 'local',
+    state: 'active',
     connected: true,
     since: 0,
     memoryBytes,
