@@ -91,6 +91,7 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       reply.header('etag', etagOf(wanted));
       return wanted;
     },
+    'GET /databases/{name}/explain': ({ params }) => control.explain(params.name),
     'GET /databases/{name}/password': ({ params, query }) => control.password(params.name, query.user),
 
     'POST /plans': ({ body }) => control.plan(body),

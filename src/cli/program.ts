@@ -8,6 +8,7 @@ import { addDbApply } from './commands/db-apply.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
+import { addDbExplain } from './commands/db-explain.ts';
 import { addDbList } from './commands/db-list.ts';
 import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
@@ -31,6 +32,7 @@ const DATABASE: AddCommand[] = [
   addDbCreate,
   addDbList,
   addDbShow,
+  addDbExplain,
   addDbDelete,
   addDbPassword,
   addDbUrl,
@@ -74,7 +76,7 @@ function createProgram(host: Host): Command {
   add(program, TOP);
   group(
     'db',
-    'databases: create, list, show, delete, password, url, connect, plan, update, apply',
+    'databases: create, list, show, explain, delete, password, url, connect, plan, update, apply',
     'valkeeper db show main',
     DATABASE,
   );

@@ -7,7 +7,8 @@ import { type DatabaseSpec, DEFAULT_SPEC, memoryBytesPerNode, SPEC_LIMITS } from
 import { counted } from '../domain/template.ts';
 import { usersMistake } from '../domain/user-rules.ts';
 import type { MachineView } from '../domain/view.ts';
-import { maxReplicas, type Place, place } from '../plan/placement.ts';
+import { describeAddition } from '../plan/placement/addition.ts';
+import { type Place, place } from '../plan/placement.ts';
 import type { SpecInput } from '../protocol/api.ts';
 
 /** The whole spec, defaults filled in. @throws invalid_value when its parts do not go together */
@@ -43,16 +44,17 @@ export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[])
   }
   const placement = place(spec, machines);
   if (!('refused' in placement)) return placement.places;
-  const { machines: count, machinesNeeded, nodeBytes, largestFreeBytes } = placement.figures;
+  const { machines: count, machinesNeeded, maxReplicas, nodeBytes, nodes, missing, add } = placement.figures;
+  const advice = add ? `Add ${describeAddition(add)}` : 'Add machines';
   if (placement.refused === 'not_enough_memory') {
-    const free = formatSize(Math.max(0, largestFreeBytes));
-    throw new ValkeeperError('not_enough_memory', { needed: formatSize(nodeBytes), free });
+    const room = nodes - missing;
+    throw new ValkeeperError('not_enough_memory', { nodes, needed: formatSize(nodeBytes), room, advice });
   }
+  const fewer = count === 0 ? 'wait until agents are connected' : `ask for at most ${counted(maxReplicas, 'replica')}`;
   throw new ValkeeperError('invalid_value', {
     field: 'replicas',
-    problem: `${counted(spec.replicas, 'replica')} and their primary need ${machinesNeeded} machines, connected: ${count}`,
-    remedy:
-      count === 0 ? 'Wait until agents are connected.' : `Ask for at most ${maxReplicas(count)}, or add machines.`,
+    problem: `${counted(spec.replicas, 'replica')} and their primary need ${machinesNeeded} machines, connected and active: ${count}`,
+    remedy: `${advice}, or ${fewer}.`,
   });
 }
 

@@ -2,10 +2,12 @@
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
+import type { PlacementExplanation } from '../domain/placement.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
 import { UNKNOWN_NODE } from '../domain/view.ts';
+import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
 import { statusOf } from '../plan/status.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -60,6 +62,7 @@ export interface ControlPlaneOptions {
 }
 
 type Allow = (present: SpecVersion) => void;
+type EndpointRestart = Parameters<ControlPlane['restartEndpoints']>[0];
 
 /** What the owner of a control plane needs beside its public face. */
 export interface RunningControlPlane extends ControlPlane {
@@ -211,6 +214,11 @@ class Plane implements RunningControlPlane {
     return this.#statusOf(database);
   }
 
+  async explain(name: string): Promise<PlacementExplanation> {
+    const database = this.#databases.get(name);
+    return explainPlacement(database, await this.#observer.observe(database));
+  }
+
   password(name: string, user: string): PasswordDocument {
     const { spec, secrets } = this.#databases.get(name);
     if (user === 'default') return { user, password: secrets.password };
@@ -220,13 +228,7 @@ class Plane implements RunningControlPlane {
     return { user, password: secrets.users[user]! };
   }
 
-  async restartEndpoints({
-    machine,
-    drainSeconds,
-  }: {
-    machine?: string | undefined;
-    drainSeconds: number;
-  }): Promise<RestartedEndpoints> {
+  async restartEndpoints({ machine, drainSeconds }: EndpointRestart): Promise<RestartedEndpoints> {
     const { agents } = this.#options;
     this.#refuseWhileStopping();
     const known = agents.machines();

@@ -170,8 +170,9 @@ export const ERRORS = {
   },
   not_enough_memory: {
     kind: 'refused',
-    message: 'The database does not fit: a node needs {needed}, and the machine with the most room has {free} left.',
-    hint: 'Ask for less with --memory, use more shards, delete a database, or add a machine.',
+    message:
+      'The database does not fit: its {nodes} nodes need {needed} each, copies of a shard on machines of their own, and there is room for {room}.',
+    hint: '{advice}, ask for less with --memory, or delete a database.',
   },
   no_room_to_grow: {
     kind: 'refused',

@@ -13,8 +13,17 @@ export function parseSize(text: string): number | null {
 
 /** `1.5gb`: in the largest unit that leaves at least one of it, with at most one decimal. */
 export function formatSize(bytes: number): string {
-  const [unit, factor] = Object.entries(UNITS)
-    .reverse()
-    .find(([, size]) => bytes >= size) ?? ['b', 1];
+  const [unit, factor] = unitOf(bytes);
   return `${Math.round((bytes / factor) * 10) / 10}${unit}`;
 }
+
+/** As `formatSize`, never less than it is: for what somebody has to provide. */
+export function sizeAtLeast(bytes: number): string {
+  const [unit, factor] = unitOf(bytes);
+  return `${Math.ceil((bytes / factor) * 10) / 10}${unit}`;
+}
+
+const unitOf = (bytes: number): [unit: string, factor: number] =>
+  Object.entries(UNITS)
+    .reverse()
+    .find(([, size]) => bytes >= size) ?? ['b', 1];

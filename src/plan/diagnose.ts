@@ -1,11 +1,17 @@
 /** What is wrong: from the wish and the view to problems, most urgent first. The same input gives the same list. */
 import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
 import { placeholderOf, shortId } from '../domain/ids.ts';
+import type { Breach } from '../domain/placement.ts';
+import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { endpointProblem } from './endpoints.ts';
+import { layoutOf } from './layout.ts';
+import { describeRemedy } from './placement/advice.ts';
+import { judge, type Verdict } from './placement/judge.ts';
+import { reservedBytesPerNode } from './placement.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
 import { differingNames, hasUsers, settingsDifference } from './settings.ts';
 import { isInSync, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
@@ -171,42 +177,50 @@ function usersProblems(database: Database, view: DatabaseView): Problem[] {
     .map(({ assignment }) => about('users_differ', assignment));
 }
 
-function placementProblems(database: Database, shards: readonly ShardTopology[], view: DatabaseView): Problem[] {
-  const problems: Problem[] = [];
-  for (const { name, members } of shards) {
-    const machines = members.map(({ assignment }) => assignment.machine);
-    const shared = [...new Set(machines.filter((machine, index) => machines.indexOf(machine) !== index))];
-    for (const machine of shared) {
-      problems.push({ code: 'copies_together', shard: name, machine, params: { shard: name, machine } });
-    }
-  }
-  const crowded = crowdedMachine(shards);
-  if (crowded && database.spec.replicas > 0) {
-    const { machine, count } = crowded;
-    const remedy =
-      view.machines.length > 2
-        ? 'A primary changes places with a replica on another machine as soon as all copies are in sync.'
-        : 'Add machines until there are at least three.';
-    problems.push({
-      code: 'majority_on_machine',
-      machine,
-      params: { machine, count, shards: shards.length, remedy },
-    });
-  }
-  return problems;
+/** How its copies lie, by the rules of placement. */
+function placementProblems(
+  database: Database,
+  shards: readonly ShardTopology[],
+  { machines }: DatabaseView,
+): Problem[] {
+  const layout = layoutOf(database, shards, machines);
+  return judge(layout, reservedBytesPerNode(database.spec), machines).flatMap((verdict) => {
+    const remedy = describeRemedy(verdict.remedy);
+    if (verdict.rule === 'zones') return zoneProblems(verdict, remedy);
+    return verdict.breaches.flatMap((breach) => placementProblem(database, breach, remedy) ?? []);
+  });
 }
 
-/** The machine that holds more than half of at least two primaries, if there is one. */
-export function crowdedMachine(shards: readonly ShardTopology[]): { machine: string; count: number } | null {
-  const counts = new Map<string, number>();
-  for (const { owner } of shards) {
-    const machine = owner?.assignment.machine;
-    if (machine) counts.set(machine, (counts.get(machine) ?? 0) + 1);
+/** Of the whole database at once; where no zone could be spared, it is no problem: see `explain`. */
+function zoneProblems({ avoidable, breaches }: Verdict, remedy: string): Problem[] {
+  if (!avoidable) return [];
+  const names = new Set(breaches.flatMap((breach) => (breach.rule === 'zones' ? [breach.shard] : [])));
+  const [first, ...others] = names;
+  const shards = others.length === 0 ? first! : `${first} and ${counted(others.length, 'other shard')}`;
+  return [{ code: 'zones_shared', params: { shards, remedy } }];
+}
+
+function placementProblem({ spec }: Database, breach: Breach, remedy: string): Problem | null {
+  switch (breach.rule) {
+    case 'apart': {
+      const { shard, machine } = breach;
+      return { code: 'copies_together', shard, machine, params: { shard, machine, remedy } };
+    }
+    case 'majority': {
+      // Without replicas there is no failover to agree on.
+      if (spec.replicas === 0) return null;
+      const { machine, primaries } = breach;
+      const params = { machine, count: primaries, shards: spec.shards, remedy };
+      return { code: 'majority_on_machine', machine, params };
+    }
+    case 'memory': {
+      const { machine, overBytes } = breach;
+      const params = { machine, over: formatSize(overBytes), remedy };
+      return { code: 'memory_overcommitted', machine, params };
+    }
+    case 'zones':
+      return null;
   }
-  for (const [machine, count] of counts) {
-    if (count > 1 && count > shards.length / 2) return { machine, count };
-  }
-  return null;
 }
 
 function machineProblems(database: Database, view: DatabaseView): Problem[] {

@@ -7,8 +7,9 @@ import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
-import { crowdedMachine, diagnose, presentMembers, unmetPeers } from './diagnose.ts';
+import { diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
+import { type Seat, switchesFrom } from './placement/primaries.ts';
 import type { Problem, ProblemCode } from './problems.ts';
 import { logsEveryWrite, settingsDifference } from './settings.ts';
 import type { Step } from './step.ts';
@@ -347,25 +348,33 @@ function writeUsers(situation: Situation, problem: Problem): Array<Step | { bloc
   ];
 }
 
-/** Problems that may stand while primaries are levelled: they are not about copies. */
-const HARMLESS: readonly ProblemCode[] = ['majority_on_machine', 'copies_together', 'open_to_all', 'endpoint_closed'];
+/** Problems that may stand while primaries are levelled: they are not about copies being there and in sync. */
+const HARMLESS: readonly ProblemCode[] = [
+  'majority_on_machine',
+  'copies_together',
+  'zones_shared',
+  'memory_overcommitted',
+  'open_to_all',
+  'endpoint_closed',
+];
 
 /** One switchover at a time, and only when everything else is well. */
 function levelPrimaries(situation: Situation, problem: Problem): Step[] {
   if (situation.problems.some(({ code }) => !HARMLESS.includes(code))) return [];
   const { database, view } = situation;
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
-  for (const shard of shards.filter(({ owner }) => owner?.assignment.machine === problem.machine)) {
-    for (const member of shard.members) {
-      if (member === shard.owner || !isWhole(shard)) continue;
-      const after = shards.map((other) => (other === shard ? { ...other, owner: member } : other));
-      if (crowdedMachine(after)) continue;
-      const insteadOf = shard.owner!.assignment.id;
-      const expects = { role: 'replica', primaryId: insteadOf } as const;
-      return [
-        { kind: 'switch_over', target: member.assignment.id, args: { insteadOf }, expects, because: problem.code },
-      ];
-    }
-  }
-  return [];
+  const seats = shards.map((shard): Seat => {
+    const able = isWhole(shard) ? shard.members : [];
+    return {
+      primary: shard.owner?.assignment.machine ?? null,
+      copies: able.map(({ assignment }) => assignment.machine),
+    };
+  });
+  const [first] = switchesFrom(seats, problem.machine!) ?? [];
+  if (!first) return [];
+  const { owner, members } = shards[first.seat]!;
+  const heir = members.find((member) => member !== owner && member.assignment.machine === first.to)!;
+  const insteadOf = owner!.assignment.id;
+  const expects = { role: 'replica', primaryId: insteadOf } as const;
+  return [{ kind: 'switch_over', target: heir.assignment.id, args: { insteadOf }, expects, because: problem.code }];
 }

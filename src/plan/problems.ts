@@ -162,7 +162,18 @@ export const PROBLEMS = {
   copies_together: {
     severity: 'warning',
     message: 'Copies of {shard} share {machine}: losing it loses them together.',
-    advice: 'Add a machine, so that every copy can live on one of its own.',
+    advice: '{remedy}',
+  },
+  zones_shared: {
+    severity: 'warning',
+    message: 'Copies of {shards} share a zone while another could take one: losing it loses them together.',
+    advice: '{remedy}',
+  },
+  memory_overcommitted: {
+    severity: 'warning',
+    message:
+      'Nodes on {machine} reserve {over} more than its memory: with all of it in use, the system ends some of them.',
+    advice: '{remedy}',
   },
   open_to_all: {
     severity: 'warning',

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
+import { HARD_RULES, type PlacementExplanation, REASONS, SOFT_RULES } from '../domain/placement.ts';
 import {
   CLUSTER_VIEWS,
   type DatabaseSpec,
@@ -149,6 +150,69 @@ const plan = z.strictObject({
   blocked: z.array(z.strictObject({ because: z.string(), reason: z.string() })),
 });
 
+const breach = z.discriminatedUnion('rule', [
+  z.strictObject({ rule: z.literal('apart'), shard: z.string(), machine: z.string(), copies: count }),
+  z.strictObject({ rule: z.literal('zones'), shard: z.string(), zone: z.string(), copies: count }),
+  z.strictObject({ rule: z.literal('majority'), machine: z.string(), primaries: count }),
+  z.strictObject({ rule: z.literal('memory'), machine: z.string(), overBytes: count }),
+]);
+
+const oneChange = { shard: z.string(), from: z.string(), to: z.string() };
+const remedy = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('switch_over'), ...oneChange }),
+  z.strictObject({ kind: z.literal('move'), ...oneChange }),
+  z.strictObject({ kind: z.literal('rearrange') }),
+  z.strictObject({
+    kind: z.literal('add'),
+    add: z.strictObject({
+      machines: count,
+      bytes: count,
+      zone: z.enum(['any', 'another', 'new']),
+      notIn: z.array(z.string()),
+    }),
+    back: z.array(z.string()),
+  }),
+]);
+
+const machineGroup = z.strictObject({ because: z.enum(REASONS), machines: count, examples: z.array(z.string()) });
+
+const explanation = z.strictObject({
+  database: z.string(),
+  generation: count,
+  shards: count,
+  replicas: count,
+  reserve: z.strictObject({ dataBytes: count, spareBytes: count, processBytes: count, totalBytes: count }),
+  rules: z.array(
+    z.strictObject({
+      rule: z.enum([...HARD_RULES, ...SOFT_RULES]),
+      hard: z.boolean(),
+      holds: z.boolean(),
+      avoidable: z.boolean(),
+      breaches: z.array(breach),
+      obstacles: z.array(machineGroup),
+      remedy: remedy.nullable(),
+      figures: z.strictObject({ least: count, most: count, mostAnew: count.nullable() }).nullable(),
+      sentences: z.array(z.string()),
+    }),
+  ),
+  nodes: z.array(
+    z.strictObject({
+      node: z.string(),
+      shard: z.string(),
+      role: z.enum(['primary', 'replica']),
+      machine: z.string(),
+      zone: z.string().nullable(),
+      others: z.array(z.strictObject({ machine: z.string(), zone: z.string().nullable() })),
+      nodesHere: count,
+      primariesHere: count,
+      memoryBytes: count,
+      reservedBytes: count,
+      elsewhere: z.array(machineGroup),
+      sentences: z.array(z.string()),
+    }),
+  ),
+});
+
 const fleetStatus = z.strictObject({
   version: z.string(),
   pid: count,
@@ -181,6 +245,7 @@ export const ANSWERS = {
   ConditionList: z.strictObject({ conditions: z.array(condition.extend({ database: z.string() })) }),
   Password: z.strictObject({ user: z.string(), password: z.string().nullable() }),
   Plan: plan,
+  PlacementExplanation: explanation,
   Machine: machineStatus,
   RestartedEndpoints: z.strictObject({ machines: z.array(z.string()) }),
   MachineList: z.strictObject({ machines: z.array(machineStatus) }),
@@ -206,6 +271,7 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'ConditionList'>, FleetConditionList>,
     Same<Answer<'Password'>, PasswordDocument>,
     Same<Answer<'Plan'>, PlanDocument>,
+    Same<Answer<'PlacementExplanation'>, PlacementExplanation>,
     Same<Answer<'Machine'>, MachineStatus>,
     Same<Answer<'MachineList'>, MachineList>,
     Same<Answer<'Event'>, Event>,

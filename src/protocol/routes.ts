@@ -109,6 +109,13 @@ export const ROUTES = {
     etag: true,
     errors: ['stopping', ...CHANGE, ...ADMISSION],
   },
+  'GET /databases/{name}/explain': {
+    summary: 'Why each node is where it is, which rules of placement hold, and what would help where one does not',
+    params: byName,
+    status: 200,
+    answer: 'PlacementExplanation',
+    errors: ['database_not_found'],
+  },
   'GET /databases/{name}/password': {
     summary: 'The password for clients: of `default`, or of a user of the spec',
     params: byName,

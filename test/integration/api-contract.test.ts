@@ -139,6 +139,7 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
   'GET /status': [{ method: 'GET', path: '/v1/status' }],
   'GET /databases': [{ method: 'GET', path: '/v1/databases' }],
   'GET /databases/{name}': [{ method: 'GET', path: '/v1/databases/main' }],
+  'GET /databases/{name}/explain': [{ method: 'GET', path: '/v1/databases/main/explain' }],
   'GET /databases/{name}/password': [{ method: 'GET', path: '/v1/databases/main/password' }],
   'POST /plans': [
     { method: 'POST', path: '/v1/plans', body: { name: 'main' } },

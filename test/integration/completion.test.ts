@@ -52,6 +52,8 @@ async function completes(fleet: Fleet, shell: string): Promise<void> {
   assert.deepEqual(offered('db', 'create', 'x', '--persistence', 'a'), ['aof', 'aof-always']);
   assert.deepEqual(offered('db', 'create', 'x', '--shards', ''), []);
   assert.deepEqual(offered('--json', 'db', 'show', 'm'), ['main']);
+  assert.deepEqual(offered('db', 'exp'), ['explain']);
+  assert.deepEqual(offered('db', 'explain', ''), ['--data-dir', '--help', '--json', '--version', 'main']);
   assert.deepEqual(offered('events', '--database', ''), ['main']);
   assert.deepEqual(offered('completion', 'z'), ['zsh']);
   assert.deepEqual(offered('completion', '--'), ['--data-dir', '--help', '--json', '--version']);
