@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { PlacementExplanation } from '../../src/domain/placement.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 import type { FleetStatus, PlanDocument } from '../../src/protocol/api.ts';
 import { Fleet } from '../support/fleet.ts';
@@ -146,6 +147,21 @@ test('a database is planned, created, shown and deleted', async () => {
   const deleted = await fleet.cli('db', 'delete', 'orders', '--yes', '--json');
   assert.deepEqual(deleted.json(), { name: 'orders', deleted: true });
   assert.deepEqual(await names(), ['main']);
+});
+
+test('db explain says why each node is where it is, and what to add where a rule cannot hold', async () => {
+  const { stdout } = await fleet.cli('db', 'explain', 'main');
+  assert.match(stdout, /^main: 3 shards, 1 replica each\nEach node reserves 122\.7mb: 85\.3mb for data/);
+  assert.match(stdout, /^holds +apart +No two copies of a shard are on one machine\.$/m);
+  assert.match(stdout, /^cannot hold +zones +shard-1 has 2 copies in the zone local\.$/m);
+  assert.match(stdout, /^ +Add one machine with at least 368\.1mb for nodes in another zone than local\.$/m);
+  const { nodes } = (await fleet.cli('db', 'explain', 'main', '--json')).json<PlacementExplanation>();
+  const { shards } = (await fleet.cli('db', 'show', 'main', '--json')).json<DatabaseStatus>();
+  const shown = shards.flatMap(({ primary, replicas }) => [primary!, ...replicas]);
+  assert.deepEqual(
+    nodes.map(({ node, machine }) => `${node} ${machine}`).sort(),
+    shown.map(({ nodeId, machine }) => `${nodeId} ${machine}`).sort(),
+  );
 });
 
 test('logs come from the server, from agents and from nodes', async () => {
