@@ -6,6 +6,7 @@ import { renderConformance } from './render-conformance.ts';
 import { renderEndpoint } from './render-endpoint.ts';
 import { renderErrors } from './render-errors.ts';
 import { renderOpenApi } from './render-openapi.ts';
+import { renderPlacement } from './render-placement.ts';
 
 const page = (name: string, render: () => string) => ({ name, path: new URL(`../${name}`, import.meta.url), render });
 
@@ -17,4 +18,5 @@ export const PAGES = [
   page('docs/endpoint-behaviour.md', renderBehaviours),
   page('docs/endpoint.md', renderEndpoint),
   page('docs/openapi.json', renderOpenApi),
+  page('docs/placement.md', renderPlacement),
 ];

@@ -84,27 +84,32 @@ export interface TrialWish {
   zones: readonly string[];
 }
 
-/** The most of these wishes that can be granted, and with so many the fewest that share a zone. */
+/**
+ * Which of these wishes can be granted together, an earlier one always before a later one, and the fewest that then
+ * share a zone. Also the most that could be granted if the order did not matter.
+ */
 export function grantAll(wishes: readonly TrialWish[], machines: readonly TrialMachine[]) {
-  let best = { granted: 0, sharing: 0 };
+  let best = { granted: '', sharing: 0 };
+  let most = 0;
   const room = new Map(machines.map(({ name, fits }) => [name, fits]));
-  const grant = (index: number, granted: number, sharing: number, made: readonly [string, TrialMachine][]): void => {
+  const grant = (index: number, granted: string, sharing: number, made: readonly [string, TrialMachine][]): void => {
     const wish = wishes[index];
     if (!wish) {
+      most = Math.max(most, made.length);
       if (granted > best.granted || (granted === best.granted && sharing < best.sharing)) best = { granted, sharing };
       return;
     }
-    grant(index + 1, granted, sharing, made);
+    grant(index + 1, `${granted}0`, sharing, made);
     const mine = made.filter(([shard]) => shard === wish.shard).map(([, machine]) => machine);
     for (const machine of machines) {
       const { name, zone } = machine;
       if (room.get(name)! < 1 || wish.holding.includes(name) || mine.includes(machine)) continue;
       const shares = wish.zones.includes(zone) || mine.some((other) => other.zone === zone);
       room.set(name, room.get(name)! - 1);
-      grant(index + 1, granted + 1, sharing + Number(shares), [...made, [wish.shard, machine]]);
+      grant(index + 1, `${granted}1`, sharing + Number(shares), [...made, [wish.shard, machine]]);
       room.set(name, room.get(name)! + 1);
     }
   };
-  grant(0, 0, 0, []);
-  return best;
+  grant(0, '', 0, []);
+  return { granted: [...best.granted].map((digit) => digit === '1'), sharing: best.sharing, most };
 }

@@ -33,20 +33,30 @@ export class Network {
     return this.#arcs[this.#arcs[arc]!.back]!.capacity;
   }
 
-  /**
-   * Sends as much as can be sent, at the least cost for that much: unit after unit over the cheapest way that is left.
-   * What once leaves the source is never taken back whole, only led another way.
-   */
-  send(source: number, sink: number): void {
-    for (let way = this.#cheapestWay(source, sink); way; way = this.#cheapestWay(source, sink)) {
-      for (const arc of way) {
-        this.#arcs[arc]!.capacity -= 1;
-        this.#arcs[this.#arcs[arc]!.back]!.capacity += 1;
-      }
-    }
+  /** Lets an arc take so much more, or less of what is not used of it. */
+  widen(arc: number, by: number): void {
+    this.#arcs[arc]!.capacity += by;
   }
 
-  /** Bellman and Ford's, with a queue; null when no way is left. */
+  /**
+   * Sends one unit more over the cheapest way that is left; what was sent before may be led another way for it, never
+   * taken back whole. So all that is sent always costs the least for what left the source by each arc.
+   * @returns whether there was a way
+   */
+  send(source: number, sink: number): boolean {
+    const way = this.#cheapestWay(source, sink);
+    if (way === null) return false;
+    for (const arc of way) {
+      this.#arcs[arc]!.capacity -= 1;
+      this.#arcs[this.#arcs[arc]!.back]!.capacity += 1;
+    }
+    return true;
+  }
+
+  /**
+   * Bellman and Ford's, with a queue; null when no way is left. It ends because no round trip costs less than nothing
+   * as long as none goes through the source, where one unit could take the place of another.
+   */
   #cheapestWay(source: number, sink: number): number[] | null {
     const costs = this.#leaving.map(() => Number.POSITIVE_INFINITY);
     const by: number[] = this.#leaving.map(() => -1);
@@ -57,7 +67,7 @@ export class Network {
       queued[node] = false;
       for (const index of this.#leaving[node]!) {
         const { to, capacity, cost } = this.#arcs[index]!;
-        if (capacity === 0 || costs[node]! + cost >= costs[to]!) continue;
+        if (capacity === 0 || to === source || costs[node]! + cost >= costs[to]!) continue;
         costs[to] = costs[node]! + cost;
         by[to] = index;
         if (queued[to]) continue;

@@ -108,6 +108,23 @@ describe('further copies together', () => {
     assert.equal(places.filter((one) => one.machine !== null && one.sharesZone).length, 0);
   });
 
+  it('share a zone in the one place where it must be, not in the one where it is nearest', () => {
+    // s1 shares a zone wherever it goes. It leaves a2, the emptiest, to s2, which would share one anywhere else.
+    const present = layout(3, { s1: 'a1 d1 (b2)', s2: 'b1 (d2)', s3: 'd2' });
+    const machines = [
+      machine('a1', 0, 1),
+      machine('a2', 1),
+      machine('b1', 0, 1),
+      machine('b2', 1, 1),
+      machine('d1', 0, 1),
+      machine('d2', 1, 2),
+    ];
+    assert.deepEqual(furtherPlaces(['s1', 's2'], present, NODE, machines).places, [
+      { shard: 's1', machine: 'd2', sharesZone: true },
+      { shard: 's2', machine: 'a2', sharesZone: false },
+    ]);
+  });
+
   it('are as many as trying everything finds, and share as few zones', () => {
     let searched = 0;
     let lacking = 0;
@@ -145,7 +162,12 @@ describe('further copies together', () => {
           machines.map(({ zone, fits }, index) => ({ name: names[index]!, zone, fits })),
         );
         const granted = places.filter((one) => one.machine !== null);
-        assert.equal(granted.length, best.granted, 'a copy without a place, without need');
+        assert.equal(granted.length, best.most, 'a copy without a place, without need');
+        assert.deepEqual(
+          places.map((one) => one.machine !== null),
+          best.granted,
+          'a later wish before an earlier one',
+        );
         assert.equal(granted.filter((one) => one.sharesZone).length, best.sharing, 'zones shared without need');
         assert.deepEqual(
           places.map(({ shard }) => shard),

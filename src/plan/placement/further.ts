@@ -20,12 +20,12 @@ export interface FurtherPlaces {
 }
 
 /** The most arcs that are searched through; beyond, each copy gets the best place of its own, one after the other. */
-const MAX_ARCS = 60_000;
+const MAX_ARCS = 20_000;
 
 /**
  * Places for one more copy of each of these shards, the more urgent first; a shard may be named more than once. As many
- * as possible get one, sharing as few zones as possible: where the best place for each would leave another without, a
- * flow is looked for that serves both. What is there stays.
+ * as possible get one, the earlier before the later, and these share as few zones as possible: where the best place for
+ * each would leave another without, a flow is looked for that serves both. What is there stays.
  * @param layout all copies of the database, those that do not count any more too; each is reserved for on its machine
  */
 export function furtherPlaces(
@@ -36,8 +36,11 @@ export function furtherPlaces(
 ): FurtherPlaces {
   const fleet = fleetOf(machines, nodeBytes);
   const greedy = oneByOne(shards, layout, fleet);
-  const isBest = greedy.every((further) => further.machine !== null && !further.sharesZone);
-  const places = isBest ? greedy : (searched(shards, layout, fleet) ?? greedy);
+  const survey = surveyOf(layout, fleet);
+  const isBest = greedy.every(
+    (further) => further.machine !== null && (!further.sharesZone || mustShare(survey, further.shard)),
+  );
+  const places = isBest ? greedy : (searched(shards, survey) ?? greedy);
   return { places, add: additionFor(places, layout, fleet) };
 }
 
@@ -49,6 +52,10 @@ export const bestAnswer = (answers: readonly Answer[]): Answer | null =>
       (best, answer) => (best && byPreference(best.standing, answer.standing) <= 0 ? best : answer),
       null,
     );
+
+/** No machine could take a copy of the shard without sharing a zone, even before any other wish is granted. */
+const mustShare = (survey: Survey, shard: string): boolean =>
+  answersFor(survey, shard).every(({ refusal, standing }) => refusal !== null || standing.sharesZone);
 
 function oneByOne(shards: readonly string[], layout: Layout, fleet: Fleet): Further[] {
   let [now, room] = [layout, fleet];
@@ -82,11 +89,11 @@ function turnedDown(shard: string, answers: readonly Answer[]): Further {
  * Wishes flow to machines: from the shards, through a gate for each zone that lets the first copy pass for nothing, into
  * machines where each more costs a little more than the one before. Null when the network would be too large.
  */
-function searched(shards: readonly string[], layout: Layout, fleet: Fleet): Further[] | null {
+function searched(shards: readonly string[], survey: Survey): Further[] | null {
+  const { fleet } = survey;
   const wishes = new Map<string, number>();
   for (const shard of shards) wishes.set(shard, (wishes.get(shard) ?? 0) + 1);
   if (wishes.size * openRooms(fleet).length > MAX_ARCS) return null;
-  const survey = surveyOf(layout, fleet);
   const network = new Network();
   const [source, sink] = [network.node(), network.node()];
   const most = Math.max(0, ...survey.nodesOn.values());
@@ -103,10 +110,11 @@ function searched(shards: readonly string[], layout: Layout, fleet: Fleet): Furt
     for (let more = 0; more < Math.min(fits, shards.length); more += 1) network.arc(node, sink, 1, nodes + more);
     return node;
   };
+  const wanted = new Map<string, number>();
   const chosen: { shard: string; answer: Answer; arc: number }[] = [];
   for (const [shard, count] of wishes) {
     const node = network.node();
-    network.arc(source, node, count);
+    wanted.set(shard, network.arc(source, node, 0));
     const able = answersFor(survey, shard).filter(({ refusal }) => refusal === null);
     able.sort((a, b) => byPreference(a.standing, b.standing));
     const gates = new Map<string, number>();
@@ -126,7 +134,11 @@ function searched(shards: readonly string[], layout: Layout, fleet: Fleet): Furt
       });
     }
   }
-  network.send(source, sink);
+  // One by one: what an earlier wish got, no later one takes from it.
+  for (const shard of shards) {
+    network.widen(wanted.get(shard)!, 1);
+    if (!network.send(source, sink)) network.widen(wanted.get(shard)!, -1);
+  }
   const found = new Map<string, Answer[]>();
   for (const { shard, answer, arc } of chosen) {
     for (let sent = network.sent(arc); sent > 0; sent -= 1) found.set(shard, [...(found.get(shard) ?? []), answer]);

@@ -71,13 +71,13 @@ export function answersFor(
   const { nodeBytes, together, rooms } = fleet;
   const others = (copiesOf.get(shard) ?? []).filter((copy) => copy !== without);
   const zones = new Set(others.flatMap(({ machine, counts }) => (counts ? (roomOf.get(machine)?.zone ?? []) : [])));
+  const held = nodesByMachine(others);
   return rooms.map((room) => {
     const own = without?.machine === room.machine ? 1 : 0;
-    const copiesHere = others.filter(({ machine }) => machine === room.machine).length;
     const fits = room.closed === null && room.memoryBytes - room.reservedBytes >= (1 - own) * nodeBytes;
     return {
       room,
-      refusal: room.closed ?? (copiesHere >= together ? 'has_copy' : fits ? null : 'no_room'),
+      refusal: room.closed ?? ((held.get(room.machine) ?? 0) >= together ? 'has_copy' : fits ? null : 'no_room'),
       standing: {
         sharesZone: zones.has(room.zone),
         nodes: (nodesOn.get(room.machine) ?? 0) - own,
