@@ -148,6 +148,12 @@ describe('place', () => {
     assert.deepEqual(machineOf(placed({ shards: 1, replicas: 0 }, uneven), 'primary'), ['machine-2']);
   });
 
+  it('does not always give to the first machine what is left over', () => {
+    const names = (shards: number): string[] => placed({ shards }, fleet(3)).map(({ machine }) => machine);
+    assert.deepEqual(counts(names(2), fleet(3)), [1, 1, 2]);
+    assert.deepEqual(counts(names(4), fleet(3)), [3, 3, 2]);
+  });
+
   it('spreads the replicas of the primaries of one machine over the others', () => {
     const places = placed({ shards: 20, memoryBytes: GIB }, fleet(5));
     const shards = shardsOf(places).filter(([primary]) => primary === 'machine-1');

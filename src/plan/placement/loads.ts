@@ -23,7 +23,10 @@ export function loadsOf(
     let best = -1;
     rooms.forEach(({ fits }, index) => {
       if (loads[index]! >= Math.min(fits, shards * together)) return;
-      if (best < 0 || byPreference(standings[index]!, standings[best]!) < 0) best = index;
+      const order = best < 0 ? -1 : byPreference(standings[index]!, standings[best]!);
+      // Of equals the first, and the last the next time round: what is left over does not always go to the first.
+      const isNext = order === 0 && loads[index]! % 2 === 1;
+      if (order < 0 || isNext) best = index;
     });
     if (best < 0) throw new Error(`${left} of ${shards * copies} copies have no place`);
     const room = rooms[best]!;
