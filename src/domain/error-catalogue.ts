@@ -2,6 +2,8 @@
  * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
+import { TRUST_ERRORS } from './trust-errors.ts';
+
 /** What sort of failure it is, with the HTTP status and process exit code it maps to. */
 export const ERROR_KINDS = {
   invalid: { http: 400, exit: 2, meaning: 'the request is wrong: correct it and send it again' },
@@ -26,6 +28,7 @@ export interface CatalogueEntry {
 
 /** The catalogue. Codes are stable: scripts may match on them. */
 export const ERRORS = {
+  ...TRUST_ERRORS,
   invalid_value: { kind: 'invalid', message: '{field}: {problem}', hint: '{remedy}' },
   invalid_name: {
     kind: 'invalid',

@@ -7,7 +7,8 @@ import type { ReplyError } from '../resp/reply.ts';
  * `unreachable` the network says so (no route, unknown host);
  * `timeout` no connection, admission or answer in time;
  * `closed` the connection was lost, or closed by us;
- * `not_admitted` the node turned us away: the wrong password, too many clients;
+ * `not_trusted` the TLS handshake failed: it is not the node we meant, its certificate is not in order, or it speaks no TLS;
+ * `not_admitted` the node turned us away: the wrong password, our certificate, too many clients;
  * `not_resp` what answers is no Valkey;
  * `too_many_commands` the queue is full.
  * After `timeout` and `closed` a command may have taken effect, or take effect yet; after all others it was not sent.
@@ -17,6 +18,7 @@ export type UnreachableReason =
   | 'unreachable'
   | 'timeout'
   | 'closed'
+  | 'not_trusted'
   | 'not_admitted'
   | 'not_resp'
   | 'too_many_commands';

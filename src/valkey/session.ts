@@ -1,8 +1,9 @@
 /**
- * One TCP connection to one node, from connecting to its end:
+ * One connection to one node, TCP or TLS, from connecting to its end:
  * connecting -> (AUTH sent) -> ready -> ended, or ended from any of them. It never comes back; its owner makes another.
  */
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { Decoder } from '../resp/decode.ts';
 import { encodeCommand } from '../resp/encode.ts';
 import { ProtocolError, Push, type Reply, ReplyError } from '../resp/reply.ts';
@@ -18,7 +19,13 @@ export interface SessionOptions {
   /** `default` where only a password is given. */
   username?: string;
   password?: string;
-  /** From the first packet to the end of AUTH. */
+  /**
+   * TLS: with which certificate, believing whom, and who the node must be (`checkServerIdentity`); `clientOptions` of
+   * src/trust/credentials.ts makes them. Asked for each connection, since certificates are renewed. Nothing is sent to a
+   * node that is not the one meant. Without it: plain TCP.
+   */
+  tls?: () => ConnectionOptions;
+  /** From the first packet to the end of AUTH, the TLS handshake included. */
   connectTimeoutMs: number;
 }
 
@@ -30,6 +37,22 @@ export interface SessionEvents {
   ended(why: EngineUnreachable, wasReady: boolean): void;
 }
 
+const TLS_ALERT = /^ERR_SSL_.+_ALERT_/;
+
+/** OpenSSL's own word, where its error has one: the whole message is a line of its log. */
+const wordsOf = (error: Error & { reason?: string }): string => error.reason ?? error.message;
+
+/** A socket on its way; `onConnected` once bytes may be written: with TLS, once the node is known to be the one meant. */
+function openSocket({ host, port, tls }: SessionOptions, onConnected: () => void): Socket {
+  const tcp = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS };
+  if (tls === undefined) return connect(tcp).once('connect', onConnected);
+  const socket: Socket = connectTls({ ...tls(), host, port, rejectUnauthorized: true });
+  return socket.once('secureConnect', () => {
+    socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_DELAY_MS); // not among the options of a TLS socket
+    onConnected();
+  });
+}
+
 export class Session {
   readonly #options: SessionOptions;
   readonly #events: SessionEvents;
@@ -39,22 +62,15 @@ export class Session {
   #state: 'connecting' | 'authenticating' | 'ready' | 'ended' = 'connecting';
 
   constructor(options: SessionOptions, events: SessionEvents) {
-    const { host, port, connectTimeoutMs } = options;
+    const { connectTimeoutMs } = options;
     this.#options = options;
     this.#events = events;
     this.#endDeadline = startDeadline(connectTimeoutMs, () =>
       this.#fail('timeout', `no connection within ${connectTimeoutMs} ms`),
     );
-    this.#socket = connect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-    });
-    this.#socket.on('connect', () => this.#connected());
+    this.#socket = openSocket(options, () => this.#connected());
     this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
-    this.#socket.on('error', (error) => this.#fail(this.#reasonOf(error), error.message));
+    this.#socket.on('error', (error) => this.#fail(this.#reasonOf(error), wordsOf(error)));
     this.#socket.on('end', () => this.#fail('closed', 'the node closed the connection'));
     this.#socket.on('close', () => this.#fail('closed', 'the connection was closed'));
   }
@@ -108,10 +124,13 @@ export class Session {
     else this.#admitted();
   }
 
-  #reasonOf(error: NodeJS.ErrnoException): UnreachableReason {
-    if (this.#state !== 'connecting') return 'closed';
-    if (error.code === 'ECONNREFUSED') return 'refused';
-    return error.code === 'ETIMEDOUT' ? 'timeout' : 'unreachable';
+  #reasonOf({ code = '', syscall }: NodeJS.ErrnoException): UnreachableReason {
+    // Whether the node takes our certificate, we hear only after our side of the handshake is over.
+    if (this.#state !== 'connecting') return TLS_ALERT.test(code) ? 'not_admitted' : 'closed';
+    if (code === 'ECONNREFUSED') return 'refused';
+    if (code === 'ETIMEDOUT') return 'timeout';
+    const isNetwork = syscall !== undefined || code === 'ECONNRESET';
+    return isNetwork ? 'unreachable' : 'not_trusted';
   }
 
   #fail(reason: UnreachableReason, detail: string): void {

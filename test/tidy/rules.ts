@@ -6,7 +6,7 @@ type Rule = (files: readonly SourceFile[]) => string[];
 const WORDS = ['domain', 'resp'];
 const PURE = [...WORDS, 'plan', 'protocol'];
 const TOOLS = [...PURE, 'platform'];
-const DEVICES = [...TOOLS, 'valkey', 'store', 'backup', 'engine'];
+const DEVICES = [...TOOLS, 'trust', 'valkey', 'store', 'backup', 'engine'];
 
 /** Who may import whom, by folder of src. A new folder takes its place here first. A path names a single file. */
 const MAY_IMPORT: Record<string, readonly string[] | 'everything'> = {
@@ -15,6 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[] | 'everything'> = {
   plan: ['domain'],
   protocol: ['domain'],
   platform: PURE,
+  trust: ['domain'],
   valkey: TOOLS,
   store: TOOLS,
   backup: TOOLS,

@@ -1,0 +1,100 @@
+/** The part of the error catalogue that is about joining, certificates and clocks; see error-catalogue.ts. */
+
+/** By code. */
+export const TRUST_ERRORS = {
+  join_token_malformed: {
+    kind: 'invalid',
+    message: 'This is not a join token, or not the whole of one.',
+    hint: 'Copy it as a whole from where `valkeeper machine token` printed it: four parts with dots between them.',
+  },
+  certificate_request_invalid: {
+    kind: 'invalid',
+    message: 'The certificate request is not granted: {problem}.',
+    hint: 'Agent and control plane must be of the same version; then try again.',
+  },
+  join_token_used: {
+    kind: 'conflict',
+    message: 'The join token was used at {at} by the machine {machine}.',
+    hint: 'A token admits one machine: make another with `valkeeper machine token`. Was it not you? Remove {machine}.',
+  },
+  machine_name_taken: {
+    kind: 'conflict',
+    message: 'Another machine has joined as {name}.',
+    hint: 'Join under another name. If it is that machine, set up anew: `valkeeper machine remove {name}` first.',
+  },
+  clock_off: {
+    kind: 'conflict',
+    message: 'The clock of {peer} is {offset} {direction} the clock of this machine: more than {limit}.',
+    hint: 'Set the wrong one, best by NTP (`timedatectl set-ntp true`): by it, certificates and tokens look expired or not yet valid.',
+  },
+  join_token_unknown: {
+    kind: 'refused',
+    http: 401,
+    message: 'The control plane does not know this join token.',
+    hint: 'Make one at this control plane with `valkeeper machine token`.',
+  },
+  join_token_expired: {
+    kind: 'refused',
+    http: 401,
+    message: 'The join token expired at {at}.',
+    hint: 'Make another with `valkeeper machine token`. If it is not that late, compare the clocks of both machines.',
+  },
+  wrong_control_plane: {
+    kind: 'refused',
+    message:
+      'What answers at {address} is not the control plane of the token: it does not show the certificate {fingerprint}.',
+    hint: 'Nothing was sent to it. Look at the address, or make a token at the control plane that is there.',
+  },
+  certificate_unfit: {
+    kind: 'refused',
+    message: 'The certificate that was sent is not used: {problem}.',
+    hint: 'Nothing was changed. It is asked for again; if it stays so, compare versions and clocks of both machines.',
+  },
+  peer_no_certificate: {
+    kind: 'refused',
+    http: 401,
+    message: '{peer} showed no certificate.',
+    hint: 'Only machines that have joined are served here: `valkeeper agent --join URL --token TOKEN`.',
+  },
+  peer_wrong_authority: {
+    kind: 'refused',
+    http: 401,
+    message: 'The certificate of {peer} is not from an authority that is believed here ({detail}).',
+    hint: 'It belongs to another fleet, or to none. If it should belong to this one, let it join again.',
+  },
+  peer_expired: {
+    kind: 'refused',
+    http: 401,
+    message: 'The certificate of {peer} has expired{when}; the clock here says {now}.',
+    hint: 'Compare the clocks. If they are right, it was not renewed in time: let the machine join again.',
+  },
+  peer_not_yet_valid: {
+    kind: 'refused',
+    http: 401,
+    message: 'The certificate of {peer} is not valid yet{when}; the clock here says {now}.',
+    hint: 'A clock is wrong, most likely the one here: set it, best by NTP (`timedatectl set-ntp true`).',
+  },
+  peer_another_kind: {
+    kind: 'refused',
+    http: 401,
+    message: '{peer} should be {wanted}, and its certificate is of {found}.',
+    hint: 'Look at the address: something else of the fleet answers or calls there.',
+  },
+  peer_another_name: {
+    kind: 'refused',
+    http: 401,
+    message: '{peer} should be {wanted}, and its certificate is of {found}.',
+    hint: 'Two machines have changed addresses, or one has taken the place of the other: look at `valkeeper machine list`.',
+  },
+  peer_refused_us: {
+    kind: 'refused',
+    http: 401,
+    message: '{peer} does not accept the certificate of this side: {detail}.',
+    hint: 'Its log says more. Compare the clocks; if they are right, let this machine join again.',
+  },
+  authority_damaged: {
+    kind: 'unavailable',
+    message: 'The authority of this fleet cannot be used: {problem}.',
+    hint: 'Put back a copy of the store. Machines that have joined go on until their certificates expire (at most 30 days).',
+  },
+} as const;
