@@ -99,9 +99,12 @@ describe('a certificate', () => {
     assert.equal(new Date(validityOf(certificate).notAfter).getUTCFullYear(), 2040);
   });
 
-  it('is for addresses and names only', async () => {
+  it('is for names and addresses that are ones', async () => {
     const bad = ['10.0.0.256', 'alpha', '', '10.0.0.1, URI:valkeeper://control'];
     for (const address of bad) await assert.rejects(issued(ALPHA, [address]), valkeeperError('invalid_value'));
+    for (const name of ['', 'Alpha', 'a/b', 'a b', 'x'.repeat(41), 'alpha, URI:valkeeper://control']) {
+      await assert.rejects(issued(machine(name), []), valkeeperError('invalid_value', /name of a machine/));
+    }
     const many = Array.from({ length: 33 }, (_, index) => `10.0.0.${index}`);
     await assert.rejects(issued(ALPHA, many), valkeeperError('invalid_value'));
   });

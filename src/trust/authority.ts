@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import { ValkeeperError } from '../domain/errors.ts';
+import { isName } from '../domain/ids.ts';
 import { fingerprintOf } from './bundle.ts';
 import { commonNameOf, type Identity, uriOf } from './identity.ts';
 import { BACKDATED_MS } from './limits.ts';
@@ -173,6 +174,7 @@ async function issueBy(issuer: X509Certificate, signingKey: CryptoKey, order: Or
 
 async function extensionsFor(issuer: X509Certificate, order: Order): Promise<Extension[]> {
   const { request, identity, addresses, hostNames = [] } = order;
+  if (identity.kind === 'machine' && !isName(identity.name)) throw badName('name of a machine', identity.name);
   for (const address of addresses) if (isIP(address) === 0) throw badName('address', address);
   for (const name of hostNames) if (!isHostName(name)) throw badName('host name', name);
   if (addresses.length + hostNames.length > MAX_SUBJECT_NAMES) {
@@ -201,7 +203,7 @@ const badName = (what: string, value: string): ValkeeperError =>
   new ValkeeperError('invalid_value', {
     field: `certificate: ${what}`,
     problem: `${JSON.stringify(value)} cannot stand in a certificate`,
-    remedy: 'Use IP addresses and names as in DNS.',
+    remedy: 'Use IP addresses, host names as in DNS, and machine names of lower-case letters, digits and hyphens.',
   });
 
 const randomSerial = (): string => randomBytes(SERIAL_BYTES).toString('hex');

@@ -38,6 +38,14 @@ export const clientOptions = (credentials: Credentials, expected: Expected) =>
     checkServerIdentity: expectPeer(expected),
   }) satisfies ConnectionOptions;
 
+/** As `clientOptions`, for a machine that joins: it has no certificate, and believes the authority it has just fetched. */
+export const joiningOptions = (authority: string): ConnectionOptions => ({
+  ca: authority,
+  minVersion: MIN_VERSION,
+  rejectUnauthorized: true,
+  checkServerIdentity: expectPeer({ kind: 'control' }),
+});
+
 /**
  * For `https.createServer` and `tls.createServer`: asks for a certificate and takes clients without one, too, since a
  * machine that joins has none yet. Whoever serves them must ask `checkPeer`, and take nothing for granted before.

@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { tlsDirectives } from '../../src/domain/tls-directives.ts';
 import { type Credentials, clientOptions, MIN_VERSION } from '../../src/trust/credentials.ts';
-import { type Expected, type Refusal, refusalOf } from '../../src/trust/peer.ts';
+import { type Expected, refusalOf } from '../../src/trust/peer.ts';
 import { EngineUnreachable, NodeConnection, type NodeConnectionOptions } from '../../src/valkey/connection.ts';
 import { freePort, type RunningEngine, startEngine } from '../support/start-engine.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -103,18 +103,19 @@ describe('a connection with TLS', () => {
 });
 
 describe('a node', () => {
-  /** What a client with these options is told after the handshake. */
-  async function told(
-    t: TestContext,
-    { host, port }: RunningEngine,
-    options: ConnectionOptions,
-  ): Promise<Refusal | null> {
+  /** What a client with these options comes to: it is served, refused for a reason, or fails in another way. */
+  async function told(t: TestContext, { host, port }: RunningEngine, options: ConnectionOptions): Promise<unknown> {
     const socket = connect({ host, port, minVersion: MIN_VERSION, ...options });
     t.after(() => socket.destroy());
     socket.once('secureConnect', () => socket.write('*1\r\n$4\r\nPING\r\n'));
-    const [first] = await Promise.race([once(socket, 'data'), once(socket, 'error')]).catch((error) => [error]);
-    socket.destroy();
-    return first instanceof Error ? refusalOf(first, ALPHA) : null;
+    try {
+      await once(socket, 'data');
+      return 'served';
+    } catch (error) {
+      return refusalOf(error as Error, ALPHA) ?? (error as Error).message;
+    } finally {
+      socket.destroy();
+    }
   }
 
   it('says what it has against a certificate', async (t) => {
@@ -123,7 +124,7 @@ describe('a node', () => {
     const believing = { ...strange, bundle: [authority.certificate] };
     const untimely = (now: number) => authority.credentials(CONTROL, { now, validityMs: HOUR_MS });
     const refused = async (credentials: Credentials) => told(t, node, clientOptions(credentials, ALPHA));
-    assert.equal(await refused(control), null);
+    assert.equal(await refused(control), 'served');
     assert.deepEqual(await refused(believing), { why: 'refused_us', detail: 'unknown ca' });
     assert.deepEqual(await refused(await untimely(Date.now() - 2 * HOUR_MS)), {
       why: 'refused_us',
@@ -161,12 +162,15 @@ describe('a node', () => {
     assert.doesNotMatch(bytes, /PONG/);
   });
 
-  it('keeps a connection whose certificate has expired meanwhile, and takes no new one with it', async (t) => {
+  it('keeps a connection whose certificate has expired meanwhile, and takes no new one but a session of before', async (t) => {
     const { authority, node } = await scene(t);
     const shortly = await authority.credentials(CONTROL, { validityMs: 2_000 });
     const tls = () => clientOptions(shortly, ALPHA);
     const early = connectionTo(t, node, { tls });
     assert.equal(await early.command('PING'), 'PONG');
+    const visitor = connect({ host: node.host, port: node.port, ...tls() });
+    const [session] = (await once(visitor, 'session')) as [Buffer];
+    visitor.destroy();
     for (let accepted = true; accepted; ) {
       const late = connectionTo(t, node, { tls });
       accepted = await late.command('PING').then(
@@ -179,6 +183,7 @@ describe('a node', () => {
       late.close();
     }
     assert.equal(await early.command('PING'), 'PONG');
+    assert.equal(await told(t, node, { ...tls(), session }), 'served', 'the engine does not verify a session again');
   });
 });
 
