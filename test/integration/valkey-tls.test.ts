@@ -8,22 +8,21 @@ import { tlsDirectives } from '../../src/domain/tls-directives.ts';
 import { type Credentials, clientOptions, MIN_VERSION } from '../../src/trust/credentials.ts';
 import { type Expected, refusalOf } from '../../src/trust/peer.ts';
 import { EngineUnreachable, NodeConnection, type NodeConnectionOptions } from '../../src/valkey/connection.ts';
-import { freePort, type RunningEngine, startEngine } from '../support/start-engine.ts';
+import { type RunningEngine, startEngine } from '../support/start-engine.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { CONTROL, machine, type TestAuthority, testAuthority, writeTlsFiles } from '../support/trust.ts';
 
 const HOUR_MS = 3_600_000;
 const PASSWORD = 'a-secret';
+const ADMIN_USER = ['--user', 'admin', 'on', `>${PASSWORD}`, '~*', '&*', '+@all'];
 const ADMIN = { username: 'admin', password: PASSWORD };
 const ALPHA: Expected = { kind: 'machine', name: 'alpha' };
 
 /** A node on the machine `alpha`. */
-async function startTlsNode(t: TestContext, credentials: Credentials, args: string[] = []): Promise<RunningEngine> {
-  const port = await freePort();
-  const directives = tlsDirectives(writeTlsFiles(tempDir(t), credentials), port);
-  const user = ['--user', 'admin', 'on', `>${PASSWORD}`, '~*', '&*', '+@all'];
-  const lines = directives.flatMap(([name, ...values]) => [`--${name}`, ...values]);
-  return startEngine(t, { port, args: [...user, ...lines, ...args] });
+async function startTlsNode(t: TestContext, credentials: Credentials): Promise<RunningEngine> {
+  const files = writeTlsFiles(tempDir(t), credentials);
+  const linesFor = (port: number) => tlsDirectives(files, port).flatMap(([name, value]) => [`--${name}`, value]);
+  return startEngine(t, { args: (port) => [...ADMIN_USER, ...linesFor(port)] });
 }
 
 function connectionTo(t: TestContext, node: RunningEngine, options: Partial<NodeConnectionOptions>): NodeConnection {
@@ -93,7 +92,7 @@ describe('a connection with TLS', () => {
 
   it('does not come about with what speaks no TLS, nor without TLS with what does', async (t) => {
     const { control, node } = await scene(t);
-    const plain = await startEngine(t, { args: ['--user', 'admin', 'on', `>${PASSWORD}`, '~*', '&*', '+@all'] });
+    const plain = await startEngine(t, { args: ADMIN_USER });
     const toPlain = connectionTo(t, plain, { connectTimeoutMs: 200, tls: () => clientOptions(control, ALPHA) });
     // It waits for the end of a command, or sees one in the handshake's random bytes and answers with an error.
     const noTls = (error: unknown): boolean => unreachable('timeout')(error) || unreachable('not_trusted')(error);

@@ -40,18 +40,20 @@ export async function freePort(): Promise<number> {
 
 /**
  * Starts one and waits until it listens; data it has may be loading yet. It saves nothing by itself.
+ * @param args more of its command line; a function of the port where they depend on it
  * @throws Error with its log when it ends instead
  */
 export async function startEngine(
   t: Pick<TestContext, 'after'>,
-  { args = [], port }: { args?: readonly string[]; port?: number } = {},
+  { args = [], port }: { args?: readonly string[] | ((port: number) => readonly string[]); port?: number } = {},
 ): Promise<RunningEngine> {
   const { serverPath } = await testEngine();
   for (let tries = 1; ; tries += 1) {
     const chosen = port ?? (await freePort());
     const dir = mkdtempSync(join(tmpdir(), 'valkeeper-engine-'));
     const fixed = ['--bind', HOST, '--port', String(chosen), '--dir', dir, '--save', '', '--daemonize', 'no'];
-    const child = spawn(serverPath, [...fixed, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const more = typeof args === 'function' ? args(chosen) : args;
+    const child = spawn(serverPath, [...fixed, ...more], { stdio: ['ignore', 'pipe', 'inherit'] });
     const stop = (): Promise<void> => stopEngine(child, dir);
     const log = await logUntilListening(child);
     if (log === null) {
