@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { valkeeperError } from '../../test/support/errors.ts';
-import { decideJoin, type Member } from './join.ts';
+import { decideJoin, type JoinedMachine } from './join.ts';
 import {
   createJoinToken,
   DEFAULT_TOKEN_TTL_MS,
@@ -108,7 +108,7 @@ describe('what a token is worth', () => {
 });
 
 describe('joining', () => {
-  const decide = (text: string, record: JoinTokenRecord | undefined, present?: Member, who = ALPHA, now = NOW) =>
+  const decide = (text: string, record: JoinTokenRecord | undefined, present?: JoinedMachine, who = ALPHA, now = NOW) =>
     decideJoin(judgeJoinToken(parseJoinToken(text), record, { ...who, now }), present, {
       name: who.machine,
       keyId: who.keyId,
@@ -120,14 +120,22 @@ describe('joining', () => {
     const decision = decide(text, record);
     assert.ok(decision.admitted);
     assert.deepEqual(decision.token.use, { at: NOW, ...ALPHA });
-    assert.deepEqual(decision.member, { name: 'alpha', keyId: ALPHA.keyId });
+    assert.deepEqual(decision.joined, { name: 'alpha', keyId: ALPHA.keyId });
   });
 
   it('again with the same key, since the answer was lost: the same comes of it', () => {
     const { text, record } = newToken();
     const first = decide(text, record);
     assert.ok(first.admitted);
-    assert.deepEqual(decide(text, first.token, first.member, ALPHA, NOW + 1_000), first);
+    assert.deepEqual(decide(text, first.token, first.joined, ALPHA, NOW + 1_000), first);
+  });
+
+  it('not again, when the machine was removed meanwhile', () => {
+    const { text, record } = newToken();
+    const first = decide(text, record);
+    assert.ok(first.admitted);
+    const again = decide(text, first.token, undefined);
+    assert.ok(!again.admitted && valkeeperError('join_token_used')(again.error));
   });
 
   it('is refused for another key under a name that is taken, even with a fresh token', () => {

@@ -3,7 +3,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import { type JoinTokenRecord, markUsed, type TokenOutcome } from './join-token.ts';
 
 /** A machine that has joined, as far as joining is concerned. */
-export interface Member {
+export interface JoinedMachine {
   readonly name: string;
   /** Of the request with which it joined; see `readRequest`. */
   readonly keyId: string;
@@ -11,26 +11,31 @@ export interface Member {
 
 export type JoinDecision =
   /** Both records are to be stored as they are, in one compare-and-set against what was read; then issue. */
-  | { readonly admitted: true; readonly token: JoinTokenRecord; readonly member: Member }
+  | { readonly admitted: true; readonly token: JoinTokenRecord; readonly joined: JoinedMachine }
   | { readonly admitted: false; readonly error: ValkeeperError };
 
 /**
  * A name belongs to the machine that joined first with it: another key with a fresh token of its own is refused, too.
- * The same request again, whose answer was lost, is granted again.
+ * The same request again, whose answer was lost, is granted again, unless the machine was removed meanwhile.
  * @param present the machine that has the name; undefined when there is none
  * @param now milliseconds since the epoch
  */
 export function decideJoin(
   outcome: TokenOutcome,
-  present: Member | undefined,
-  { name, keyId, now }: Member & { now: number },
+  present: JoinedMachine | undefined,
+  { name, keyId, now }: JoinedMachine & { now: number },
 ): JoinDecision {
   if (!('record' in outcome)) return refused(tokenError(outcome));
-  if (present !== undefined && present.keyId !== keyId)
-    return refused(new ValkeeperError('machine_name_taken', { name }));
   const { record } = outcome;
-  const token = outcome.outcome === 'repeated' ? record : markUsed(record, { at: now, machine: name, keyId });
-  return { admitted: true, token, member: present ?? { name, keyId } };
+  if (present !== undefined && present.keyId !== keyId) {
+    return refused(new ValkeeperError('machine_name_taken', { name }));
+  }
+  if (record.use === null) {
+    const token = markUsed(record, { at: now, machine: name, keyId });
+    return { admitted: true, token, joined: present ?? { name, keyId } };
+  }
+  if (present === undefined) return refused(tokenError({ outcome: 'used', use: record.use }));
+  return { admitted: true, token: record, joined: present };
 }
 
 const refused = (error: ValkeeperError): JoinDecision => ({ admitted: false, error });

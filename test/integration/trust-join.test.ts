@@ -21,7 +21,7 @@ import type { Expectation, Store } from '../../src/store/store.ts';
 import { readRequest } from '../../src/trust/authority.ts';
 import { clockError, timeInDateHeader } from '../../src/trust/clock-offset.ts';
 import { type Credentials, clientOptions, joiningOptions, serverOptions } from '../../src/trust/credentials.ts';
-import { decideJoin, type Member } from '../../src/trust/join.ts';
+import { decideJoin, type JoinedMachine } from '../../src/trust/join.ts';
 import { createJoinToken, type JoinTokenRecord, judgeJoinToken, parseJoinToken } from '../../src/trust/join-token.ts';
 import { checkPeer, refusalOf } from '../../src/trust/peer.ts';
 import { peerError } from '../../src/trust/peer-error.ts';
@@ -67,15 +67,15 @@ class Door {
     for (let tries = 1; ; tries += 1) {
       const token = parseJoinToken(text);
       const record = token && (await this.store.get<JoinTokenRecord>(`token/${token.id}`));
-      const member = await this.store.get<Member>(`machine/${name}`);
+      const joined = await this.store.get<JoinedMachine>(`machine/${name}`);
       const now = this.now();
       const outcome = judgeJoinToken(token, record?.value, { machine: name, keyId, now });
-      const decision = decideJoin(outcome, member?.value, { name, keyId, now });
+      const decision = decideJoin(outcome, joined?.value, { name, keyId, now });
       if (!decision.admitted) throw decision.error;
-      const expect: Expectation = member?.revision ?? 'absent';
+      const expect: Expectation = joined?.revision ?? 'absent';
       const committed = await this.store.commit([
         { put: `token/${decision.token.id}`, value: decision.token, expect: record!.revision },
-        { put: `machine/${name}`, value: decision.member, expect },
+        { put: `machine/${name}`, value: decision.joined, expect },
       ]);
       if (committed.ok) break;
       assert.ok(tries < TRIES, `${committed.conflict} changes all the time`);
