@@ -22,6 +22,9 @@ interface StreamBinding {
   kLastWriteWasAsync: number;
 }
 
+/** The price of a longer write is the kernel's; several of them go out in one call when the stream is corked. */
+const SHORT_BYTES = 16 * 1024;
+
 const binding = findBinding();
 /** Used again until a write needs it for longer than the call. */
 let request: WriteRequest | null = binding && new binding.WriteWrap();
@@ -47,7 +50,8 @@ export class SocketWriter {
   write(bytes: Buffer): void {
     const socket = this.#socket;
     const handle = (socket as unknown as WithHandle)._handle;
-    if (request === null || handle === null || this.unread > 0 || socket.connecting || socket.writableEnded) {
+    const isPlain = handle !== null && this.unread === 0 && !socket.connecting && !socket.writableEnded;
+    if (request === null || !isPlain || socket.writableCorked > 0 || bytes.length > SHORT_BYTES) {
       socket.write(bytes);
       return;
     }

@@ -210,7 +210,9 @@ export class Upstream {
       this.#timed = this.#last;
       this.#timedSince = performance.now();
     }
-    if (this.#waiting.length > 0) {
+    const several = this.#waiting.length > 0;
+    if (several) {
+      this.#socket.cork(); // all of it in one system call
       for (const { block, from, to } of this.#waiting) this.#write(block.bytes, from, to);
       this.#waiting = [];
     }
@@ -219,6 +221,7 @@ export class Upstream {
       this.#write(block.bytes, this.#flushed, block.used);
       this.#flushed = block.used;
     }
+    if (several) this.#socket.uncork();
   }
 
   #write(bytes: Buffer, from: number, to: number): void {
