@@ -4,15 +4,17 @@
  * compiler for TypeScript in every process until the next one: some 65 MB more in all.
  */
 import { spawnSync } from 'node:child_process';
-import { LEAN } from '../src/platform/spawn-detached.ts';
+import { BUSY, flagsWith, LEAN } from '../src/platform/spawn-detached.ts';
 
 const NOWHERE = ['--data-dir', '/dev/null/none'];
 
-for (const [program, ...args] of [
-  ['agent-process.ts', '--machine', 'none', ...NOWHERE],
-  ['endpoint-process.ts', '--dir', '/dev/null/none'],
-  ['valkeeper.ts', 'server', '--json', ...NOWHERE],
-]) {
+const PROGRAMS = [
+  { memory: LEAN, program: 'agent-process.ts', args: ['--machine', 'none', ...NOWHERE] },
+  { memory: BUSY, program: 'endpoint-process.ts', args: ['--dir', '/dev/null/none'] },
+  { memory: LEAN, program: 'valkeeper.ts', args: ['server', '--json', ...NOWHERE] },
+];
+
+for (const { memory, program, args } of PROGRAMS) {
   const path = new URL(`../src/main/${program}`, import.meta.url).pathname;
-  spawnSync(process.execPath, [...process.execArgv, ...LEAN, path, ...args], { stdio: 'ignore' });
+  spawnSync(process.execPath, [...flagsWith(memory), path, ...args], { stdio: 'ignore' });
 }

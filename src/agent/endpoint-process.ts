@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
-import { spawnDetached } from '../platform/spawn-detached.ts';
+import { BUSY, spawnDetached } from '../platform/spawn-detached.ts';
 import { tail } from './node-directory.ts';
 import { ended, signal } from './process-end.ts';
 
@@ -19,6 +19,7 @@ export const spawnEndpoint = (program: string, dir: string): ChildProcess =>
     cwd: dir,
     stdout: join(dir, 'endpoint.out'),
     stderr: join(dir, ERROR_FILE),
+    memory: BUSY,
   });
 
 /** The process that says it serves here, if it runs. */
