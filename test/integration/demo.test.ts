@@ -98,7 +98,7 @@ it('plays every act, and each claim holds', async (test) => {
   test.diagnostic(`next write after ${loss['waitMs']} ms, replica back after ${loss['replicaBackMs']} ms`);
   const { dir, addresses } = placeOf(stderr);
   assert.equal(addresses.length, 4);
-  for (const address of addresses) assertNothingLeft(dir, address);
+  for (const address of addresses) await assertNothingLeft(dir, address);
 });
 
 it('leaves nothing behind when it is interrupted under writes', async (test) => {
@@ -112,5 +112,5 @@ it('leaves nothing behind when it is interrupted under writes', async (test) => 
   assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'interrupted');
   const { dir, addresses } = placeOf(stderr);
   assert.equal(addresses.length, 4);
-  for (const address of addresses) assertNothingLeft(dir, address);
+  for (const address of addresses) await assertNothingLeft(dir, address);
 });

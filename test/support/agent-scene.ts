@@ -157,7 +157,7 @@ export class AgentScene {
     // Nodes outlive their agents by design; what is left of them is ended here and must then be gone.
     for (const { pid } of processesUnder(this.dir)) await killAndWait(pid);
     rmSync(this.dir, { recursive: true, force: true });
-    assertNothingLeft(this.dir, this.address);
+    await assertNothingLeft(this.dir, this.address);
     this.#t.diagnostic('nothing left behind');
   }
 }

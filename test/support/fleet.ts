@@ -140,7 +140,7 @@ export class Fleet {
     assert.equal(result.code, 0, result.stderr);
     assert.deepEqual(processesUnder(this.dir), [], 'processes are left');
     rmSync(this.dir, { recursive: true, force: true });
-    for (const address of this.addresses()) assertNothingLeft(this.dir, address);
+    for (const address of this.addresses()) await assertNothingLeft(this.dir, address);
   }
 
   addresses(): string[] {

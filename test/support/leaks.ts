@@ -1,6 +1,7 @@
 /** What a test with real processes must not leave behind. Linux. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 
 export interface FoundProcess {
   pid: number;
@@ -38,8 +39,14 @@ function portsListenedOn(address: string): number[] {
     .map(([, local]) => Number.parseInt(local!.slice(9), 16));
 }
 
+/** A process that ends lets go of its folder a moment before its sockets. */
+const ENDING_MS = 1_000;
+const STEP_MS = 10;
+
 /** Fails when a process works in the folder, somebody listens at the address, or the folder is still there. */
-export function assertNothingLeft(dir: string, address: string): void {
+export async function assertNothingLeft(dir: string, address: string): Promise<void> {
+  const deadline = performance.now() + ENDING_MS;
+  while (portsListenedOn(address).length > 0 && performance.now() < deadline) await pause(STEP_MS);
   assert.deepEqual(
     { processes: processesUnder(dir), ports: portsListenedOn(address), folder: existsSync(dir) },
     { processes: [], ports: [], folder: false },

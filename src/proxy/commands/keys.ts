@@ -70,7 +70,6 @@ type Finder = (argc: number, argument: ArgumentAt, found: number[]) => void;
 const SPECIAL: ReadonlyMap<string, Finder> = new Map([
   ['sort', sortKeys],
   ['migrate', migrateKeys],
-  ['msetex', msetexKeys],
   ['georadius', geoRadiusKeys],
   ['georadiusbymember', geoRadiusKeys],
   ['xread', streamKeys],
@@ -104,13 +103,6 @@ function migrateKeys(argc: number, argument: ArgumentAt, found: number[]): void 
     }
   }
   if (argc > 3) found.push(3);
-}
-
-/** MSETEX numkeys key value ...: without a value for each key the engine refuses it before it looks at the keys. */
-function msetexKeys(argc: number, argument: ArgumentAt, found: number[]): void {
-  const count = argc > 1 ? leadingInteger(argument(1)) : 0;
-  const end = 2 + 2 * count;
-  if (end <= argc) for (let index = 2; index < end; index += 2) found.push(index);
 }
 
 /** GEORADIUS and GEORADIUSBYMEMBER: the last STORE or STOREDIST counts. */
