@@ -92,6 +92,8 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       return wanted;
     },
     'GET /databases/{name}/explain': ({ params }) => control.explain(params.name),
+    'POST /databases/{name}/shards/{shard}/switchover': ({ params, body }) =>
+      control.switchOver(params.name, params.shard, body.to),
     'GET /databases/{name}/password': ({ params, query }) => control.password(params.name, query.user),
 
     'POST /plans': ({ body }) => control.plan(body),

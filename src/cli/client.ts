@@ -40,6 +40,11 @@ export class Client {
   password = (name: string, user?: string) =>
     this.#call('GET /databases/{name}/password', { params: { name }, query: user === undefined ? {} : { user } });
   plan = (body: RouteCall<'POST /plans'>['body']) => this.#call('POST /plans', { body });
+  switchOver = (name: string, shard: string, to?: string) =>
+    this.#call('POST /databases/{name}/shards/{shard}/switchover', {
+      params: { name, shard },
+      body: to === undefined ? {} : { to },
+    });
   restartEndpoints = (body: RouteCall<'POST /endpoints/restart'>['body']) =>
     this.#call('POST /endpoints/restart', { body }, RESTART_ANSWER_MS);
   machines = () => this.#call('GET /machines', {});

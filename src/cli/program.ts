@@ -23,6 +23,7 @@ import { addEvents } from './commands/events.ts';
 import { addLogs } from './commands/logs.ts';
 import { addMachineList } from './commands/machine-list.ts';
 import { addAgent, addServer } from './commands/processes.ts';
+import { addShardSwitchover } from './commands/shard-switchover.ts';
 import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
 import { usageError } from './usage-errors.ts';
@@ -80,6 +81,7 @@ function createProgram(host: Host): Command {
     'valkeeper db show main',
     DATABASE,
   );
+  group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
   group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
   add(program, REST);

@@ -12,6 +12,7 @@ import type {
   PlanRequest,
   RestartedEndpoints,
   SpecInput,
+  SwitchoverDocument,
 } from '../protocol/api.ts';
 
 /** What may be asked about events; all of it optional. */
@@ -55,6 +56,12 @@ export interface ControlPlane {
   putDatabase(name: string, input: SpecInput, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
   /** Why its nodes are where they are, by a look of its own. @throws database_not_found */
   explain(name: string): Promise<PlacementExplanation>;
+  /**
+   * Lets a copy take the place of its shard's living primary, and returns at once.
+   * @param to a machine or the beginning of a node's id
+   * @throws database_not_found, being_deleted, shard_not_found, copy_not_found, switchover_refused
+   */
+  switchOver(name: string, shard: string, to?: string): Promise<SwitchoverDocument>;
   /** @throws database_not_found, user_not_found */
   password(name: string, user: string): PasswordDocument;
   /** What would be executed; changes nothing. @throws what `createDatabase` and `updateDatabase` throw */

@@ -2,6 +2,7 @@
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
+import { shortId } from '../domain/ids.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
@@ -10,6 +11,7 @@ import { UNKNOWN_NODE } from '../domain/view.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
 import { statusOf } from '../plan/status.ts';
+import { switchoverOf, withWish } from '../plan/switchover.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
@@ -23,6 +25,7 @@ import type {
   PlanRequest,
   RestartedEndpoints,
   SpecInput,
+  SwitchoverDocument,
 } from '../protocol/api.ts';
 import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
@@ -41,8 +44,6 @@ import { Reconciler } from './reconciler.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
 const AGENT_TIMEOUT_MS = 5_000;
-/** A successor that takes over needs a moment. */
-const REPLACE_TIMEOUT_MS = 20_000;
 /** After the first agent the others come within this time. */
 const ARRIVAL_MS = 3_000;
 /** A node gets this long to write its data and end; after that its agent kills it. */
@@ -228,22 +229,21 @@ class Plane implements RunningControlPlane {
     return { user, password: secrets.users[user]! };
   }
 
-  async restartEndpoints({ machine, drainSeconds }: EndpointRestart): Promise<RestartedEndpoints> {
-    const { agents } = this.#options;
+  restartEndpoints({ machine, drainSeconds }: EndpointRestart): Promise<RestartedEndpoints> {
     this.#refuseWhileStopping();
-    const known = agents.machines();
-    if (machine !== undefined && known.every(({ name }) => name !== machine)) {
-      throw new ValkeeperError('machine_not_found', { name: machine });
-    }
-    const machines = known
-      .filter(({ name, connected, endpoint }) =>
-        machine === undefined ? connected && endpoint?.pid != null : name === machine,
-      )
-      .map(({ name }) => name);
-    const args = { drainMs: drainSeconds * 1_000 };
-    // One after the other: any machine's address works, so clients may go to another meanwhile.
-    for (const name of machines) await agents.request(name, 'replace_endpoint', args, REPLACE_TIMEOUT_MS);
-    return { machines };
+    return this.#endpoints.replace(machine, drainSeconds * 1_000);
+  }
+
+  async switchOver(name: string, shard: string, to?: string): Promise<SwitchoverDocument> {
+    this.#refuseWhileStopping();
+    const present = this.#databases.get(name);
+    if (present.deleting) throw new ValkeeperError('being_deleted', { name });
+    const wish = switchoverOf(present, await this.#observer.observe(present), shard, to);
+    await this.#databases.change(name, (record) => withWish(record, wish, this.#options.clock.now()));
+    const message = `${shortId(wish.to)} is to take the place of ${shortId(wish.from)} as the primary of ${shard}.`;
+    this.#record({ kind: 'switchover_asked', severity: 'info', database: name, shard, node: wish.to, message });
+    this.#loops.get(name)?.wake();
+    return wish;
   }
 
   async plan({ name, spec, whole = false }: PlanRequest): Promise<PlanDocument> {

@@ -82,5 +82,6 @@ export class Databases {
 function upToDate(stored: Database): Database {
   const spec = { ...DEFAULT_SPEC, ...stored.spec };
   const secrets = { ...stored.secrets, users: userPasswords(spec.users, stored.secrets.users) };
-  return { ...stored, spec, secrets, aclMark: aclMark({ spec, secrets }) };
+  const wantedPrimaries = stored.wantedPrimaries ?? {};
+  return { ...stored, spec, secrets, wantedPrimaries, aclMark: aclMark({ spec, secrets }) };
 }

@@ -3,6 +3,7 @@
  * until it has been heard. And a nudge for them all when a database's primaries or copies have changed places.
  */
 import type { Database } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
@@ -15,6 +16,8 @@ const GATHER_MS = 10;
 const RETRY_MS = 1_000;
 const SERVE_TIMEOUT_MS = 10_000;
 const NUDGE_TIMEOUT_MS = 2_000;
+/** A successor that takes over needs a moment. */
+const REPLACE_TIMEOUT_MS = 20_000;
 
 export interface EndpointsOptions {
   agents: Agents;
@@ -44,6 +47,26 @@ export class Endpoints {
   /** Something of what is to be served may have changed. */
   changed(): void {
     this.#tellIn(GATHER_MS);
+  }
+
+  /**
+   * Replaces the endpoint process of this machine, or of all that are connected and run one: one after the other, since
+   * any machine's address works, so clients may go to another meanwhile.
+   * @throws machine_not_found, no_endpoint, agent_away, agent_timeout, endpoint_not_replaced
+   */
+  async replace(machine: string | undefined, drainMs: number): Promise<{ machines: string[] }> {
+    const { agents } = this.#options;
+    const known = agents.machines();
+    if (machine !== undefined && known.every(({ name }) => name !== machine)) {
+      throw new ValkeeperError('machine_not_found', { name: machine });
+    }
+    const machines = known
+      .filter(({ name, connected, endpoint }) =>
+        machine === undefined ? connected && endpoint?.pid != null : name === machine,
+      )
+      .map(({ name }) => name);
+    for (const name of machines) await agents.request(name, 'replace_endpoint', { drainMs }, REPLACE_TIMEOUT_MS);
+    return { machines };
   }
 
   /** Slots, primaries or copies of this database are not where they were. */

@@ -50,6 +50,7 @@ export class Grants {
       spec,
       generation: 1,
       observedGeneration: 0,
+      wantedPrimaries: {},
       createdAt: new Date(this.#around.clock.now()).toISOString(),
       deleting: false,
       secrets,

@@ -4,12 +4,15 @@
  */
 import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
+import { shortId } from '../domain/ids.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
+import type { DatabaseView } from '../domain/view.ts';
 import { explainBecause } from '../plan/explain.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
+import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import { Backoff } from './backoff.ts';
 import { execute, type Tools } from './executor.ts';
@@ -98,6 +101,7 @@ export class Reconciler {
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
     await this.#reached(database);
+    await this.#endWishes(database, view);
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(step, next.problems));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
     if (databases.find(this.#name)) this.#sleep(next, outcomes);
@@ -156,6 +160,18 @@ export class Reconciler {
     if (this.#status?.state !== 'ready' || observedGeneration >= generation) return;
     await this.#around.databases.change(database.name, (record) => ({ ...record, observedGeneration: generation }));
     this.#status = { ...this.#status, observedGeneration: generation };
+  }
+
+  /** Switchovers that were asked for are wishes for a time only. */
+  async #endWishes(database: Database, view: DatabaseView): Promise<void> {
+    const ended = endedWishes(database, view);
+    if (ended.length === 0) return;
+    await this.#around.databases.change(database.name, (record) => withoutWishes(record, ended));
+    for (const { shard, wanted, isReached } of ended) {
+      if (isReached) continue;
+      const message = `The primary of ${shard} did not become ${shortId(wanted.node)} in time: it is not tried any more.`;
+      this.#record({ kind: 'switchover_given_up', severity: 'warning', message, shard, node: wanted.node });
+    }
   }
 
   #publish(database: Database, status: DatabaseStatus): void {

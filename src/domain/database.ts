@@ -32,6 +32,13 @@ export interface Secrets {
   users: Readonly<Record<string, string>>;
 }
 
+/** A planned switchover that was asked for: brought about, and left alone, until its time is over. */
+export interface WantedPrimary {
+  node: NodeId;
+  /** Milliseconds since the epoch. */
+  until: number;
+}
+
 export interface Database {
   name: string;
   /** Tells a database from an earlier one of the same name. */
@@ -52,6 +59,8 @@ export interface Database {
   /** Tells one version of the nodes' ACL file from another; see `aclMarkOf`. */
   aclMark: string;
   nodes: NodeAssignment[];
+  /** By shard: which copy is to be its primary. */
+  wantedPrimaries: Readonly<Record<string, WantedPrimary>>;
 }
 
 /** Names of the database's shards, in order. */

@@ -2,6 +2,7 @@
  * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
+import { STORE_ERRORS } from './store-errors.ts';
 import { TRUST_ERRORS } from './trust-errors.ts';
 
 /** What sort of failure it is, with the HTTP status and process exit code it maps to. */
@@ -28,6 +29,7 @@ export interface CatalogueEntry {
 
 /** The catalogue. Codes are stable: scripts may match on them. */
 export const ERRORS = {
+  ...STORE_ERRORS,
   ...TRUST_ERRORS,
   invalid_value: { kind: 'invalid', message: '{field}: {problem}', hint: '{remedy}' },
   invalid_name: {
@@ -47,11 +49,6 @@ export const ERRORS = {
     hint: 'Correct it; nothing was changed. Fields: {fields}.',
   },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
-  store_limit: {
-    kind: 'invalid',
-    message: 'The store does not take this {what}: {problem}.',
-    hint: '{remedy}',
-  },
   data_dir_unusable: {
     kind: 'invalid',
     message: 'The data directory cannot be used: {path} {problem}.',
@@ -98,6 +95,21 @@ export const ERRORS = {
     kind: 'not_found',
     message: 'There is no machine named {name} in this data directory.',
     hint: 'List the machines with `valkeeper machine list`.',
+  },
+  shard_not_found: {
+    kind: 'not_found',
+    message: 'The database {name} has no shard {shard}.',
+    hint: 'Its shards: {shards}.',
+  },
+  copy_not_found: {
+    kind: 'not_found',
+    message: '{shard} of {name} has no single copy that {to} would mean.',
+    hint: 'Name a machine, or the beginning of an id: {copies}.',
+  },
+  switchover_refused: {
+    kind: 'refused',
+    message: 'The primary of {shard} of {name} stays where it is: {reason}.',
+    hint: 'See `valkeeper db show {name}`; copies that are not in sync get there by themselves.',
   },
   file_not_found: {
     kind: 'not_found',
@@ -222,26 +234,6 @@ export const ERRORS = {
     message: 'The agent of {machine} did not answer to {operation} within {seconds} s.',
     hint: 'It is tried again. If it lasts, look at `valkeeper logs {machine}`.',
   },
-  store_in_use: {
-    kind: 'conflict',
-    message: 'Another process has the store {path} open.',
-    hint: 'One control plane at a time: stop the other with `valkeeper down`, or choose another data directory.',
-  },
-  store_too_new: {
-    kind: 'conflict',
-    message: 'The store {path} has format {found}; this version of Valkeeper knows formats up to {known}.',
-    hint: 'Run the newer version of Valkeeper that wrote it.',
-  },
-  store_history_gone: {
-    kind: 'conflict',
-    message: 'The store no longer has the changes since revision {wanted}, only those since {oldest}.',
-    hint: 'Read the present state, and watch from there.',
-  },
-  store_lease_gone: {
-    kind: 'conflict',
-    message: 'The lease {lease} has ended: nothing is kept under it any more.',
-    hint: 'Nothing was changed. Ask for a new lease.',
-  },
   foreign_node: {
     kind: 'refused',
     message: 'The node {node} belongs to another database that was named {database}.',
@@ -268,41 +260,6 @@ export const ERRORS = {
     kind: 'unavailable',
     message: '{path} is not readable JSON: {problem}.',
     hint: 'Restore it from a copy, or move it away to begin without it.',
-  },
-  store_unusable: {
-    kind: 'unavailable',
-    message: 'The store {path} cannot be used: {problem}.',
-    hint: '{remedy}',
-  },
-  store_full: {
-    kind: 'unavailable',
-    message: 'The store {path} is full: its disk has no space left, or it reached its own limit of {limitMib} MiB.',
-    hint: 'Free space on that disk (`df -h`) and try again; the refused change was not made.',
-  },
-  store_damaged: {
-    kind: 'unavailable',
-    message: '{path} is not a sound Valkeeper store: {problem}.',
-    hint: 'Move it away, together with its -wal file, and put back a copy; running databases go on meanwhile.',
-  },
-  not_leader: {
-    kind: 'unavailable',
-    message: 'This control plane leads no longer: another may change this now.',
-    hint: 'Nothing was changed. Send it again: it is passed on to the one that leads.',
-  },
-  store_unreachable: {
-    kind: 'unavailable',
-    message: 'No member of etcd answers ({problem}).',
-    hint: 'Nothing was changed. A majority of the members must run and be reachable; it is tried again by itself.',
-  },
-  store_outcome_unknown: {
-    kind: 'unavailable',
-    message: 'Nobody can tell whether the change was made: etcd was lost before it answered ({problem}).',
-    hint: 'Look before you repeat it. Once a later change was made, this one is not made any more.',
-  },
-  store_closed: {
-    kind: 'unavailable',
-    message: 'The store is closed: Valkeeper is stopping.',
-    hint: 'Try again when it runs.',
   },
   node_not_started: {
     kind: 'unavailable',

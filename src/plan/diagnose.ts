@@ -25,6 +25,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...membershipProblems(database, view),
     ...settingsProblems(database, view),
     ...usersProblems(database, view),
+    ...wishProblems(database, shards, view),
     ...placementProblems(database, shards, view),
     ...machineProblems(database, view),
     ...endpointProblems(database, view),
@@ -175,6 +176,16 @@ function usersProblems(database: Database, view: DatabaseView): Problem[] {
     .map((node) => memberOf(node, view))
     .filter(({ engine, view: seen }) => engine && !hasUsers(database, seen))
     .map(({ assignment }) => about('users_differ', assignment));
+}
+
+/** Switchovers that were asked for, and are not too old. */
+function wishProblems(database: Database, shards: readonly ShardTopology[], { at }: DatabaseView): Problem[] {
+  return shards.flatMap(({ name, owner }) => {
+    const wanted = database.wantedPrimaries[name];
+    const heir = database.nodes.find(({ id }) => id === wanted?.node);
+    if (!wanted || !heir || !owner || owner.assignment === heir || at >= wanted.until) return [];
+    return [about('primary_elsewhere', owner.assignment, { other: shortId(heir.id), otherMachine: heir.machine })];
+  });
 }
 
 /** How its copies lie, by the rules of placement. */

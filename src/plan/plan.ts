@@ -15,6 +15,7 @@ import { logsEveryWrite, settingsDifference } from './settings.ts';
 import type { Step } from './step.ts';
 import {
   hasHistory,
+  isInSync,
   isWhole,
   linkTo,
   type Member,
@@ -59,6 +60,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   replica_syncing: proveSync,
   settings_differ: changeSettings,
   users_differ: writeUsers,
+  primary_elsewhere: changePlaces,
   majority_on_machine: levelPrimaries,
 };
 
@@ -348,6 +350,23 @@ function writeUsers(situation: Situation, problem: Problem): Array<Step | { bloc
   ];
 }
 
+/** A switchover that was asked for. One at a time: each needs the votes of the others' primaries. */
+function changePlaces(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+  const first = situation.problems.find(({ code }) => code === problem.code);
+  if (first !== problem) return [{ blocked: 'one switchover at a time' }];
+  const { owner, members } = shardOf(situation, problem);
+  const wanted = situation.database.wantedPrimaries[problem.shard!]!.node;
+  const heir = members.find(({ assignment }) => assignment.id === wanted)!;
+  if (!isInSync(heir, owner)) return [{ blocked: `${wanted} is not in sync with its primary` }];
+  return [switchOver(heir, owner!, problem.code)];
+}
+
+function switchOver(heir: Member, owner: Member, because: ProblemCode): Step {
+  const insteadOf = owner.assignment.id;
+  const expects = { role: 'replica', primaryId: insteadOf } as const;
+  return { kind: 'switch_over', target: heir.assignment.id, args: { insteadOf }, expects, because };
+}
+
 /** Problems that may stand while primaries are levelled: they are not about copies being there and in sync. */
 const HARMLESS: readonly ProblemCode[] = [
   'majority_on_machine',
@@ -364,7 +383,8 @@ function levelPrimaries(situation: Situation, problem: Problem): Step[] {
   const { database, view } = situation;
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   const seats = shards.map((shard): Seat => {
-    const able = isWhole(shard) ? shard.members : [];
+    // What was asked for is not undone before its time is over.
+    const able = isWhole(shard) && !database.wantedPrimaries[shard.name] ? shard.members : [];
     return {
       primary: shard.owner?.assignment.machine ?? null,
       copies: able.map(({ assignment }) => assignment.machine),
@@ -374,7 +394,5 @@ function levelPrimaries(situation: Situation, problem: Problem): Step[] {
   if (!first) return [];
   const { owner, members } = shards[first.seat]!;
   const heir = members.find((member) => member !== owner && member.assignment.machine === first.to)!;
-  const insteadOf = owner!.assignment.id;
-  const expects = { role: 'replica', primaryId: insteadOf } as const;
-  return [{ kind: 'switch_over', target: heir.assignment.id, args: { insteadOf }, expects, because: problem.code }];
+  return [switchOver(heir, owner!, problem.code)];
 }

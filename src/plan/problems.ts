@@ -154,6 +154,11 @@ export const PROBLEMS = {
     // A process that starts or learns of a new database needs a moment.
     patienceMs: 3_000,
   },
+  primary_elsewhere: {
+    severity: 'info',
+    message: 'The primary of {shard} is {node} on {machine}; {other} on {otherMachine} is to take its place, as asked.',
+    advice: 'They change places, losing nothing, as soon as {other} is in sync. It is tried for ten minutes.',
+  },
   majority_on_machine: {
     severity: 'warning',
     message: '{machine} holds {count} of {shards} primaries: losing it would leave no majority to agree on a failover.',

@@ -24,6 +24,7 @@ import type {
   PlanDocument,
   RestartedEndpoints,
   SpecValue,
+  SwitchoverDocument,
 } from './api.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
@@ -247,6 +248,7 @@ export const ANSWERS = {
   Plan: plan,
   PlacementExplanation: explanation,
   Machine: machineStatus,
+  Switchover: z.strictObject({ shard: z.string(), from: z.string(), to: z.string() }),
   RestartedEndpoints: z.strictObject({ machines: z.array(z.string()) }),
   MachineList: z.strictObject({ machines: z.array(machineStatus) }),
   Event: event,
@@ -275,6 +277,7 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'Machine'>, MachineStatus>,
     Same<Answer<'MachineList'>, MachineList>,
     Same<Answer<'Event'>, Event>,
+    Same<Answer<'Switchover'>, SwitchoverDocument>,
     Same<Answer<'RestartedEndpoints'>, RestartedEndpoints>,
     Same<Answer<'EventList'>, EventList>,
     Same<Answer<'Log'>, LogDocument>,

@@ -127,6 +127,23 @@ export interface PasswordDocument {
   password: string | null;
 }
 
+/** Which copy is to become the primary of a shard. */
+export const switchoverSchema = z.strictObject({
+  to: z
+    .string()
+    .optional()
+    .describe(
+      'A machine, or the beginning of a node id (4 letters or more); else the copy whose machine has the fewest primaries.',
+    ),
+});
+
+/** A switchover that has been asked for: the node `to` takes the place of `from`. */
+export interface SwitchoverDocument {
+  shard: string;
+  from: string;
+  to: string;
+}
+
 /** Endpoints whose connections are handed to a successor. */
 export const restartEndpointsSchema = z.strictObject({
   machine: z.string().optional().describe('Only the endpoint of this machine.'),

@@ -13,6 +13,7 @@ import {
   restartEndpointsSchema,
   shutdownSchema,
   specInputSchema,
+  switchoverSchema,
 } from './api.ts';
 
 export interface Route {
@@ -115,6 +116,21 @@ export const ROUTES = {
     status: 200,
     answer: 'PlacementExplanation',
     errors: ['database_not_found'],
+  },
+  'POST /databases/{name}/shards/{shard}/switchover': {
+    summary: 'Let a replica and its living primary change places, losing nothing; it happens afterwards',
+    params: z.strictObject({ name: z.string(), shard: z.string() }),
+    body: switchoverSchema.prefault({}),
+    status: 202,
+    answer: 'Switchover',
+    errors: [
+      'database_not_found',
+      'shard_not_found',
+      'copy_not_found',
+      'being_deleted',
+      'switchover_refused',
+      'stopping',
+    ],
   },
   'GET /databases/{name}/password': {
     summary: 'The password for clients: of `default`, or of a user of the spec',

@@ -54,7 +54,7 @@ class Api {
 }
 
 /** Values for path parameters, so that a route finds what it names. */
-const NAMES: Record<string, string> = { name: 'main', source: 'server' };
+const NAMES: Record<string, string> = { name: 'main', shard: 'shard-1', source: 'server' };
 const filled = (path: string): string => path.replace(/\{(\w+)\}/g, (_, name: string) => NAMES[name] ?? 'missing');
 
 type Attack = [what: string, request: Request, status: number];
@@ -140,6 +140,9 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
   'GET /databases': [{ method: 'GET', path: '/v1/databases' }],
   'GET /databases/{name}': [{ method: 'GET', path: '/v1/databases/main' }],
   'GET /databases/{name}/explain': [{ method: 'GET', path: '/v1/databases/main/explain' }],
+  'POST /databases/{name}/shards/{shard}/switchover': [
+    { method: 'POST', path: '/v1/databases/main/shards/shard-1/switchover', body: {} },
+  ],
   'GET /databases/{name}/password': [{ method: 'GET', path: '/v1/databases/main/password' }],
   'POST /plans': [
     { method: 'POST', path: '/v1/plans', body: { name: 'main' } },

@@ -39,6 +39,7 @@ function databaseOf(scene: AgentScene, shards: number): Database {
     spec: { ...DEFAULT_SPEC, shards, persistence: 'none' },
     generation: 1,
     observedGeneration: 0,
+    wantedPrimaries: {},
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,
     secrets: { password: null, adminPassword: ADMIN_PASSWORD, users: {} },

@@ -113,6 +113,7 @@ export class ControlProcess {
       spec,
       generation: 1,
       observedGeneration: 0,
+      wantedPrimaries: {},
       createdAt: new Date(this.#clock.now()).toISOString(),
       deleting: false,
       secrets: SECRETS,
