@@ -123,7 +123,9 @@ async function switchOver(index: number): Promise<Change> {
   return { shard: shard.id, changedMs, waitMs };
 }
 
-const shardAt = async (index: number): Promise<ShardStatus> => (await fleet.client.database(DATABASE)).shards[index]!;
+async function shardAt(index: number): Promise<ShardStatus> {
+  return (await fleet.client.database(DATABASE)).shards[index]!;
+}
 
 /** The shard, once its replica is in sync. */
 async function inSync(index: number): Promise<ShardStatus> {
