@@ -328,6 +328,9 @@ function changeSettings(situation: Situation, problem: Problem): Array<Step | { 
       { blocked: `the agent of ${assignment.machine} must answer before the valkey.conf of ${assignment.id} changes` },
     ];
   }
+  const shard = shardTopology(situation.database, situation.view, assignment.shard);
+  if (onDisk['appendonly'] === 'no' && shard.owner?.assignment === assignment && !isWhole(shard))
+    return [{ blocked: `the log of ${assignment.id} stays while a copy is away` }];
   const entersLog = onDisk['appendonly'] === 'yes';
   if (entersLog && !engine?.logComplete) {
     return [{ blocked: `the append-only file of ${assignment.id} is not complete yet` }];
@@ -383,7 +386,6 @@ function levelPrimaries(situation: Situation, problem: Problem): Step[] {
   const { database, view } = situation;
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   const seats = shards.map((shard): Seat => {
-    // What was asked for is not undone before its time is over.
     const able = isWhole(shard) && !database.wantedPrimaries[shard.name] ? shard.members : [];
     return {
       primary: shard.owner?.assignment.machine ?? null,
