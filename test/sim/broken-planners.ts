@@ -4,6 +4,7 @@ import { answering, type DatabaseView, type NodeView } from '../../src/domain/vi
 import { promotionMode } from '../../src/plan/failover.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import { type Plan, plan } from '../../src/plan/plan.ts';
+import { logsEveryWrite, wantedSettings } from '../../src/plan/settings.ts';
 import type { Step } from '../../src/plan/step.ts';
 import { shardTopology } from '../../src/plan/topology.ts';
 import type { Invariant } from './invariants.ts';
@@ -75,11 +76,18 @@ export const BROKEN_MINDS = {
     wrong: 'ends a log in the process before it ends it in valkey.conf, which a start then believes',
     breaks: ['last_copy', 'never_empty'],
     arrange: asItIs,
-    plan: changed((step, _, view) => {
-      if (step.kind !== 'write_config' || step.args.settings['appendonly'] !== 'no') return step;
-      const still = answering(view.nodes.get(step.target))?.settings['appendonly'] === 'yes';
-      return still ? { ...step, kind: 'configure', args: { settings: { appendonly: 'no' } }, expects: {} } : step;
-    }),
+    plan: (database, view) => {
+      const right = plan(database, view);
+      const hasty = right.problems.flatMap(({ code, node }): Step[] => {
+        const logs = answering(view.nodes.get(node ?? ''))?.settings['appendonly'] === 'yes';
+        if (code !== 'settings_differ' || !logs || logsEveryWrite(wantedSettings(database.spec))) return [];
+        return [
+          { kind: 'configure', target: node!, args: { settings: { appendonly: 'no' } }, expects: {}, because: code },
+        ];
+      });
+      const isHasty = (step: Step): boolean => hasty.some(({ target }) => target === step.target);
+      return { ...right, steps: [...right.steps.filter((step) => !isHasty(step)), ...hasty] };
+    },
   },
   'never-satisfied': {
     wrong: 'goes on probing when all is well',
