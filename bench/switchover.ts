@@ -70,9 +70,9 @@ const errors = load.attempts.filter(({ error }) => error !== null);
 const lost = await countLost();
 for (const client of clients) client.disconnect();
 
-const quiet = load.attempts.map(({ sentAt, answeredAt }) => answeredAt! - sentAt);
+const all = load.attempts.map(({ sentAt, answeredAt }) => answeredAt! - sentAt);
 const waits = changes.map(({ waitMs }) => waitMs);
-const inAll = changes.map(({ changedMs }) => changedMs);
+const changing = changes.map(({ changedMs }) => changedMs);
 printReport(
   {
     machine,
@@ -82,8 +82,8 @@ printReport(
         head: ['', 'p50', 'p99', 'max'],
         rows: [
           ['the longest wait of a write at each', ...figures(waits)],
-          ['from the request to the new primary', ...figures(inAll)],
-          ['every write of the run', ...figures(quiet)],
+          ['from the request to the new primary', ...figures(changing)],
+          ['every write of the run', ...figures(all)],
         ],
       },
       {

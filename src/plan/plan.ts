@@ -386,7 +386,7 @@ function levelPrimaries(situation: Situation, problem: Problem): Step[] {
   const { database, view } = situation;
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   const seats = shards.map((shard): Seat => {
-    const able = isWhole(shard) && !database.wantedPrimaries[shard.name] ? shard.members : [];
+    const able = isWhole(shard) && !database.wantedPrimaries[shard.name] ? shard.members : []; // a wish is not undone
     return {
       primary: shard.owner?.assignment.machine ?? null,
       copies: able.map(({ assignment }) => assignment.machine),

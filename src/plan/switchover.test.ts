@@ -101,6 +101,16 @@ describe('a planned switchover', () => {
     assert.deepEqual(withoutWishes(wished, ended).wantedPrimaries, {});
   });
 
+  it('is not the one that is undone when its machine then has too many primaries', () => {
+    const wished = wishing(database, 'shard-1', replica);
+    let seen: DatabaseView = view;
+    for (let pass = 0; pass < 5; pass += 1) {
+      for (const step of plan(wished, seen).steps) seen = afterStep(wished, seen, step);
+      if (pass > 0) assert.equal(shardTopology(wished, seen, 'shard-1').owner?.assignment.id, replica);
+      else assert.ok(plan(wished, seen).problems.some(({ code }) => code === 'majority_on_machine'));
+    }
+  });
+
   it('waits for a copy that is not in sync, and is given up in time', () => {
     const wished = wishing(database, 'shard-1', replica);
     const without = killed(view, replica);

@@ -7,9 +7,8 @@ import { slotOfKeys } from '../routing.ts';
 import { guardOf, newTransaction, Run } from './transactions.ts';
 
 const msetex: Handler = (call) => {
+  if (lacksValues(call)) return call.forward(-1); // the engine says what is wrong, and writes nothing
   const found = slotOfKeys(call);
-  // Malformed: the engine says how, and writes nothing.
-  if (lacksValues(call)) return call.forward(-1);
   if ('error' in found) return call.error(found.error);
   if (found.slot < 0) return call.forward(-1);
   const key = Buffer.from(call.arg(found.key));
