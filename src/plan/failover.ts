@@ -57,7 +57,10 @@ export function promotionMode(database: Database, view: DatabaseView, candidate:
     const known = members.get(id)?.engine?.peers ?? [];
     return known.some((peer) => peer.id === candidate.engine?.primaryId);
   });
-  if (voters.length >= Math.floor(owners.length / 2) + 1) return { mode: 'force' };
+  const quorum = Math.floor(owners.length / 2) + 1;
+  if (voters.filter(({ linkUp }) => linkUp).length >= quorum) return { mode: 'force' };
+  // Who has just been met may not be linked yet: a request for a vote would be lost, and the next one comes seconds later.
+  if (voters.length >= quorum) return { refused: 'its links to the primaries that would vote are not up yet' };
   const doubtful = owners.filter((owner) => !serving.includes(owner) && members.get(owner.id)?.dead !== true);
   if (doubtful.length === 0) return { mode: 'takeover' };
   return {

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { fleet, killed, readyWorld } from '../../test/support/worlds.ts';
+import type { DatabaseView, PeerView } from '../domain/view.ts';
+import { plan } from './plan.ts';
+
+/** The view in which a node's links to others are as `isUp` says. */
+function linked(view: DatabaseView, id: string, isUp: (peer: PeerView) => boolean): DatabaseView {
+  const node = view.nodes.get(id)!;
+  assert.ok(node.engine.state === 'answering');
+  const peers = node.engine.peers.map((peer) => ({ ...peer, linkUp: isUp(peer) }));
+  return { ...view, nodes: new Map(view.nodes).set(id, { ...node, engine: { ...node.engine, peers } }) };
+}
+
+it('asks for votes once the replica is linked to those who would give them', () => {
+  const { database, view } = readyWorld(fleet(3));
+  const [primary, replica] = database.nodes.filter(({ shard }) => shard === 'shard-1').map(({ id }) => id);
+  const voter = database.nodes.find(({ shard }) => shard === 'shard-2')!.id;
+  const dead = killed(view, primary!);
+  const early = plan(
+    database,
+    linked(dead, replica!, ({ id }) => id !== voter),
+  );
+  assert.deepEqual(early.steps, []);
+  assert.match(early.blocked[0]!.reason, /links to the primaries that would vote/);
+  const [step] = plan(
+    database,
+    linked(dead, replica!, () => true),
+  ).steps;
+  assert.ok(step?.kind === 'promote' && step.target === replica && step.args.mode === 'force');
+});
