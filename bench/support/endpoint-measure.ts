@@ -4,7 +4,7 @@ import { runChild, startHelper } from './children.ts';
 import { type ClosedLoad, DATA_SETS, keyOf, SMALL } from './endpoint-loads.ts';
 import type { Target } from './endpoint-targets.ts';
 import type { Address } from './formation.ts';
-import { parseBenchmark, parseRate, type RateResult } from './load-output.ts';
+import { type BenchmarkResult, parseBenchmark, parseRate, type RateResult } from './load-output.ts';
 import { cpuMs, pssBytes } from './process-cost.ts';
 import type { RateOptions } from './rate-process.ts';
 
@@ -58,10 +58,21 @@ export class Bench {
     const { result, cpu } = await spent(target, () =>
       this.#run(target.address, [...how, '-d', `${bytes}`], load.command),
     );
-    return { cpuUs: (cpu * 1000) / operations, perSecond: result };
+    return { cpuUs: (cpu * 1000) / operations, perSecond: result.perSecond };
   }
 
-  async #run({ host, port }: Address, how: readonly string[], command: readonly string[]): Promise<number> {
+  /** The load slowed to `perSecond` by the program that makes it: a command waits while every connection is taken. */
+  async paced(target: Target, load: ClosedLoad, perSecond: number, ms: number): Promise<Cost & BenchmarkResult> {
+    const { keys, bytes } = load.data;
+    const operations = Math.ceil((perSecond * ms) / 1000);
+    const how = ['-c', `${CONNECTIONS}`, '--rps', `${Math.round(perSecond)}`, '-n', `${operations}`, '-r', `${keys}`];
+    const { result, cpu } = await spent(target, () =>
+      this.#run(target.address, [...how, '-d', `${bytes}`], load.command),
+    );
+    return { ...result, cpuUs: (cpu * 1000) / operations };
+  }
+
+  async #run({ host, port }: Address, how: readonly string[], command: readonly string[]): Promise<BenchmarkResult> {
     const args = ['-h', host, '-p', `${port}`, '--csv', ...how, '--', ...command];
     return parseBenchmark(await runChild(this.#program, args, DEADLINE_MS));
   }
@@ -71,7 +82,7 @@ export interface RateCost extends RateResult {
   cpuUs: number;
 }
 
-/** Commands on small values at a fixed rate. */
+/** Commands on small values, due by the clock. */
 export async function atRate(
   target: Target,
   command: 'GET' | 'SET',

@@ -5,10 +5,11 @@ import { parseAddress, parseBenchmark, parseRate } from './load-output.ts';
 const HEAD =
   '"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"';
 
-it('finds the rate in what valkey-benchmark prints, progress included', () => {
+it('finds rate and waits in what valkey-benchmark prints, progress included', () => {
   const row = '"GET bench:64:__rand_int__","41237.11","1.198","0.232","1.183","1.399","1.743","3.103"';
-  assert.equal(parseBenchmark(`${HEAD}\n${row}\n`), 41_237.11);
-  assert.equal(parseBenchmark(`${HEAD}\r\n                  \r${row}\n`.replace('\r"', '\n"')), 41_237.11);
+  const found = { perSecond: 41_237.11, p50: 1_183, p99: 1_743, max: 3_103 };
+  assert.deepEqual(parseBenchmark(`${HEAD}\n${row}\n`), found);
+  assert.deepEqual(parseBenchmark(`${HEAD}\r\n                  \r${row}\n`.replace('\r"', '\n"')), found);
 });
 
 it('refuses output without figures', () => {

@@ -1,11 +1,20 @@
 /** What the programs that make load say about it. */
 
-/** Operations a second, from the last line of `valkey-benchmark --csv`. @throws Error when there is none */
-export function parseBenchmark(stdout: string): number {
-  const rows = [...stdout.matchAll(/^".*","(\d+(?:\.\d+)?)"(?:,"[^"]*"){6}\s*$/gm)];
-  const perSecond = Number(rows.at(-1)?.[1]);
+/** What `valkey-benchmark` found; times in microseconds, from sending a command to its reply. */
+export interface BenchmarkResult {
+  perSecond: number;
+  p50: number;
+  p99: number;
+  max: number;
+}
+
+/** The last line of `valkey-benchmark --csv`. @throws Error when there is none */
+export function parseBenchmark(stdout: string): BenchmarkResult {
+  const figure = '"(\\d+(?:\\.\\d+)?)"';
+  const rows = [...stdout.matchAll(new RegExp(`^.*",${Array.from({ length: 7 }, () => figure).join(',')}\\s*$`, 'gm'))];
+  const [perSecond = 0, , , p50, , p99, max] = (rows.at(-1) ?? []).slice(1).map(Number);
   if (!(perSecond > 0)) throw new Error(`valkey-benchmark gave no figures:\n${stdout}`);
-  return perSecond;
+  return { perSecond, p50: p50! * 1000, p99: p99! * 1000, max: max! * 1000 };
 }
 
 /** What a load at a fixed rate found; times in microseconds. */

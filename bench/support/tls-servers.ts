@@ -95,7 +95,7 @@ export async function operationCost(
     ['-h', LOCALHOST, '-p', `${port}`, ...flags, '--csv', ...how, '--', ...what],
     DEADLINE_MS,
   );
-  return { cpuUs: ((cpuMs(pid) - before) * 1000) / operations, perSecond: parseBenchmark(output) };
+  return { cpuUs: ((cpuMs(pid) - before) * 1000) / operations, perSecond: parseBenchmark(output).perSecond };
 }
 
 /** Processor time of the server, in microseconds, for a connection that is opened, used once and closed. */
