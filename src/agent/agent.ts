@@ -14,6 +14,7 @@ import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request }
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
+import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
@@ -29,8 +30,8 @@ export interface AgentOptions {
   memoryBytes: number;
   enginePath: string;
   engineVersion: string;
-  /** Such as `ws://127.0.0.1:7420`. */
-  controlUrl: string;
+  /** Where control planes are, such as `http://127.0.0.1:7420`; one that answers tells of the others. */
+  controlUrls: readonly string[];
   token: string;
   /** Client ports that nodes may get: the first and the last. */
   portRange: readonly [number, number];
@@ -106,7 +107,8 @@ class MachineAgent implements Agent {
   }
 
   async begin(): Promise<void> {
-    const { log, controlUrl, token } = this.#options;
+    const { controlUrls, dir, log, token } = this.#options;
+    const servers = await KnownServers.open(dir, controlUrls);
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -120,7 +122,7 @@ class MachineAgent implements Agent {
     );
     await this.#endpoint?.begin();
     this.#link = new Link({
-      controlUrl,
+      servers,
       token,
       hello: () => this.#hello(),
       handle: (request) => this.#handle(request),

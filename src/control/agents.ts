@@ -15,6 +15,7 @@ import {
   AGENT_PROTOCOL,
   type AgentOperation,
   type AgentRequests,
+  type FleetTerm,
   type FromAgent,
   type Hello,
   MAX_MESSAGE_BYTES,
@@ -25,6 +26,8 @@ import {
 
 /** How often a silent agent is asked for a sign of life, and how long it may stay silent before it counts as away. */
 const PING_INTERVAL_MS = 5_000;
+/** An agent takes the silence of so many pings for the end of a connection. */
+const SILENT_PINGS = 3;
 /** An agent that says nothing after connecting is turned away. */
 const HELLO_TIMEOUT_MS = 5_000;
 
@@ -70,10 +73,13 @@ export class Agents extends EventEmitter<AgentEvents> {
   /** The protocol of each agent that was turned away: it comes again every other second. */
   readonly #turnedAway = new Map<string, number>();
   readonly #clock: Clock;
+  readonly #mayAct: () => boolean;
 
-  constructor(clock: Clock) {
+  /** @param mayAct whether requests may be sent at this moment: not by one that leads no longer */
+  constructor(clock: Clock, mayAct: () => boolean = () => true) {
     super();
     this.#clock = clock;
+    this.#mayAct = mayAct;
   }
 
   machines(): Machine[] {
@@ -87,13 +93,14 @@ export class Agents extends EventEmitter<AgentEvents> {
     return known.nodes.get(id) ?? 'absent';
   }
 
-  /** @throws agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
+  /** @throws not_leader, agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
   request<O extends AgentOperation>(
     machine: string,
     operation: O,
     args: AgentRequests[O]['args'],
     timeoutMs: number,
   ): Promise<AgentRequests[O]['result']> {
+    if (!this.#mayAct()) return Promise.reject(new ValkeeperError('not_leader'));
     const session = this.#sessions.get(machine);
     if (!session) return Promise.reject(new ValkeeperError('agent_away', { machine }));
     return session.request(operation, args, timeoutMs);
@@ -147,6 +154,11 @@ export class Agents extends EventEmitter<AgentEvents> {
     }
   }
 
+  /** Tells every agent where the servers of the fleet are. */
+  announce(servers: readonly string[]): void {
+    for (const session of this.#sessions.values()) session.send({ type: 'servers', servers });
+  }
+
   /** Closes every session; the agents and their nodes go on. */
   close(): void {
     for (const session of this.#sessions.values()) session.close('the control plane stops');
@@ -185,8 +197,12 @@ export class AgentSession {
       });
       this.#waiting.set(id, { resolve, reject, endTimer });
       const request: Request<O> = { type: 'request', id, operation, args };
-      this.#socket.send(JSON.stringify(request));
+      this.send(request);
     });
+  }
+
+  send(message: ToAgent): void {
+    this.#socket.send(JSON.stringify(message));
   }
 
   answered(message: Extract<FromAgent, { type: 'reply' }>): void {
@@ -208,24 +224,45 @@ export class AgentSession {
   }
 }
 
+/** Whom an agent meets here: a control plane that leads, or nobody, and where to go instead. */
+export type AgentHost =
+  | {
+      agents: Agents;
+      term: FleetTerm | null;
+      servers: readonly string[];
+      /** How often agents are asked for a sign of life, in ms. */
+      pingMs?: number;
+    }
+  | { leader: string | null };
+
 /**
- * Serves agents on the HTTP server's `AGENT_PATH`.
+ * Serves agents on the HTTP server's `AGENT_PATH`. Where nobody leads, they are sent to who does (307), or away (503).
  * @param isAuthorized says whether an upgrade request carries the agents' token
  */
-export function serveAgents(server: Server, agents: Agents, isAuthorized: (request: IncomingMessage) => boolean): void {
+export function serveAgents(
+  server: Server,
+  hostNow: () => AgentHost,
+  isAuthorized: (request: IncomingMessage) => boolean,
+): void {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.url !== AGENT_PATH) return turnAway(socket, '404 Not Found');
     if (!isAuthorized(request)) return turnAway(socket, '401 Unauthorized');
-    sockets.handleUpgrade(request, socket, head, (webSocket) => serveAgent(webSocket, agents));
+    const host = hostNow();
+    if ('agents' in host) sockets.handleUpgrade(request, socket, head, (webSocket) => serveAgent(webSocket, host));
+    else if (host.leader === null) turnAway(socket, '503 Service Unavailable');
+    else turnAway(socket, '307 Temporary Redirect', `Location: ${host.leader}${AGENT_PATH}\r\n`);
   });
 }
 
-function turnAway(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+function turnAway(socket: Duplex, status: string, header = ''): void {
+  socket.on('error', () => {}); // who was turned away may be gone already
+  socket.end(`HTTP/1.1 ${status}\r\n${header}Connection: close\r\n\r\n`);
 }
 
-function serveAgent(socket: WebSocket, agents: Agents): void {
+type Leading = Extract<AgentHost, { agents: Agents }>;
+
+function serveAgent(socket: WebSocket, { agents, term, servers, pingMs = PING_INTERVAL_MS }: Leading): void {
   let session: AgentSession | null = null;
   let alive = true;
   const silence = setTimeout(() => socket.close(1008, 'no hello'), HELLO_TIMEOUT_MS);
@@ -233,7 +270,7 @@ function serveAgent(socket: WebSocket, agents: Agents): void {
     if (!alive) return socket.terminate();
     alive = false;
     socket.ping();
-  }, PING_INTERVAL_MS);
+  }, pingMs);
   socket.on('pong', () => {
     alive = true;
   });
@@ -246,7 +283,7 @@ function serveAgent(socket: WebSocket, agents: Agents): void {
         agents.turnedAway(message);
         return socket.close(1008, `agent protocol ${message.protocol} is not ${AGENT_PROTOCOL}`);
       }
-      send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL });
+      send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL, term, servers, silenceMs: pingMs * SILENT_PINGS });
       session = agents.welcome(socket, message);
     } else if (message.type === 'reply') session?.answered(message);
     else if (session) agents.heard(session.machine, message);

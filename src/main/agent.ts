@@ -38,7 +38,7 @@ export async function runAgent(
     memoryBytes: machine.memoryBytes,
     enginePath: engine.serverPath,
     engineVersion: engine.version,
-    controlUrl: `ws://127.0.0.1:${fleet?.apiPort}`,
+    controlUrls: fleet?.servers ?? [`http://127.0.0.1:${fleet?.apiPort}`],
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
     endpointProgram: programFile('endpoint-process'),
