@@ -7,10 +7,8 @@ import type { PlacementExplanation } from '../domain/placement.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
-import { UNKNOWN_NODE } from '../domain/view.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
-import { statusOf } from '../plan/status.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
@@ -24,6 +22,7 @@ import type {
   PlanDocument,
   PlanRequest,
   RestartedEndpoints,
+  ServersStatus,
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
@@ -34,16 +33,19 @@ import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
-import { Engines } from './engines.ts';
-import { fleetView, machineEndpoint } from './fleet-view.ts';
+import { connectWhile, Engines } from './engines.ts';
+import { fleetView, hasEnded, machineEndpoint } from './fleet-view.ts';
 import { Grants } from './grants.ts';
+import { sinceThen, unseenStatus } from './known-status.ts';
+import { LastPrimaries } from './last-primaries.ts';
 import { LookTimer } from './look-times.ts';
 import { Observer } from './observer.ts';
 import { PlannedIds } from './planned-ids.ts';
+import { readLog } from './read-log.ts';
 import { Reconciler } from './reconciler.ts';
+import { ALONE } from './servers.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
-const AGENT_TIMEOUT_MS = 5_000;
 /** After the first agent the others come within this time. */
 const ARRIVAL_MS = 3_000;
 /** A node gets this long to write its data and end; after that its agent kills it. */
@@ -60,6 +62,10 @@ export interface ControlPlaneOptions {
   engineVersion: string;
   /** Last lines of the control plane's own log. */
   readOwnLog: (lines: number) => Promise<string>;
+  /** The servers of the fleet; without it this one is the only one. */
+  servers?: () => ServersStatus;
+  /** Whether nodes may be told anything at this moment: not by one that leads no longer. */
+  mayAct?: () => boolean;
 }
 
 type Allow = (present: SpecVersion) => void;
@@ -73,7 +79,8 @@ export interface RunningControlPlane extends ControlPlane {
 
 /** Reads the records and begins to look after every database. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const plane = new Plane(options, await Databases.open(options.store));
+  const primaries = await LastPrimaries.open(options.store, options.log);
+  const plane = new Plane(options, await Databases.open(options.store), primaries);
   plane.begin();
   return plane;
 }
@@ -81,7 +88,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 class Plane implements RunningControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #databases: Databases;
-  readonly #engines = new Engines();
+  readonly #primaries: LastPrimaries;
+  readonly #engines: Engines;
   readonly #observer: Observer;
   readonly #loops = new Map<string, Reconciler>();
   readonly #endpoints: Endpoints;
@@ -93,9 +101,11 @@ class Plane implements RunningControlPlane {
   /** Requests that reserve room or names run one after the other. */
   #admissions: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ControlPlaneOptions, databases: Databases) {
+  constructor(options: ControlPlaneOptions, databases: Databases, primaries: LastPrimaries) {
     this.#options = options;
     this.#databases = databases;
+    this.#primaries = primaries;
+    this.#engines = new Engines(options.mayAct && connectWhile(options.mayAct));
     this.#observer = new Observer(options.agents, this.#engines, options.clock, () => databases.all());
     const { agents, clock, log } = options;
     this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
@@ -143,6 +153,7 @@ class Plane implements RunningControlPlane {
       machines: this.machines(),
       databases: this.databases().map(({ name, state }) => ({ name, state })),
       looks: this.#looks.times,
+      servers: this.#options.servers?.() ?? ALONE,
     };
   }
 
@@ -281,17 +292,7 @@ class Plane implements RunningControlPlane {
 
   async log(source: string, lines: number): Promise<LogDocument> {
     if (source === 'server') return { source, text: await this.#options.readOwnLog(lines) };
-    const { agents } = this.#options;
-    if (agents.machines().some(({ name }) => name === source)) {
-      const { text } = await agents.request(source, 'read_log', { id: null, lines }, AGENT_TIMEOUT_MS);
-      return { source, text };
-    }
-    const nodes = this.#databases.all().flatMap((database) => database.nodes);
-    const found = nodes.filter(({ id }) => source.length >= 4 && id.startsWith(source));
-    const [node] = found;
-    if (!node || found.length > 1) throw new ValkeeperError('log_not_found', { source });
-    const { text } = await agents.request(node.machine, 'read_log', { id: node.id, lines }, AGENT_TIMEOUT_MS);
-    return { source: node.id, text };
+    return readLog(this.#options.agents, this.#databases.all(), source, lines);
   }
 
   async shutDown({ loseUnsavedData }: { loseUnsavedData: boolean }): Promise<void> {
@@ -309,9 +310,9 @@ class Plane implements RunningControlPlane {
   }
 
   async close(): Promise<void> {
+    this.#endpoints.close();
     await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
     this.#options.agents.removeAllListeners();
-    this.#endpoints.close();
     this.#engines.close();
   }
 
@@ -326,6 +327,7 @@ class Plane implements RunningControlPlane {
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
       looked: (durationMs) => this.#looks.note(durationMs),
+      seen: (status) => this.#notePrimaries(name, status),
       moved: () => {
         const database = this.#databases.find(name);
         if (database) this.#endpoints.nudge(database.uid);
@@ -340,8 +342,15 @@ class Plane implements RunningControlPlane {
     this.#record(event);
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
+    this.#primaries.forget(name);
     this.#endpoints.changed();
     this.#record({ kind: 'database_deleted', severity: 'info', database: name, message: `${name} is gone.` });
+  }
+
+  /** Who is primary is known by looking; who was, for the history only. */
+  #notePrimaries(name: string, status: DatabaseStatus): void {
+    const database = this.#databases.find(name);
+    for (const event of database ? this.#primaries.note(database, status) : []) this.#record(event);
   }
 
   #record(event: NewEvent): void {
@@ -356,8 +365,7 @@ class Plane implements RunningControlPlane {
   #statusOf(database: Database): DatabaseStatus {
     const seen = this.#loops.get(database.name)?.status;
     if (seen) return sinceThen(database, seen);
-    const nodes = new Map(database.nodes.map(({ id }) => [id, UNKNOWN_NODE]));
-    return statusOf(database, { at: this.#options.clock.now(), machines: [], nodes }, [], new Map(), new Map());
+    return unseenStatus(database, this.#options.clock.now());
   }
 
   /** Databases of a time before endpoints get a port, once the agents have had time to come. */
@@ -382,16 +390,4 @@ class Plane implements RunningControlPlane {
   #refuseWhileStopping(): void {
     if (this.#stopping) throw new ValkeeperError('stopping');
   }
-}
-
-/** A status seen before the latest wish. */
-function sinceThen({ deleting, spec, generation }: Database, seen: DatabaseStatus): DatabaseStatus {
-  if (deleting) return { ...seen, state: 'deleting' };
-  return seen.generation < generation ? { ...seen, state: 'updating', spec, generation } : seen;
-}
-
-function hasEnded(agents: Agents, { nodes }: Database, id: string): boolean {
-  const machine = nodes.find((node) => node.id === id)?.machine;
-  const report = machine === undefined ? 'absent' : agents.report(machine, id);
-  return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
 }
