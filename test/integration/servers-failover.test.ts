@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Event } from '../../src/domain/event.ts';
@@ -100,6 +101,10 @@ async function passingOn(fleet: SeveralServers): Promise<void> {
   const { servers } = await follower.status();
   assert.deepEqual([servers.store, servers.storeProblem, servers.leader], ['etcd', null, leader.url]);
   await eventually('all servers are listed', async () => (await follower.status()).servers.all.length === 3);
+  const text = await follower.cli('status');
+  assert.ok(text.includes(`${leader.url} leads in term ${servers.term}.`), text);
+  for (const { url } of fleet.all) assert.ok(text.includes(url), text);
+  assert.match(text, /The store \(etcd\) answers\./);
 }
 
 async function killLeader(t: TestContext, fleet: SeveralServers, port: number): Promise<void> {
@@ -107,6 +112,7 @@ async function killLeader(t: TestContext, fleet: SeveralServers, port: number): 
   const others = othersThan(fleet, former);
   const load = await startLoad(t, others[0]!.address, port);
   const stream = await others[0]!.call('GET', '/v1/events/stream');
+  const follower = followEvents(t, others[0]!);
   const before = fleet.all.flatMap((server) => server.nodeFolders()).length;
   await create(others[0]!, 'second', { shards: 3, replicas: 1 });
   await begun(fleet, before);
@@ -136,7 +142,20 @@ async function killLeader(t: TestContext, fleet: SeveralServers, port: number): 
   const created = events.filter(({ kind, details }) => kind === 'step_done' && details?.['step'] === 'create_node');
   assert.equal(new Set(created.map(({ node }) => node)).size, created.length, 'no node was created twice');
   assert.equal(events.filter(({ kind }) => kind === 'leader_elected').length, 2);
+  // A reader of events went over from one leader to the other: every event once, in order.
+  await eventually('the last event is read', async () => follower.seen.at(-1)?.seq === events.at(-1)!.seq);
+  checkNumbers(follower.seen);
+  assert.ok(follower.seen.some(({ kind }) => kind === 'leader_elected'));
   await former.start();
+}
+
+/** `valkeeper events --follow`, with what it has printed. */
+function followEvents(t: TestContext, server: ServerProcess): { seen: Event[] } {
+  const child = server.spawnCli('events', '--follow', '--json');
+  t.after(() => child.kill());
+  const seen: Event[] = [];
+  createInterface({ input: child.stdout! }).on('line', (line) => seen.push(JSON.parse(line) as Event));
+  return { seen };
 }
 
 /** Between two leaders: the records are told, as what they are; changes are refused, with when to come again. */

@@ -1,5 +1,5 @@
 /** Several servers of one fleet over a real etcd, each with a machine of its own, as processes that a test may kill. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { Event } from '../../src/domain/event.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 import type { FleetStatus } from '../../src/protocol/api.ts';
@@ -107,6 +108,19 @@ export class ServerProcess {
 
   async events(): Promise<Event[]> {
     return (await this.get<{ events: Event[] }>('/v1/events?limit=1000')).events;
+  }
+
+  /** A command of this server's data directory, run to its end. @returns what it wrote to its standard output */
+  async cli(...args: string[]): Promise<string> {
+    const run = promisify(execFile);
+    const { stdout } = await run(process.execPath, [PROGRAM, ...args, '--data-dir', this.dir], { env: this.#env });
+    return stdout;
+  }
+
+  /** A command that is left running. */
+  spawnCli(...args: string[]): ChildProcess {
+    const all = [PROGRAM, ...args, '--data-dir', this.dir];
+    return spawn(process.execPath, all, { env: this.#env, stdio: ['ignore', 'pipe', 'inherit'] });
   }
 
   log(): string {
