@@ -1,4 +1,4 @@
-/** The processes that `up` starts. Hidden from the help: people need them only to look into trouble. */
+/** The processes that `up` starts. The agent is hidden from the help: people need it only to look into trouble. */
 import { type AddCommand, action, example } from '../action.ts';
 import { integer } from '../options.ts';
 import type { ServerOptions } from '../process-options.ts';
@@ -6,8 +6,8 @@ import type { ServerOptions } from '../process-options.ts';
 /** `server`. */
 export const addServer: AddCommand = (program, host) => {
   program
-    .command('server', { hidden: true })
-    .description('the control plane, in the foreground')
+    .command('server')
+    .description('run the control plane, in the foreground; one of several with --store')
     .option('--api-port <port>', 'port of the API', integer('--api-port', { min: 1, max: 65_535 }))
     .option('--listen <host>', 'address that the API listens on; 127.0.0.1 without it')
     .option('--store <url>', 'etcd://HOST:PORT[,HOST:PORT...]/PREFIX: shared with other servers, one of which leads')
