@@ -6,7 +6,7 @@ import type { ControlPlane } from '../control/control-plane.ts';
 import { type ControlPlaneOptions, createControlPlane } from '../control/create-control-plane.ts';
 import { currentPlane } from '../control/current-plane.ts';
 import { Leadership } from '../control/leader.ts';
-import { recordsOf } from '../control/records.ts';
+import { staleRecords } from '../control/stale-records.ts';
 import { Servers } from '../control/servers.ts';
 import { Terms } from '../control/terms.ts';
 import { ValkeeperError } from '../domain/errors.ts';
@@ -140,7 +140,7 @@ class SharedSeat implements Seat {
 
   #standing(): Standing {
     const { clock, dataDir, engineVersion, store, version } = this.#options;
-    const records = recordsOf(store, clock);
+    const records = staleRecords(store, clock);
     const status = async (): Promise<FleetStatus> => {
       // Asked most of all when the store is gone: then it says that, soon, instead of failing late.
       const databases = await Promise.race([

@@ -12,7 +12,7 @@ import type { EventQuery } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { unseenStatus } from './known-status.ts';
 
-export interface Records {
+export interface StaleRecords {
   databases(): Promise<DatabaseStatus[]>;
   /** @throws database_not_found */
   database(name: string): Promise<DatabaseStatus>;
@@ -20,7 +20,7 @@ export interface Records {
 }
 
 /** Reads the store anew with each call. Every call throws what the store throws. */
-export function recordsOf(store: Store, clock: Clock): Records {
+export function staleRecords(store: Store, clock: Clock): StaleRecords {
   const databases = async (): Promise<DatabaseStatus[]> =>
     (await Databases.open(store)).all().map((database) => unseenStatus(database, clock.now()));
   return {
