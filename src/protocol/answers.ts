@@ -116,6 +116,7 @@ const machineStatus = z.strictObject({
   since: time,
   memoryBytes: count,
   reservedBytes: count,
+  labels: z.record(z.string(), z.string()).readonly(),
   nodes: count,
   endpoint: z
     .strictObject({

@@ -104,6 +104,9 @@ export interface LookTimes {
 export type MachineStatus = Omit<MachineView, 'since' | 'endpoint'> & {
   /** ISO time since which `connected` has its value. */
   since: string;
+  /** Names and values of an operator's choosing; `zone` says in which zone it is. */
+  labels: Readonly<Record<string, string>>;
+  /** Nodes on it, those to be removed among them. */
   nodes: number;
   /** Null while it is not known: its agent is away, or runs none. */
   endpoint: MachineEndpoint | null;
@@ -143,6 +146,9 @@ export interface SwitchoverDocument {
   from: string;
   to: string;
 }
+
+/** Labels by name; null takes one away. */
+export const labelsSchema = z.record(z.string(), z.string().nullable());
 
 /** Endpoints whose connections are handed to a successor. */
 export const restartEndpointsSchema = z.strictObject({

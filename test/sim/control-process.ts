@@ -15,7 +15,7 @@ import type { Database } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
-import type { DatabaseView } from '../../src/domain/view.ts';
+import type { DatabaseView, MachineView } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import type { Clock } from '../../src/platform/clock.ts';
@@ -67,7 +67,12 @@ export class ControlProcess {
     const woke = (): void => timeline.woke();
     const connection = { clock: this.#clock, network, engineAt, machineAt, hasPower, isAlive, woke };
     this.#engines = new Engines((options) => new ModelConnection(options, connection));
-    this.#observer = new Observer(this.#agents, this.#engines, this.#clock, () => databases.all());
+    this.#observer = new Observer({
+      agents: this.#agents,
+      engines: this.#engines,
+      clock: this.#clock,
+      machines: () => this.#machines(),
+    });
     this.#agents.on('machine', () => this.#wakeAll());
     this.#agents.on('node', () => this.#wakeAll());
     for (const { name } of databases.all()) this.#lookAfter(name);
@@ -95,10 +100,14 @@ export class ControlProcess {
     return this.#agents.machines().filter(({ connected }) => connected).length;
   }
 
+  #machines(): MachineView[] {
+    return fleetView(this.#agents.machines(), this.#databases.all());
+  }
+
   /** As `ControlPlane.createDatabase`, with names from the seed. */
   async createDatabase(name: string, wish: Partial<DatabaseSpec>, ids: readonly string[]): Promise<void> {
     const spec = completeSpec(wish);
-    const machines = fleetView(this.#agents.machines(), this.#databases.all());
+    const machines = this.#machines();
     const places = this.#around.arrange(findPlaces(spec, machines));
     const ports = new Map<string, readonly number[]>();
     for (const machine of new Set(places.map((place) => place.machine))) {
@@ -114,6 +123,7 @@ export class ControlProcess {
       generation: 1,
       observedGeneration: 0,
       wantedPrimaries: {},
+      retired: [],
       createdAt: new Date(this.#clock.now()).toISOString(),
       deleting: false,
       secrets: SECRETS,
