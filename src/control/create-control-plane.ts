@@ -40,7 +40,7 @@ import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
 import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
-import { PlannedIds } from './planned-ids.ts';
+import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
@@ -318,13 +318,17 @@ class Plane implements RunningControlPlane {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      machines: () => this.fleet.views(),
+      newNodeId,
       plan,
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
       looked: (durationMs) => this.#looks.note(durationMs),
       moved: () => {
         const database = this.#databases.find(name);
-        if (database) this.#endpoints.nudge(database.uid);
+        if (!database) return;
+        this.#endpoints.changed();
+        this.#endpoints.nudge(database.uid);
       },
     });
     this.#loops.set(name, loop);

@@ -40,6 +40,8 @@ export interface ControlSurroundings
   /** Where a database's nodes go, after the real placement. */
   arrange: (places: Place[]) => Place[];
   recorded(event: NewEvent): void;
+  /** A name for a node more, from the seed. */
+  newNodeId(): string;
 }
 
 export class ControlProcess {
@@ -193,6 +195,8 @@ export class ControlProcess {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      machines: () => this.#machines(),
+      newNodeId: () => this.#around.newNodeId(),
       plan: this.#around.plan,
       record: (event) => {
         if (this.alive) this.#around.recorded(event);

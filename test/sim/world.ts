@@ -168,6 +168,7 @@ export class World {
       machineAt,
       hasPower: (host) => this.machines.find(({ address }) => address === host)?.down === false,
       recorded: (event) => this.#recorded(event),
+      newNodeId: () => this.#ids.pop() ?? this.#random.hex(40),
     }).then((control) => {
       this.#control = control;
     });
