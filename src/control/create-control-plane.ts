@@ -338,6 +338,7 @@ class Plane implements RunningControlPlane {
   /** A loop's event; the last one a database has is that it is gone. */
   #recordOf(name: string, event: NewEvent): void {
     this.#record(event);
+    if (event.kind === 'step_done') this.fleet.noteDrained();
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
     this.#endpoints.changed();

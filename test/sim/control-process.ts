@@ -15,7 +15,7 @@ import type { Database } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
-import type { DatabaseView, MachineView } from '../../src/domain/view.ts';
+import type { DatabaseView, MachineState, MachineView } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import type { Clock } from '../../src/platform/clock.ts';
@@ -42,6 +42,8 @@ export interface ControlSurroundings
   recorded(event: NewEvent): void;
   /** A name for a node more, from the seed. */
   newNodeId(): string;
+  /** What is wanted of a machine. */
+  stateOf(machine: string): MachineState;
 }
 
 export class ControlProcess {
@@ -103,7 +105,8 @@ export class ControlProcess {
   }
 
   #machines(): MachineView[] {
-    return fleetView(this.#agents.machines(), this.#databases.all());
+    const machines = fleetView(this.#agents.machines(), this.#databases.all());
+    return machines.map((machine) => ({ ...machine, state: this.#around.stateOf(machine.name) }));
   }
 
   /** As `ControlPlane.createDatabase`, with names from the seed. */
@@ -205,6 +208,11 @@ export class ControlProcess {
     });
     this.#loops.set(name, loop);
     loop.wake();
+  }
+
+  /** Something else is wanted. */
+  wake(): void {
+    this.#wakeAll();
   }
 
   #wakeAll(): void {

@@ -16,6 +16,8 @@ const CALM: Omit<Scenario, 'machines' | 'wish'> = {
   kinds: [],
   writesToTheEnd: false,
   deletesAtTheEnd: false,
+  replaceAfterSeconds: 60,
+  drains: [],
   changes: [],
 };
 /** Virtual time within which a calm fleet does anything, and in which one that is done plans nothing. */
