@@ -10,38 +10,35 @@ import { counted } from '../domain/template.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Logger } from '../platform/log.ts';
 import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
 import type {
   CreateDatabase,
   FleetStatus,
   LogDocument,
-  MachineStatus,
   PasswordDocument,
   PlanDocument,
   PlanRequest,
   RestartedEndpoints,
-  ServersStatus,
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
-import type { EventLog } from '../store/events.ts';
-import type { Store } from '../store/store.ts';
-import type { Agents } from './agents.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
 import { connectWhile, Engines } from './engines.ts';
-import { fleetView, hasEnded, machineEndpoint } from './fleet-view.ts';
+import { Fleet } from './fleet.ts';
+import { hasEnded } from './fleet-view.ts';
 import { Grants } from './grants.ts';
 import { sinceThen, unseenStatus } from './known-status.ts';
 import { LastPrimaries } from './last-primaries.ts';
+import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
+import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
-import { PlannedIds } from './planned-ids.ts';
-import { readLog } from './read-log.ts';
+import { passwordOf } from './password-of.ts';
+import type { ControlPlaneOptions } from './plane-options.ts';
+import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { ALONE } from './servers.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
@@ -50,23 +47,6 @@ import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './upd
 const ARRIVAL_MS = 3_000;
 /** A node gets this long to write its data and end; after that its agent kills it. */
 const STOP_GRACE_MS = 30_000;
-
-export interface ControlPlaneOptions {
-  store: Store;
-  events: EventLog;
-  agents: Agents;
-  log: Logger;
-  clock: Clock;
-  version: string;
-  dataDir: string;
-  engineVersion: string;
-  /** Last lines of the control plane's own log. */
-  readOwnLog: (lines: number) => Promise<string>;
-  /** The servers of the fleet; without it this one is the only one. */
-  servers?: () => ServersStatus;
-  /** Whether nodes may be told anything at this moment: not by one that leads no longer. */
-  mayAct?: () => boolean;
-}
 
 type Allow = (present: SpecVersion) => void;
 type EndpointRestart = Parameters<ControlPlane['restartEndpoints']>[0];
@@ -79,13 +59,15 @@ export interface RunningControlPlane extends ControlPlane {
 
 /** Reads the records and begins to look after every database. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const primaries = await LastPrimaries.open(options.store, options.log);
-  const plane = new Plane(options, await Databases.open(options.store), primaries);
+  const { log, store } = options;
+  const records = await Promise.all([Databases.open(store), Machines.open(store), LastPrimaries.open(store, log)]);
+  const plane = new Plane(options, ...records);
   plane.begin();
   return plane;
 }
 
 class Plane implements RunningControlPlane {
+  readonly fleet: Fleet;
   readonly #options: ControlPlaneOptions;
   readonly #databases: Databases;
   readonly #primaries: LastPrimaries;
@@ -101,33 +83,44 @@ class Plane implements RunningControlPlane {
   /** Requests that reserve room or names run one after the other. */
   #admissions: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ControlPlaneOptions, databases: Databases, primaries: LastPrimaries) {
+  constructor(options: ControlPlaneOptions, databases: Databases, machines: Machines, primaries: LastPrimaries) {
     this.#options = options;
     this.#databases = databases;
     this.#primaries = primaries;
     this.#engines = new Engines(options.mayAct && connectWhile(options.mayAct));
-    this.#observer = new Observer(options.agents, this.#engines, options.clock, () => databases.all());
     const { agents, clock, log } = options;
+    this.fleet = new Fleet({
+      agents,
+      machines,
+      clock,
+      databases: () => databases.all(),
+      record: (event) => this.#record(event),
+      changed: () => this.#wakeAll(),
+    });
+    const views = () => this.fleet.views();
+    this.#observer = new Observer({ agents, engines: this.#engines, clock, machines: views });
     this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
-    this.#grants = new Grants({ agents, clock, databases, engines: this.#engines });
+    this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
     this.#startedAt = new Date(options.clock.now()).toISOString();
   }
 
   begin(): void {
-    const { agents } = this.#options;
-    agents.on('machine', ({ name, connected }) => {
+    const { agents, log } = this.#options;
+    agents.admits = (name) => this.fleet.admits(name);
+    agents.on('machine', (machine) => {
+      const { name, connected } = machine;
       const kind = connected ? 'machine_connected' : 'machine_lost';
       const message = connected ? `The agent of ${name} is connected.` : `The agent of ${name} is gone.`;
       const severity = connected || this.#stopping ? 'info' : 'warning';
       this.#record({ kind, severity, machine: name, message });
-      for (const loop of this.#loops.values()) loop.wake();
+      this.#wakeAll();
       this.#endpoints.forget(name);
       this.#endpoints.changed();
-      if (connected) this.#givePorts();
+      if (!connected) return;
+      this.#givePorts();
+      this.fleet.seen(machine).catch((error: unknown) => log.error({ err: error, machine: name }, 'not recorded'));
     });
-    agents.on('endpoint', () => {
-      for (const loop of this.#loops.values()) loop.wake();
-    });
+    agents.on('endpoint', () => this.#wakeAll());
     agents.on('other-protocol', (machine, protocol) => {
       const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
       this.#record({ kind: 'agent_turned_away', severity: 'error', machine, message });
@@ -150,7 +143,7 @@ class Plane implements RunningControlPlane {
       dataDir,
       engineVersion,
       stopping: this.#stopping,
-      machines: this.machines(),
+      machines: this.fleet.statuses(),
       databases: this.databases().map(({ name, state }) => ({ name, state })),
       looks: this.#looks.times,
       servers: this.#options.servers?.() ?? ALONE,
@@ -232,12 +225,7 @@ class Plane implements RunningControlPlane {
   }
 
   password(name: string, user: string): PasswordDocument {
-    const { spec, secrets } = this.#databases.get(name);
-    if (user === 'default') return { user, password: secrets.password };
-    const names = spec.users.map((one) => one.name);
-    if (!names.includes(user))
-      throw new ValkeeperError('user_not_found', { name, user, users: ['default', ...names].join(', ') });
-    return { user, password: secrets.users[user]! };
+    return passwordOf(this.#databases.get(name), user);
   }
 
   restartEndpoints({ machine, drainSeconds }: EndpointRestart): Promise<RestartedEndpoints> {
@@ -272,16 +260,6 @@ class Plane implements RunningControlPlane {
     return dryRun(isSame ? present : withSpec(present, wanted), present, view);
   }
 
-  machines(): MachineStatus[] {
-    const all = this.#databases.all();
-    return fleetView(this.#options.agents.machines(), all).map((machine) => ({
-      ...machine,
-      since: new Date(machine.since).toISOString(),
-      nodes: all.flatMap(({ nodes }) => nodes).filter((node) => node.machine === machine.name).length,
-      endpoint: machine.endpoint && machineEndpoint(machine.address, machine.endpoint, all),
-    }));
-  }
-
   events(query: EventQuery): Promise<Event[]> {
     return this.#options.events.list(query);
   }
@@ -292,7 +270,7 @@ class Plane implements RunningControlPlane {
 
   async log(source: string, lines: number): Promise<LogDocument> {
     if (source === 'server') return { source, text: await this.#options.readOwnLog(lines) };
-    return readLog(this.#options.agents, this.#databases.all(), source, lines);
+    return remoteLog(this.#options.agents, this.#databases.all(), source, lines);
   }
 
   async shutDown({ loseUnsavedData }: { loseUnsavedData: boolean }): Promise<void> {
@@ -316,6 +294,10 @@ class Plane implements RunningControlPlane {
     this.#engines.close();
   }
 
+  #wakeAll(): void {
+    for (const loop of this.#loops.values()) loop.wake();
+  }
+
   #lookAfter(name: string): void {
     const loop = new Reconciler(name, {
       agents: this.#options.agents,
@@ -323,6 +305,8 @@ class Plane implements RunningControlPlane {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      machines: () => this.fleet.views(),
+      newNodeId,
       plan,
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
@@ -330,7 +314,9 @@ class Plane implements RunningControlPlane {
       seen: (status) => this.#notePrimaries(name, status),
       moved: () => {
         const database = this.#databases.find(name);
-        if (database) this.#endpoints.nudge(database.uid);
+        if (!database) return;
+        this.#endpoints.changed();
+        this.#endpoints.nudge(database.uid);
       },
     });
     this.#loops.set(name, loop);
@@ -340,6 +326,7 @@ class Plane implements RunningControlPlane {
   /** A loop's event; the last one a database has is that it is gone. */
   #recordOf(name: string, event: NewEvent): void {
     this.#record(event);
+    if (event.kind === 'step_done') this.fleet.noteDrained();
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
     this.#primaries.forget(name);

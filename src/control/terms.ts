@@ -9,9 +9,10 @@ import type { Logger } from '../platform/log.ts';
 import { openEventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { Agents } from './agents.ts';
-import { type ControlPlaneOptions, createControlPlane, type RunningControlPlane } from './create-control-plane.ts';
+import { createControlPlane, type RunningControlPlane } from './create-control-plane.ts';
 import { fencedStore } from './fenced-store.ts';
 import type { Leadership, Term } from './leader.ts';
+import type { ControlPlaneOptions } from './plane-options.ts';
 
 const RETRY_MS = 300;
 

@@ -3,11 +3,12 @@ import type { Follower, Standing } from '../api/follower.ts';
 import { createFollower } from '../api/follower.ts';
 import { type AgentHost, Agents } from '../control/agents.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { type ControlPlaneOptions, createControlPlane } from '../control/create-control-plane.ts';
+import { createControlPlane } from '../control/create-control-plane.ts';
 import { currentPlane } from '../control/current-plane.ts';
 import { Leadership } from '../control/leader.ts';
-import { staleRecords } from '../control/stale-records.ts';
+import type { ControlPlaneOptions } from '../control/plane-options.ts';
 import { Servers } from '../control/servers.ts';
+import { staleRecords } from '../control/stale-records.ts';
 import { Terms } from '../control/terms.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { FleetStatus, ServersStatus } from '../protocol/api.ts';
@@ -77,12 +78,12 @@ class SharedSeat implements Seat {
   constructor(options: SharedSeatOptions) {
     this.#options = options;
     this.#startedAt = new Date(options.clock.now()).toISOString();
-    const plane = currentPlane(() => {
+    const now = (): ControlPlane => {
       const leading = this.#begun?.terms.leading;
       if (!leading) throw new ValkeeperError('not_leader');
       return leading.plane;
-    });
-    this.control = { ...plane, shutDown: () => Promise.reject(new ValkeeperError('several_servers')) };
+    };
+    this.control = currentPlane(now, () => Promise.reject(new ValkeeperError('several_servers')));
     this.follower = createFollower(this.#standing());
   }
 
