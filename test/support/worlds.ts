@@ -56,7 +56,7 @@ export const emptyView = (database: Database, machines: readonly MachineView[]):
   nodes: new Map(
     database.nodes.map(({ id }) => [
       id,
-      { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'refused' }, downSince: null },
+      { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'refused' }, down: null },
     ]),
   ),
 });
@@ -89,7 +89,7 @@ export function killed(view: DatabaseView, id: string): DatabaseView {
       aclMark: node.disk?.aclMark ?? null,
     },
     engine: { state: 'unknown', reason: 'refused' },
-    downSince: view.at,
+    down: { since: view.at, deaths: 1 },
   });
   return { ...view, nodes: unlinked(nodes, id) };
 }
@@ -101,7 +101,7 @@ export function outOfReach(view: DatabaseView, id: string): DatabaseView {
     process: { state: 'unknown' },
     disk: null,
     engine: { state: 'unknown', reason: 'timeout' },
-    downSince: null,
+    down: null,
   });
   return { ...view, nodes: unlinked(nodes, id) };
 }
