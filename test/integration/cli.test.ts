@@ -135,6 +135,7 @@ test('a database is planned, created, shown and deleted', async () => {
     read: 'primary',
     clusterView: 'endpoint',
     users: [],
+    replaceAfterSeconds: 60,
   });
   assert.ok(created.conditions.some(({ code }) => code === 'open_to_all'));
   const shown = (await fleet.cli('db', 'show', 'orders')).stdout;
