@@ -29,6 +29,7 @@ import type {
 } from '../protocol/api.ts';
 import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
+import type { Credentials } from '../trust/credentials.ts';
 import type { Agents } from './agents.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
@@ -58,6 +59,8 @@ export interface ControlPlaneOptions {
   version: string;
   dataDir: string;
   engineVersion: string;
+  /** What it shows nodes that speak TLS, as it is now; null: none of them can be reached. */
+  credentials: (() => Credentials) | null;
   /** Last lines of the control plane's own log. */
   readOwnLog: (lines: number) => Promise<string>;
 }
@@ -81,7 +84,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 class Plane implements RunningControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #databases: Databases;
-  readonly #engines = new Engines();
+  readonly #engines: Engines;
   readonly #observer: Observer;
   readonly #loops = new Map<string, Reconciler>();
   readonly #endpoints: Endpoints;
@@ -96,6 +99,7 @@ class Plane implements RunningControlPlane {
   constructor(options: ControlPlaneOptions, databases: Databases) {
     this.#options = options;
     this.#databases = databases;
+    this.#engines = new Engines(options.credentials);
     this.#observer = new Observer(options.agents, this.#engines, options.clock, () => databases.all());
     const { agents, clock, log } = options;
     this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
@@ -126,7 +130,8 @@ class Plane implements RunningControlPlane {
       const database = this.#databases.all().find((other) => other.uid === uid);
       if (!database) return;
       this.#loops.get(database.name)?.wake();
-      if (hasEnded(agents, database, id)) this.#endpoints.nudge(uid);
+      const node = database.nodes.find((one) => one.id === id);
+      if (!node || agents.isGone(node)) this.#endpoints.nudge(uid);
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
   }
@@ -388,10 +393,4 @@ class Plane implements RunningControlPlane {
 function sinceThen({ deleting, spec, generation }: Database, seen: DatabaseStatus): DatabaseStatus {
   if (deleting) return { ...seen, state: 'deleting' };
   return seen.generation < generation ? { ...seen, state: 'updating', spec, generation } : seen;
-}
-
-function hasEnded(agents: Agents, { nodes }: Database, id: string): boolean {
-  const machine = nodes.find((node) => node.id === id)?.machine;
-  const report = machine === undefined ? 'absent' : agents.report(machine, id);
-  return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
 }

@@ -83,5 +83,6 @@ function upToDate(stored: Database): Database {
   const spec = { ...DEFAULT_SPEC, ...stored.spec };
   const secrets = { ...stored.secrets, users: userPasswords(spec.users, stored.secrets.users) };
   const wantedPrimaries = stored.wantedPrimaries ?? {};
-  return { ...stored, spec, secrets, wantedPrimaries, aclMark: aclMark({ spec, secrets }) };
+  const nodes = stored.nodes.map((node) => ({ ...node, tls: node.tls ?? false }));
+  return { ...stored, nodes, spec, secrets, wantedPrimaries, aclMark: aclMark({ spec, secrets }) };
 }

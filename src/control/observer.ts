@@ -35,10 +35,8 @@ export class Observer {
   }
 
   async observeNode(database: Database, node: NodeAssignment): Promise<NodeView> {
-    const before = this.#agents.report(node.machine, node.id);
     // Where the agent knows that no process runs, whatever answers on the port is not this node.
-    const gone = before === 'absent' || (before !== 'unknown' && before.process.state === 'exited');
-    const engine = gone ? unreachable('no process') : await this.#ask(database, node);
+    const engine = this.#agents.isGone(node) ? unreachable('no process') : await this.#ask(database, node);
     const report = this.#agents.report(node.machine, node.id);
     return { process: processView(report), disk: typeof report === 'string' ? null : report.disk, engine };
   }

@@ -17,6 +17,8 @@ export interface NodeAssignment {
   host: string;
   /** Client port; the cluster bus listens on port + 10000. */
   port: number;
+  /** It speaks TLS, and only TLS. The same for all nodes of a database: the cluster bus speaks one or the other. */
+  tls: boolean;
   birth: Birth;
 }
 

@@ -92,6 +92,22 @@ export const TRUST_ERRORS = {
     message: '{peer} does not accept the certificate of this side: {detail}.',
     hint: 'Its log says more. Compare the clocks; if they are right, let this machine join again.',
   },
+  credentials_unusable: {
+    kind: 'unavailable',
+    message: 'The credentials of this machine cannot be used: {path}: {problem}.',
+    hint: 'Put the file back, or let the machine join again: `valkeeper agent --join URL --token TOKEN`.',
+  },
+  credentials_missing: {
+    kind: 'refused',
+    message:
+      '{node} of {database} on {machine} speaks TLS, and the agent of {machine} was started without credentials.',
+    hint: 'Start the agent with the credentials with which {machine} joined.',
+  },
+  control_without_credentials: {
+    kind: 'unavailable',
+    message: 'Nodes that speak TLS cannot be reached: the control plane was started without credentials.',
+    hint: 'Start it with the authority of the fleet, as before.',
+  },
   authority_damaged: {
     kind: 'unavailable',
     message: 'The authority of this fleet cannot be used: {problem}.',

@@ -41,6 +41,7 @@ export async function runAgent(
     controlUrl: `ws://127.0.0.1:${fleet?.apiPort}`,
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
+    credentials: null,
     endpointProgram: programFile('endpoint-process'),
     endpointWorkers: workersIn(process.env),
     log,

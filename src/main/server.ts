@@ -59,6 +59,7 @@ export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }
     version,
     dataDir,
     engineVersion: engine.version,
+    credentials: null,
     readOwnLog,
   });
   const { machines = [], apiPort: lastPort = null } = (await readFleet(dataDir)) ?? {};

@@ -111,6 +111,7 @@ const machineStatus = z.strictObject({
   name: z.string(),
   address: z.string(),
   zone: z.string(),
+  tls: z.boolean(),
   state: z.enum(MACHINE_STATES),
   connected: z.boolean(),
   since: time,
