@@ -107,9 +107,12 @@ class MachineAgent implements Agent {
     this.#options = options;
     this.#credentials = options.credentials && new MachineCredentials(options.credentials);
     const { endpointProgram: program, endpointWorkers: workers = 1, dir, machine, address, zone, log } = options;
+    const { credentials: tls } = options;
     const changed = (endpoint: EndpointView) => this.#link?.tell({ type: 'endpoint', endpoint });
     this.#endpoint =
-      program === null ? null : new EndpointKeeper({ program, workers, dir, machine, address, zone, log, changed });
+      program === null
+        ? null
+        : new EndpointKeeper({ program, workers, dir, machine, address, zone, tls, log, changed });
   }
 
   get #folder(): string {
@@ -148,6 +151,7 @@ class MachineAgent implements Agent {
   async readCredentials(): Promise<void> {
     if (!this.#credentials?.reload()) return;
     this.#options.log.info({}, 'The credentials were renewed.');
+    this.#endpoint?.readCredentials();
     await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.readCertificates())));
   }
 

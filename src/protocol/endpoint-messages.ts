@@ -4,9 +4,10 @@
  */
 
 import type { ReadPolicy } from '../domain/spec.ts';
+import type { TlsFiles } from '../domain/tls-directives.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const ENDPOINT_PROTOCOL = 1;
+export const ENDPOINT_PROTOCOL = 2;
 
 /** In the machine's folder; both sides run with it as their working directory, so that the path stays short. */
 export const ENDPOINT_CONFIG_FILE = 'endpoint.json';
@@ -19,6 +20,8 @@ export interface EndpointConfig {
   /** Where it listens. */
   address: string;
   zone: string;
+  /** What it shows and believes, on both sides; read again at `reload`. Null: the machine has no credentials. */
+  tls: TlsFiles | null;
   /** Processes that share the work, the endpoint's own included. */
   workers: number;
   /** Where it tells its metrics (HTTP), at the machine's address; null: nowhere. */
@@ -47,8 +50,12 @@ export interface EndpointUser {
 
 export interface EndpointNode {
   id: string;
+  /** Whose certificate it shows. */
+  machine: string;
   host: string;
   port: number;
+  /** It speaks TLS, and only TLS. */
+  tls: boolean;
   zone: string;
 }
 

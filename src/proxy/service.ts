@@ -2,6 +2,7 @@
 import type { Server, Socket } from 'node:net';
 import { ADMIN_USER } from '../domain/database.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
+import type { Credentials } from '../trust/credentials.ts';
 import { Busy } from './busy.ts';
 import { Client } from './client.ts';
 import { COMMAND_COUNT } from './commands/command-index.ts';
@@ -13,6 +14,7 @@ import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } fro
 import { Lane, type LaneIdentity, type SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
 import { Monitors } from './monitors.ts';
+import { type TlsTo, tlsToNodesOf } from './node-tls.ts';
 import { Pause } from './pause.ts';
 import { acceptingServer, turnAway } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
@@ -34,6 +36,8 @@ export interface ServiceOptions {
   database: EndpointDatabase;
   limits: Limits;
   zone: string;
+  /** What the machine shows and believes, as it is now; null when it has none. */
+  credentials: () => Credentials | null;
   /** The next id of a client, unique in the endpoint. */
   nextClientId: () => number;
   askOthers: AskOthers;
@@ -67,9 +71,11 @@ export class Service implements Home {
   readonly strangersLane: Lane;
   readonly adminLane: Lane;
   readonly topology: Topology;
+  readonly tlsTo: TlsTo;
   now = Date.now();
   database: EndpointDatabase;
   readonly #options: ServiceOptions;
+
   readonly #lanes = new Map<string, Lane>();
   readonly #ownLanes = new Map<Lane, OwnLaneEvents>();
   /** Of the slot map, when lanes were last told. */
@@ -83,6 +89,7 @@ export class Service implements Home {
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.database = options.database;
+    this.tlsTo = tlsToNodesOf(() => this.database, options.credentials);
     this.limits = options.limits;
     this.askOthers = options.askOthers;
     this.scripts = new ScriptCache(options.limits.scriptBytes);
@@ -94,7 +101,7 @@ export class Service implements Home {
     );
     this.strangersLane = this.#newLane({ user: '', password: null, db: 0, resp: 2 });
     this.adminLane = this.#newLane({ user: ADMIN_USER, password: options.database.adminPassword, db: 0, resp: 3 });
-    this.topology = new Topology(options.database, this.map, {
+    this.topology = new Topology(options.database, this.map, this.tlsTo, {
       changed: () => this.#mapChanged(),
       isUsed: () => this.peers.size > 0,
       readsReplicas: () =>
@@ -179,6 +186,7 @@ export class Service implements Home {
         },
         push: events.push,
       },
+      this.tlsTo,
       { isShared: false, setupFor },
     );
     this.#ownLanes.set(lane, events);
@@ -208,12 +216,13 @@ export class Service implements Home {
   }
 
   #newLane(identity: LaneIdentity): Lane {
-    return new Lane(identity, this.map, {
+    const events = {
       nodeReady: () => this.sender.wake(),
       nodeLost: () => this.suspect(),
       push: () => {},
-      answered: (ms) => this.latency.engine.record(ms),
-    });
+      answered: (ms: number) => this.latency.engine.record(ms),
+    };
+    return new Lane(identity, this.map, events, this.tlsTo);
   }
 
   /** All lanes, to count their connections. */
@@ -279,7 +288,7 @@ export class Service implements Home {
   #tick(): void {
     this.now = Date.now();
     this.busy.check();
-    this.monitors.keep(this.map, this.database.adminPassword);
+    this.monitors.keep(this.map, this.database.adminPassword, this.tlsTo);
     this.#tellLanes();
     this.#ticks += 1;
     if (this.#ticks % TICKS_A_CHECK !== 0) return;
