@@ -6,6 +6,7 @@ import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import { mayListen } from '../domain/plain-text.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointView } from '../domain/view.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
@@ -38,6 +39,8 @@ export interface AgentOptions {
   portRange: readonly [number, number];
   /** What the machine shows and believes; null: nothing here speaks TLS. */
   credentials: TlsFiles | null;
+  /** Nodes without TLS are meant, though others reach the address. */
+  plainText: boolean;
   /** File of the endpoint's program; null: this machine has no endpoint. */
   endpointProgram: string | null;
   /** Processes that share the endpoint's work. */
@@ -61,13 +64,20 @@ export interface Agent {
 const ENDPOINT_GRACE_MS = 3_000;
 const AGENT_FILE = 'agent.json';
 
-/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing */
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
+  requireTls('What listens', options.credentials !== null, options);
   const dir = makeFolder(options.dir);
   await claimFolder(dir);
   const agent = new MachineAgent({ ...options, dir });
   await agent.begin();
   return agent;
+}
+
+/** @throws plain_text_refused */
+function requireTls(what: string, tls: boolean, { address, machine, plainText }: AgentOptions): void {
+  if (mayListen({ address, tls, plainText })) return;
+  throw new ValkeeperError('plain_text_refused', { what, address, machine });
 }
 
 /** @returns its path without links: so the kernel tells the working directory of a process */
@@ -243,6 +253,7 @@ class MachineAgent implements Agent {
       const { id: node, database } = config;
       throw new ValkeeperError('credentials_missing', { node, database, machine });
     }
+    requireTls(`A node of ${config.database}`, config.tls, this.#options);
     const directory = makeNode(this.#folder, config, address, files);
     const node = new SupervisedNode(directory, this.#surroundings());
     this.#nodes.set(config.id, node);

@@ -2,6 +2,7 @@
 import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isName, type NodeId } from '../domain/ids.ts';
+import { isLoopback } from '../domain/plain-text.ts';
 import { formatSize } from '../domain/size.ts';
 import { type DatabaseSpec, DEFAULT_SPEC, memoryBytesPerNode, SPEC_LIMITS } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
@@ -45,7 +46,7 @@ const machinesFor = (machines: readonly MachineView[]): readonly MachineView[] =
 
 /** Places for the nodes of a new database. @throws invalid_value, not_enough_memory, no_auth_beyond_loopback, agent_away */
 export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[]): Place[] {
-  const beyond = machines.find(({ address }) => !address.startsWith('127.'));
+  const beyond = machines.find(({ address }) => !isLoopback(address));
   if (!spec.auth && beyond) {
     throw new ValkeeperError('no_auth_beyond_loopback', { machine: beyond.name, address: beyond.address });
   }

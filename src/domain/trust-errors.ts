@@ -108,6 +108,12 @@ export const TRUST_ERRORS = {
     message: 'Nodes that speak TLS cannot be reached: the control plane was started without credentials.',
     hint: 'Start it with the authority of the fleet, as before.',
   },
+  plain_text_refused: {
+    kind: 'refused',
+    message:
+      '{what} at {address} would send data and passwords in clear text, and {machine} was not told that this is meant.',
+    hint: 'Let the machine join (`valkeeper agent --join URL --token TOKEN`), or start its agent with --plain-text if nobody else is on that network.',
+  },
   authority_damaged: {
     kind: 'unavailable',
     message: 'The authority of this fleet cannot be used: {problem}.',

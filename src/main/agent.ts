@@ -42,6 +42,7 @@ export async function runAgent(
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
     credentials: null,
+    plainText: false,
     endpointProgram: programFile('endpoint-process'),
     endpointWorkers: workersIn(process.env),
     log,

@@ -2,6 +2,7 @@
 import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
 import { placeholderOf, shortId } from '../domain/ids.ts';
 import type { Breach } from '../domain/placement.ts';
+import { isLoopback } from '../domain/plain-text.ts';
 import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
@@ -29,6 +30,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...placementProblems(database, shards, view),
     ...machineProblems(database, view),
     ...endpointProblems(database, view),
+    ...plainTextProblems(database),
     ...(database.spec.auth ? [] : [{ code: 'open_to_all', params: {} } as const]),
   ].sort(byUrgency);
 }
@@ -239,6 +241,13 @@ function machineProblems(database: Database, view: DatabaseView): Problem[] {
   return view.machines
     .filter(({ name, connected }) => used.has(name) && !connected)
     .map(({ name }) => ({ code: 'machine_lost', machine: name, params: { machine: name } }));
+}
+
+/** Nodes without TLS at an address that others reach, by machine. */
+function plainTextProblems({ nodes }: Database): Problem[] {
+  const exposed = nodes.filter(({ host, tls }) => !tls && !isLoopback(host));
+  const addresses = new Map(exposed.map(({ machine, host }) => [machine, host]));
+  return [...addresses].map(([machine, address]) => ({ code: 'plain_text', machine, params: { machine, address } }));
 }
 
 /** Any machine's address is to work, whether or not it has nodes of this database. */

@@ -10,7 +10,7 @@ import type { DatabaseView } from '../domain/view.ts';
 import { diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
-import type { Problem, ProblemCode } from './problems.ts';
+import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import { logsEveryWrite, settingsDifference } from './settings.ts';
 import type { Step } from './step.ts';
 import {
@@ -369,16 +369,6 @@ function switchOver(heir: Member, owner: Member, because: ProblemCode): Step {
   const expects = { role: 'replica', primaryId: insteadOf } as const;
   return { kind: 'switch_over', target: heir.assignment.id, args: { insteadOf }, expects, because };
 }
-
-/** Problems that may stand while primaries are levelled: they are not about copies being there and in sync. */
-const HARMLESS: readonly ProblemCode[] = [
-  'majority_on_machine',
-  'copies_together',
-  'zones_shared',
-  'memory_overcommitted',
-  'open_to_all',
-  'endpoint_closed',
-];
 
 /** One switchover at a time, and only when everything else is well. */
 function levelPrimaries(situation: Situation, problem: Problem): Step[] {

@@ -60,10 +60,11 @@ test('an endpoint runs while there is something to serve, and is told of every c
   assert.deepEqual(
     { ...config },
     {
-      protocol: 1,
+      protocol: 2,
       machine: 'm1',
       address: scene.address,
       zone: 'local',
+      tls: null,
       workers: 1,
       metricsPort: 9121,
       databases,

@@ -130,3 +130,23 @@ test('a node whose certificate is not taken says so at its start', { timeout: 60
     valkeeperError('node_not_started', /expired/),
   );
 });
+
+/** Nothing listens there: no test starts a node at it. */
+const FAR = '192.0.2.77';
+
+test('plain text beyond loopback is refused unless it is meant, also for a single node', async (t) => {
+  const { scene, files } = await joinedScene(t);
+  const refused = scene.spawnAgent({ address: FAR });
+  await once(refused.process, 'exit');
+  assert.match(refused.errors(), /What listens at 192\.0\.2\.77 would send data and passwords in clear text/);
+
+  const joined = await scene.agent({ address: FAR, credentials: files });
+  await assert.rejects(
+    joined.session.request('create_node', scene.nodeConfig(0)),
+    valkeeperError('plain_text_refused', /A node of test at 192\.0\.2\.77/),
+  );
+  await killAndWait(joined.child.process.pid!);
+
+  const meant = await scene.agent({ address: FAR, plainText: true });
+  assert.equal(meant.session.hello.tls, false);
+});

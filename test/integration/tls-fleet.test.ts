@@ -90,7 +90,12 @@ class TlsFleet {
         credentials: await this.issue(name, address),
       },
       ...{ enginePath: engine.serverPath, engineVersion: engine.version, controlUrl: this.#url, token: 'none' },
-      ...{ portRange: [7000, 7999], endpointProgram: ENDPOINT_PROGRAM, logFile: join(dir, 'agent.log') },
+      ...{
+        portRange: [7000, 7999],
+        plainText: false,
+        endpointProgram: ENDPOINT_PROGRAM,
+        logFile: join(dir, 'agent.log'),
+      },
     };
     return spawn(process.execPath, [AGENT_PROCESS, JSON.stringify(options)], { cwd: dir, stdio: 'ignore' });
   }

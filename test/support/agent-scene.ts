@@ -32,6 +32,9 @@ export interface AgentChild {
 interface AgentWish {
   enginePath?: string;
   credentials?: TlsFiles;
+  /** Another than the scene's. */
+  address?: string;
+  plainText?: boolean;
   /** With the stand-in for the endpoint process. */
   endpoint?: boolean;
 }
@@ -70,11 +73,12 @@ export class AgentScene {
   }
 
   /** Starts an agent without waiting for anything. */
-  spawnAgent({ enginePath = this.#enginePath, endpoint = false, credentials }: AgentWish = {}): AgentChild {
+  spawnAgent(wish: AgentWish = {}): AgentChild {
+    const { enginePath = this.#enginePath, endpoint = false, credentials, plainText = false } = wish;
     const options = {
       dir: this.dir,
       machine: MACHINE,
-      address: this.address,
+      address: wish.address ?? this.address,
       zone: 'local',
       memoryBytes: 2 ** 30,
       enginePath,
@@ -83,6 +87,7 @@ export class AgentScene {
       token: this.control.token,
       portRange: [7000, 7999],
       credentials: credentials ?? null,
+      plainText,
       endpointProgram: endpoint ? ENDPOINT_PROCESS : null,
       logFile: join(this.dir, 'agent.log'),
     };
