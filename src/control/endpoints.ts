@@ -141,6 +141,7 @@ function endpointDatabases(databases: readonly Database[], machines: readonly Ma
       adminPassword: secrets.adminPassword,
       read: spec.read,
       clusterView: spec.clusterView,
+      tls: spec.tls,
       nodes: nodes.map(({ id, machine, host, port, tls }) => {
         const zone = zones.get(machine) ?? '';
         return { id, machine, host, port, tls, zone };

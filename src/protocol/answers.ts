@@ -4,6 +4,7 @@ import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
 import { HARD_RULES, type PlacementExplanation, REASONS, SOFT_RULES } from '../domain/placement.ts';
 import {
+  CLIENT_TLS,
   CLUSTER_VIEWS,
   type DatabaseSpec,
   EVICTION_POLICIES,
@@ -44,6 +45,7 @@ const spec = z.strictObject({
   port: count,
   read: z.enum(READ_POLICIES),
   clusterView: z.enum(CLUSTER_VIEWS),
+  tls: z.enum(CLIENT_TLS),
   users: z.array(user).readonly(),
 });
 

@@ -6,7 +6,7 @@ import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
-const { shards, replicas, memoryBytes, persistence, eviction, auth, port, read, clusterView, users } = SPEC_FIELDS;
+const { shards, replicas, memoryBytes, persistence, eviction, auth, port, read, clusterView, tls, users } = SPEC_FIELDS;
 
 const userSchema = z.strictObject({
   name: z.string().describe('1 to 64 letters, digits, dots, hyphens and underscores'),
@@ -25,6 +25,7 @@ export const specInputSchema = z
     port: z.int().min(port.min).max(port.max).describe(port.about),
     read: z.enum(read.choices).describe(read.about),
     clusterView: z.enum(clusterView.choices).describe(clusterView.about),
+    tls: z.enum(tls.choices).describe(tls.about),
     users: z.array(userSchema).readonly().describe(users.about),
   } satisfies Record<keyof DatabaseSpec, z.ZodType>)
   .partial();

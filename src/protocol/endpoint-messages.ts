@@ -3,7 +3,7 @@
  * in the machine's folder, each answered by one line. Plain types, no schema library: both sides stay small.
  */
 
-import type { ReadPolicy } from '../domain/spec.ts';
+import type { ClientTls, ReadPolicy } from '../domain/spec.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 
 /** Raised with every change that an older peer would misread. */
@@ -37,6 +37,8 @@ export interface EndpointDatabase {
   /** Of the user `valkeeper`, with which the endpoint asks nodes for the slot map. */
   adminPassword: string;
   read: ReadPolicy;
+  /** Whether clients may speak plain text; TLS is offered wherever the machine has credentials. */
+  tls: ClientTls;
   /** Which topology a client sees: the endpoint as one node (when absent), or the true one. */
   clusterView?: 'endpoint' | 'nodes';
   nodes: EndpointNode[];

@@ -75,8 +75,9 @@ export class Endpoint {
   /** Why a database is not served, if it is not. */
   #refusalOf(database: EndpointDatabase): [uid: string, Refused][] {
     const { name, uid, port } = database;
-    if (this.#credentials !== null || !speaksTls(database)) return [];
-    const problem = this.#credentialsProblem ?? 'its nodes speak TLS, and this machine has no credentials';
+    const needs = speaksTls(database) ? 'its nodes speak TLS' : 'it takes clients with TLS only';
+    if (this.#credentials !== null || (!speaksTls(database) && database.tls !== 'required')) return [];
+    const problem = this.#credentialsProblem ?? `${needs}, and this machine has no credentials`;
     return [[uid, { name, uid, port, clients: 0, problem }]];
   }
 

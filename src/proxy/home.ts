@@ -61,6 +61,9 @@ export interface Counts {
   largeClients: number;
   lateLogins: number;
   idleClients: number;
+  /** Connections that were turned away since TLS is required; TLS handshakes that came to nothing. */
+  plainRefused: number;
+  failedHandshakes: number;
   /** Commands at which the endpoint itself failed. */
   defects: number;
 }

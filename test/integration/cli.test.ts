@@ -134,6 +134,7 @@ test('a database is planned, created, shown and deleted', async () => {
     port: created.endpoint?.port,
     read: 'primary',
     clusterView: 'endpoint',
+    tls: 'optional',
     users: [],
   });
   assert.ok(created.conditions.some(({ code }) => code === 'open_to_all'));

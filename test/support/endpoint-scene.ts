@@ -85,7 +85,14 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
   const primaries = nodes.slice(0, shards);
   await form(primaries, nodes.slice(shards));
   const database = {
-    ...{ name: 'scene', uid: 'scene-uid', port: await freePort(), adminPassword: ADMIN_PASSWORD, read },
+    ...{
+      name: 'scene',
+      uid: 'scene-uid',
+      port: await freePort(),
+      adminPassword: ADMIN_PASSWORD,
+      read,
+      tls: 'optional' as const,
+    },
     users: [
       { name: 'default', passwordSha256: password === undefined ? null : sha256(password) },
       ...users.map(({ name, password: secret }): EndpointUser => ({ name, passwordSha256: sha256(secret) })),
