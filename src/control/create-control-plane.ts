@@ -16,6 +16,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
 import type {
+  AuthoritiesDocument,
   CreateDatabase,
   FleetStatus,
   LogDocument,
@@ -31,6 +32,7 @@ import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import type { Credentials } from '../trust/credentials.ts';
 import type { Agents } from './agents.ts';
+import { authoritiesOf } from './authorities.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
@@ -42,6 +44,7 @@ import { LookTimer } from './look-times.ts';
 import { Observer } from './observer.ts';
 import { PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
+import { sinceThen } from './since-then.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
 const AGENT_TIMEOUT_MS = 5_000;
@@ -225,6 +228,10 @@ class Plane implements RunningControlPlane {
     return explainPlacement(database, await this.#observer.observe(database));
   }
 
+  authorities(): AuthoritiesDocument {
+    return authoritiesOf(this.#options.credentials);
+  }
+
   password(name: string, user: string): PasswordDocument {
     const { spec, secrets } = this.#databases.get(name);
     if (user === 'default') return { user, password: secrets.password };
@@ -387,10 +394,4 @@ class Plane implements RunningControlPlane {
   #refuseWhileStopping(): void {
     if (this.#stopping) throw new ValkeeperError('stopping');
   }
-}
-
-/** A status seen before the latest wish. */
-function sinceThen({ deleting, spec, generation }: Database, seen: DatabaseStatus): DatabaseStatus {
-  if (deleting) return { ...seen, state: 'deleting' };
-  return seen.generation < generation ? { ...seen, state: 'updating', spec, generation } : seen;
 }

@@ -108,6 +108,16 @@ export const TRUST_ERRORS = {
     message: 'Nodes that speak TLS cannot be reached: the control plane was started without credentials.',
     hint: 'Start it with the authority of the fleet, as before.',
   },
+  no_authority: {
+    kind: 'not_found',
+    message: 'This fleet has no authority: nothing here speaks TLS.',
+    hint: 'A fleet on one host needs none. Machines of other hosts join with a token, and then there is one.',
+  },
+  client_tls_unavailable: {
+    kind: 'refused',
+    message: 'Clients cannot use TLS: no machine of this fleet has a certificate to show.',
+    hint: 'Leave it optional, or let machines join with a token (`valkeeper agent --join URL --token TOKEN`) first.',
+  },
   plain_text_refused: {
     kind: 'refused',
     message:

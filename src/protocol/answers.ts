@@ -14,6 +14,7 @@ import {
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import { MACHINE_STATES } from '../domain/view.ts';
 import type {
+  AuthoritiesDocument,
   DatabaseList,
   EventList,
   FleetConditionList,
@@ -247,6 +248,7 @@ export const ANSWERS = {
   DatabaseList: z.strictObject({ databases: z.array(databaseStatus) }),
   Condition: condition,
   ConditionList: z.strictObject({ conditions: z.array(condition.extend({ database: z.string() })) }),
+  Authorities: z.strictObject({ pem: z.string() }),
   Password: z.strictObject({ user: z.string(), password: z.string().nullable() }),
   Plan: plan,
   PlacementExplanation: explanation,
@@ -274,6 +276,7 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'DatabaseList'>, DatabaseList>,
     Same<Answer<'Condition'>, Condition>,
     Same<Answer<'ConditionList'>, FleetConditionList>,
+    Same<Answer<'Authorities'>, AuthoritiesDocument>,
     Same<Answer<'Password'>, PasswordDocument>,
     Same<Answer<'Plan'>, PlanDocument>,
     Same<Answer<'PlacementExplanation'>, PlacementExplanation>,

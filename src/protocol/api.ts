@@ -128,6 +128,12 @@ export interface PasswordDocument {
   password: string | null;
 }
 
+/** Whom clients with TLS must believe. */
+export interface AuthoritiesDocument {
+  /** One certificate or more, in PEM. */
+  pem: string;
+}
+
 /** Which copy is to become the primary of a shard. */
 export const switchoverSchema = z.strictObject({
   to: z

@@ -1,13 +1,15 @@
 /** A control plane, two machines with credentials and their endpoints, all real: a database that speaks TLS between all its parts. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
 import { Redis } from 'ioredis';
 import { Agents, serveAgents } from '../../src/control/agents.ts';
 import { createControlPlane, type RunningControlPlane } from '../../src/control/create-control-plane.ts';
@@ -119,6 +121,7 @@ test('a database of machines with credentials works without anything in clear te
   const client = new Redis(status.spec.port, fleet.machines[0]!.address, {
     password: password!,
     retryStrategy: () => 50,
+    maxRetriesPerRequest: null, // the endpoint's process takes a moment to start
   });
   client.on('error', () => {});
   t.after(() => client.disconnect());
@@ -143,14 +146,39 @@ test('a database of machines with credentials works without anything in clear te
   await fleet.ready('main');
   assert.equal(await client.set('k', 'w'), 'OK');
 
+  const renewed = new Map<string, string>();
   for (const { name, address, agent } of fleet.machines) {
-    await fleet.issue(name, address);
+    const { identity } = await fleet.issue(name, address);
+    renewed.set(
+      address,
+      new X509Certificate(readFileSync(identity, 'utf8').replace(/^[\s\S]*(?=-----BEGIN CERT)/, '')).serialNumber,
+    );
     agent.kill('SIGHUP');
   }
   assert.equal(await client.get('k'), 'w');
   const late = new Redis(status.spec.port, fleet.machines[1]!.address, { password: password! });
   t.after(() => late.disconnect());
   assert.equal(await late.get('k'), 'w');
+  const { pem } = control.authorities();
+  assert.equal(pem.trim(), fleet.authority.certificate.trim());
+  await control.updateDatabase('main', { tls: 'required' });
+  const plain = async (): Promise<string> => {
+    const socket = connect(status.spec.port, fleet.machines[0]!.address);
+    let text = '';
+    socket.on('error', () => {}).on('data', (data) => (text += data.toString('latin1')));
+    socket.end('PING\r\n');
+    await new Promise((resolve) => socket.once('close', resolve));
+    return text;
+  };
+  await eventually('plain text is refused', async () => /TLS only/.test(await plain()));
+  for (const { address } of fleet.machines) {
+    const secured = new Redis(status.spec.port, address, { password: password!, tls: { ca: pem } });
+    secured.on('error', () => {});
+    t.after(() => secured.disconnect());
+    assert.equal(await secured.get('k'), 'w', address);
+    const serial = secured.stream as TLSSocket;
+    assert.equal(serial.getPeerX509Certificate()!.serialNumber, renewed.get(address), 'the renewed certificate');
+  }
   await control.deleteDatabase('main');
   await eventually('it is gone', async () => control.databases().length === 0);
 });
