@@ -22,7 +22,11 @@ import { addEndpointRestart } from './commands/endpoint-restart.ts';
 import { addEngine } from './commands/engine.ts';
 import { addEvents } from './commands/events.ts';
 import { addLogs } from './commands/logs.ts';
+import { addMachineDrain, addMachineResume } from './commands/machine-drain.ts';
+import { addMachineLabel } from './commands/machine-label.ts';
 import { addMachineList } from './commands/machine-list.ts';
+import { addMachineRemove } from './commands/machine-remove.ts';
+import { addMachineShow } from './commands/machine-show.ts';
 import { addAgent, addServer } from './commands/processes.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
 import { addStatus } from './commands/status.ts';
@@ -42,6 +46,14 @@ const DATABASE: AddCommand[] = [
   addDbPlan,
   addDbUpdate,
   addDbApply,
+];
+const MACHINE: AddCommand[] = [
+  addMachineList,
+  addMachineShow,
+  addMachineDrain,
+  addMachineResume,
+  addMachineRemove,
+  addMachineLabel,
 ];
 const REST: AddCommand[] = [addEvents, addLogs, addCa, addEngine, addCompletion, addServer, addAgent];
 
@@ -83,7 +95,7 @@ function createProgram(host: Host): Command {
     DATABASE,
   );
   group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
-  group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
+  group('machine', 'machines: list, show, drain, resume, remove, label', 'valkeeper machine show machine-1', MACHINE);
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
   add(program, REST);
   onEachCommand(program, (command) => {

@@ -22,6 +22,9 @@ export interface NodeAssignment {
   birth: Birth;
 }
 
+/** All its nodes speak TLS, or none does. */
+export const speaksTls = ({ nodes }: Pick<Database, 'nodes'>): boolean => nodes.some(({ tls }) => tls);
+
 /** Distance from a node's client port to its bus port (CLUSTER_PORT_INCR in Valkey). */
 export const BUS_PORT_OFFSET = 10_000;
 
@@ -61,6 +64,8 @@ export interface Database {
   /** Tells one version of the nodes' ACL file from another; see `aclMarkOf`. */
   aclMark: string;
   nodes: NodeAssignment[];
+  /** Nodes that were replaced and whose agents have not said yet that nothing is left of them. */
+  retired: readonly NodeAssignment[];
   /** By shard: which copy is to be its primary. */
   wantedPrimaries: Readonly<Record<string, WantedPrimary>>;
 }

@@ -56,6 +56,8 @@ export interface DatabaseSpec {
   /** Of clients of the endpoint. */
   tls: ClientTls;
   users: readonly UserSpec[];
+  /** How long a machine may be away, or a node not run, before its copies are made anew elsewhere. */
+  replaceAfterSeconds: number;
 }
 
 /** Stands for a port that is still to be chosen. */
@@ -68,6 +70,7 @@ export const SPEC_LIMITS = {
   replicas: { min: 0, max: 5 },
   port: { min: 1, max: 65_535 },
   users: { max: 100 },
+  replaceAfterSeconds: { min: 5, max: 86_400 },
   /** An empty valkey-server takes about 3 MiB; below this a shard holds nothing worth the process. */
   memoryBytesPerShard: { min: 8 * 1024 ** 2 },
 } as const;
@@ -84,6 +87,7 @@ export const DEFAULT_SPEC: DatabaseSpec = {
   clusterView: 'endpoint',
   tls: 'optional',
   users: [],
+  replaceAfterSeconds: 60,
 };
 
 /** True when a database of this spec has its data on disk, so that stopping it loses nothing that was flushed. */

@@ -105,6 +105,8 @@ export interface NodeView {
   process: ProcessView;
   disk: DiskView | null;
   engine: EngineView;
+  /** Since when it has not run for any time worth the name; null while it does, or nobody knows. */
+  downSince: number | null;
 }
 
 /** `active` takes new nodes; `draining` keeps those it has until they have moved away; `removed` is out of the fleet. */
@@ -155,6 +157,7 @@ export const UNKNOWN_NODE: NodeView = {
   process: { state: 'unknown' },
   disk: null,
   engine: { state: 'unknown', reason: 'not asked yet' },
+  downSince: null,
 };
 
 /** The engine's answer, or null when it did not answer. */

@@ -8,8 +8,9 @@ import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { countProblems, leftovers } from './copies.ts';
 import { endpointProblem } from './endpoints.ts';
-import { layoutOf } from './layout.ts';
+import { layoutOf, machinesFor } from './layout.ts';
 import { describeRemedy } from './placement/advice.ts';
 import { judge, type Verdict } from './placement/judge.ts';
 import { reservedBytesPerNode } from './placement.ts';
@@ -23,6 +24,8 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   return [
     ...shards.flatMap((shard) => shardProblems(database, shard)),
+    ...shards.flatMap((shard) => countProblems(database, shard, view)),
+    ...leftovers(database),
     ...membershipProblems(database, view),
     ...settingsProblems(database, view),
     ...usersProblems(database, view),
@@ -197,7 +200,7 @@ function placementProblems(
   { machines }: DatabaseView,
 ): Problem[] {
   const layout = layoutOf(database, shards, machines);
-  return judge(layout, reservedBytesPerNode(database.spec), machines).flatMap((verdict) => {
+  return judge(layout, reservedBytesPerNode(database.spec), machinesFor(database, machines)).flatMap((verdict) => {
     const remedy = describeRemedy(verdict.remedy);
     if (verdict.rule === 'zones') return zoneProblems(verdict, remedy);
     return verdict.breaches.flatMap((breach) => placementProblem(database, breach, remedy) ?? []);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { fleet, readyWorld } from '../../test/support/worlds.ts';
+import { machinesFor } from './layout.ts';
 import { plan } from './plan.ts';
 import { describeProblem } from './problems.ts';
 import { statusOf } from './status.ts';
@@ -28,4 +29,13 @@ it('nodes without TLS that others reach are told, once a machine, and nothing el
 it('with TLS there is nothing to tell', () => {
   const { database, view } = world(true);
   assert.ok(plan(database, view).problems.every(({ code }) => code !== 'plain_text'));
+});
+
+it('a database with TLS gets further copies only where there are credentials, one without anywhere', () => {
+  const machines = fleet(4).map((machine, index) => ({ ...machine, tls: index === 3 }));
+  const { database } = readyWorld(machines.slice(0, 2), { shards: 1, replicas: 1 });
+  const names = (tls: boolean): string[] =>
+    machinesFor({ nodes: database.nodes.map((node) => ({ ...node, tls })) }, machines).map(({ name }) => name);
+  assert.deepEqual(names(true), ['machine-1', 'machine-2', 'machine-4']);
+  assert.deepEqual(names(false), ['machine-1', 'machine-2', 'machine-3', 'machine-4']);
 });

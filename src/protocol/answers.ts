@@ -48,6 +48,7 @@ const spec = z.strictObject({
   clusterView: z.enum(CLUSTER_VIEWS),
   tls: z.enum(CLIENT_TLS),
   users: z.array(user).readonly(),
+  replaceAfterSeconds: count,
 });
 
 export const severitySchema = z.enum(['info', 'warning', 'error']);
@@ -120,6 +121,7 @@ const machineStatus = z.strictObject({
   since: time,
   memoryBytes: count,
   reservedBytes: count,
+  labels: z.record(z.string(), z.string()).readonly(),
   nodes: count,
   endpoint: z
     .strictObject({

@@ -69,7 +69,7 @@ class TlsFleet {
       const address = `127.${40 + (process.pid % 20)}.${process.pid % 250}.${11 + index}`;
       fleet.machines.push({ name, address, agent: await fleet.#startAgent(name, address, engine) });
     }
-    await eventually('both machines', async () => control.machines().filter((one) => one.connected).length === 2);
+    await eventually('both machines', async () => control.fleet.statuses().filter((one) => one.connected).length === 2);
     return fleet;
   }
 
@@ -114,7 +114,7 @@ class TlsFleet {
 test('a database of machines with credentials works without anything in clear text, over a failover and a renewal', async (t) => {
   const fleet = await TlsFleet.start(t);
   const { control } = fleet;
-  assert.ok(control.machines().every(({ tls }) => tls));
+  assert.ok(control.fleet.statuses().every(({ tls }) => tls));
   await control.createDatabase({ name: 'main', spec: { shards: 1, replicas: 1, memoryBytes: 64 * 1024 ** 2 } });
   const status = await fleet.ready('main');
   const { password } = control.password('main', 'default');

@@ -15,7 +15,7 @@ import type { Database } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
-import type { DatabaseView } from '../../src/domain/view.ts';
+import type { DatabaseView, MachineState, MachineView } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import type { Clock } from '../../src/platform/clock.ts';
@@ -40,6 +40,10 @@ export interface ControlSurroundings
   /** Where a database's nodes go, after the real placement. */
   arrange: (places: Place[]) => Place[];
   recorded(event: NewEvent): void;
+  /** A name for a node more, from the seed. */
+  newNodeId(): string;
+  /** What is wanted of a machine. */
+  stateOf(machine: string): MachineState;
 }
 
 export class ControlProcess {
@@ -67,7 +71,12 @@ export class ControlProcess {
     const woke = (): void => timeline.woke();
     const connection = { clock: this.#clock, network, engineAt, machineAt, hasPower, isAlive, woke };
     this.#engines = new Engines(null, (options) => new ModelConnection(options, connection));
-    this.#observer = new Observer(this.#agents, this.#engines, this.#clock, () => databases.all());
+    this.#observer = new Observer({
+      agents: this.#agents,
+      engines: this.#engines,
+      clock: this.#clock,
+      machines: () => this.#machines(),
+    });
     this.#agents.on('machine', () => this.#wakeAll());
     this.#agents.on('node', () => this.#wakeAll());
     for (const { name } of databases.all()) this.#lookAfter(name);
@@ -95,10 +104,15 @@ export class ControlProcess {
     return this.#agents.machines().filter(({ connected }) => connected).length;
   }
 
+  #machines(): MachineView[] {
+    const machines = fleetView(this.#agents.machines(), this.#databases.all());
+    return machines.map((machine) => ({ ...machine, state: this.#around.stateOf(machine.name) }));
+  }
+
   /** As `ControlPlane.createDatabase`, with names from the seed. */
   async createDatabase(name: string, wish: Partial<DatabaseSpec>, ids: readonly string[]): Promise<void> {
     const spec = completeSpec(wish);
-    const machines = fleetView(this.#agents.machines(), this.#databases.all());
+    const machines = this.#machines();
     const places = this.#around.arrange(findPlaces(spec, machines));
     const ports = new Map<string, readonly number[]>();
     for (const machine of new Set(places.map((place) => place.machine))) {
@@ -114,6 +128,7 @@ export class ControlProcess {
       generation: 1,
       observedGeneration: 0,
       wantedPrimaries: {},
+      retired: [],
       createdAt: new Date(this.#clock.now()).toISOString(),
       deleting: false,
       secrets: SECRETS,
@@ -183,6 +198,8 @@ export class ControlProcess {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      machines: () => this.#machines(),
+      newNodeId: () => this.#around.newNodeId(),
       plan: this.#around.plan,
       record: (event) => {
         if (this.alive) this.#around.recorded(event);
@@ -191,6 +208,11 @@ export class ControlProcess {
     });
     this.#loops.set(name, loop);
     loop.wake();
+  }
+
+  /** Something else is wanted. */
+  wake(): void {
+    this.#wakeAll();
   }
 
   #wakeAll(): void {

@@ -92,6 +92,11 @@ class Run {
     for (const { afterMs, change } of scenario.changes) {
       world.timeline.after(afterMs, () => world.changeSpec(change));
     }
+    for (const { machine, afterMs, untilMs } of scenario.drains) {
+      const { name } = world.machines[machine]!;
+      world.timeline.after(afterMs, () => world.setState(name, 'draining'));
+      if (untilMs !== null) world.timeline.after(untilMs, () => world.setState(name, 'active'));
+    }
     faults.begin(scenario.calmMs, scenario.troubleMs, () => {
       this.#troubleOverAt = world.now;
       this.#writing = scenario.writesToTheEnd;
@@ -140,6 +145,8 @@ class Run {
 
   #end(): void {
     const world = this.#world;
+    const left = world.notEmptied();
+    if (left) world.violate('drains', left);
     const missing = world.missingSetting();
     if (missing) world.violate('has_settings', missing);
     if (!world.scenario.deletesAtTheEnd) {

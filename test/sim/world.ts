@@ -3,6 +3,7 @@
 import type { NewEvent } from '../../src/domain/event.ts';
 import { placeholderOf } from '../../src/domain/ids.ts';
 import { type SlotRange, splitEvenly } from '../../src/domain/slots.ts';
+import type { MachineState } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import { logsEveryWrite, wantedSettings } from '../../src/plan/settings.ts';
@@ -40,6 +41,8 @@ export class World {
   readonly machines: Machine[];
   readonly ledger: Ledger;
   readonly oneOwner = new OneOwner();
+  /** What is wanted of machines, where it is not that they take nodes. */
+  readonly states = new Map<string, MachineState>();
   /** What has happened, a line each. */
   readonly trace: string[] = [];
   /** Steps that were planned so far. */
@@ -105,11 +108,11 @@ export class World {
         this.timeline.after(20, ask);
         return;
       }
-      const { wish } = this.scenario;
+      const { wish, replaceAfterSeconds } = this.scenario;
       this.note(
         `${wish.shards} shards, ${wish.replicas} replicas, persistence ${wish.persistence}, ${this.machines.length} machines`,
       );
-      void control.createDatabase(DATABASE, { ...wish, auth: false }, this.#ids).then(() => {
+      void control.createDatabase(DATABASE, { ...wish, replaceAfterSeconds, auth: false }, this.#ids).then(() => {
         for (const { id, shard, machine } of control.database(DATABASE)!.nodes) {
           this.note(`${id.slice(0, 8)} is ${this.nameOf(id)}: a node of ${shard} on ${machine}`);
         }
@@ -128,6 +131,24 @@ export class World {
     this.note(`asked to change: ${JSON.stringify(change)}`);
     this.timeline.woke();
     void control.updateDatabase(DATABASE, change);
+  }
+
+  /** A machine is emptied from now on, or takes nodes again. */
+  setState(name: string, state: MachineState): void {
+    this.note(`${name} is ${state} from now on`);
+    this.states.set(name, state);
+    this.timeline.woke();
+    this.#control?.wake();
+  }
+
+  /** Where nodes are that should be gone by now; null when there are none. */
+  notEmptied(): string | null {
+    const { nodes, retired } = this.#record!;
+    if (retired.length > 0) return `${retired.length} nodes that were replaced are still in the record`;
+    const [stray] = this.#nodes().filter(({ identity }) => nodes.every(({ id }) => id !== identity.id));
+    if (stray) return `${stray.identity.machine} has a node that is not in the record`;
+    const left = nodes.find(({ machine }) => this.states.get(machine) === 'draining');
+    return left ? `${left.machine} is being emptied and has ${this.nameOf(left.id)}` : null;
   }
 
   /** What a node lacks of the settings and users that were asked for, in its process or its valkey.conf; null when nothing. */
@@ -168,6 +189,8 @@ export class World {
       machineAt,
       hasPower: (host) => this.machines.find(({ address }) => address === host)?.down === false,
       recorded: (event) => this.#recorded(event),
+      stateOf: (name) => this.states.get(name) ?? 'active',
+      newNodeId: () => this.#ids.pop() ?? this.#random.hex(40),
     }).then((control) => {
       this.#control = control;
     });
@@ -224,7 +247,10 @@ export class World {
     if (!assignment) return null;
     const { port, shard } = assignment;
     const { replicas } = this.scenario.wish;
-    const together = [...machine.nodes.values()].some(({ identity }) => `shard-${identity.shard + 1}` === shard);
+    // The copy that is made in place of one that cannot run may take its machine.
+    const together = [...machine.nodes.values()].some(
+      ({ identity, engine }) => `shard-${identity.shard + 1}` === shard && engine !== null,
+    );
     if (together && replicas < this.machines.length) {
       this.violate('copies_apart', `${this.nameOf(id)} is made on ${machine.name}, which has a copy of ${shard}`);
     }
