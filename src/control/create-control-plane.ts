@@ -332,6 +332,7 @@ class Plane implements RunningControlPlane {
       observer: this.#observer,
       machines: () => this.fleet.views(),
       newNodeId,
+      oneByOne: (work) => this.#oneByOne(work),
       plan,
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,

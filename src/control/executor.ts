@@ -22,7 +22,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     await databases.remove(database.name);
     return { result: 'done' };
   }
-  if (step.kind === 'add_copy') return addCopy(tools, database, step);
+  if (step.kind === 'add_copy') return tools.oneByOne(() => addCopy(tools, database, step));
   if (step.kind === 'retire_copy') return retireCopy(tools, database, step);
   if (step.kind === 'clear_retired') return clearRetired(tools, database, step);
   const node = database.nodes.find(({ id }) => id === step.target);

@@ -36,8 +36,9 @@ export class Observer {
     const nodes = new Map(await Promise.all(seen));
     // Of a node that was replaced its agent's word is all that is of interest.
     for (const { id, machine } of database.retired) {
+      this.#downTimes.forget(id);
       const process = processView(this.#around.agents.report(machine, id));
-      nodes.set(id, { process, disk: null, engine: unreachable('it was replaced'), downSince: null });
+      nodes.set(id, { process, disk: null, engine: unreachable('it was replaced'), down: null });
     }
     return { at: this.#around.clock.now(), machines: this.#around.machines(), nodes };
   }
@@ -47,8 +48,8 @@ export class Observer {
     const engine = this.#around.agents.isGone(node) ? unreachable('no process') : await this.#ask(database, node);
     const report = this.#around.agents.report(node.machine, node.id);
     const process = processView(report);
-    const downSince = this.#downTimes.note(node.id, process, this.#around.clock.now());
-    return { process, disk: typeof report === 'string' ? null : report.disk, engine, downSince };
+    const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
+    return { process, disk: typeof report === 'string' ? null : report.disk, engine, down };
   }
 
   async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {

@@ -16,4 +16,6 @@ export interface Tools {
   /** Every machine of the fleet. */
   machines: () => MachineView[];
   newNodeId: () => NodeId;
+  /** Work that reserves room, ports or names runs one after the other: what one got, the next must find in the records. */
+  oneByOne: <T>(work: () => Promise<T>) => Promise<T>;
 }

@@ -105,8 +105,14 @@ export interface NodeView {
   process: ProcessView;
   disk: DiskView | null;
   engine: EngineView;
-  /** Since when it has not run for any time worth the name; null while it does, or nobody knows. */
-  downSince: number | null;
+  /** That it has not run for any time worth the name; null while it does, or nobody knows. */
+  down: DownView | null;
+}
+
+export interface DownView {
+  since: number;
+  /** How often its process was seen to have ended meanwhile, by the time at which it did. */
+  deaths: number;
 }
 
 /** `active` takes new nodes; `draining` keeps those it has until they have moved away; `removed` is out of the fleet. */
@@ -157,7 +163,7 @@ export const UNKNOWN_NODE: NodeView = {
   process: { state: 'unknown' },
   disk: null,
   engine: { state: 'unknown', reason: 'not asked yet' },
-  downSince: null,
+  down: null,
 };
 
 /** The engine's answer, or null when it did not answer. */

@@ -5,7 +5,7 @@
  */
 import type { Database } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
-import type { DatabaseView } from '../domain/view.ts';
+import type { DatabaseView, NodeView } from '../domain/view.ts';
 import type { Problem } from './problems.ts';
 import { isInSync, type Member, type ShardTopology } from './topology.ts';
 
@@ -24,9 +24,16 @@ export function standingOf(
   // A node that answers serves, whatever has become of its agent.
   if (engine) return 'counts';
   if (machine && !machine.connected && view.at - machine.since >= delayMs) return 'lost';
-  if (dead && node.downSince !== null && view.at - node.downSince >= delayMs) return 'failed';
+  if (dead && node.down && view.at - node.down.since >= delayMs && isGivenUp(node)) return 'failed';
   return 'counts';
 }
+
+/** A process that has ended so often died of its own: it was started again, and did not stay. */
+const DEATHS = 3;
+
+/** A node that cannot be made, or does not stay however often it is started. */
+const isGivenUp = ({ process, down }: NodeView): boolean =>
+  process.state === 'absent' || (down !== null && down.deaths >= DEATHS);
 
 /** How many copies each shard is to have, its primary among them. */
 const wantedCopies = ({ spec }: Database): number => spec.replicas + 1;

@@ -68,7 +68,7 @@ const ABSENT: NodeView = {
   process: { state: 'absent' },
   disk: null,
   engine: { state: 'unknown', reason: 'no process' },
-  downSince: null,
+  down: null,
 };
 
 /** It changes the record, and the view only so far as nodes come or go; `recordAfter` says how. */
@@ -145,7 +145,7 @@ function born(database: Database, node: NodeAssignment, birth: 'primary' | 'repl
     process: { state: 'running', pid: 1 },
     disk: { hasData: false, dataAt: null, claim: null, settings, aclMark: database.aclMark },
     engine: { ...freshEngine(node.id, settings, database.aclMark), ...unborn },
-    downSince: null,
+    down: null,
   };
 }
 
@@ -174,7 +174,7 @@ function started(
       keys: hasData ? 1 : 0,
       offset: 1,
     },
-    downSince: null,
+    down: null,
   };
 }
 
@@ -184,7 +184,7 @@ function stopped({ engine, disk }: NodeView): NodeView {
     process: { state: 'exited', how: 'stopped', at: 0, detail: 'stopped by request' },
     disk: disk && claim ? { ...disk, claim } : disk,
     engine: { state: 'unknown', reason: 'no process' },
-    downSince: null,
+    down: null,
   };
 }
 

@@ -65,6 +65,12 @@ const copiesInSync = ({ database, view }: World, shard: string): number => {
   return members.filter((member) => member === owner || isInSync(member, owner)).length;
 };
 
+/** It was started again and again, and died each time. */
+function failing(view: DatabaseView, id: string): DatabaseView {
+  const dead = killed(view, id);
+  return { ...dead, nodes: new Map(dead.nodes).set(id, { ...dead.nodes.get(id)!, down: { since: 0, deaths: 3 } }) };
+}
+
 const SHARDS = ['shard-1', 'shard-2', 'shard-3'];
 
 describe('a machine that is being emptied', () => {
@@ -170,7 +176,7 @@ describe('a node that does not run', () => {
     const ready = readyWorld(fleet(2), wish);
     const { members, owner } = shardTopology(ready.database, ready.view, 'shard-1');
     const { id, machine } = members.find((member) => member !== owner)!.assignment;
-    const failed = { ...ready, view: killed(ready.view, id) };
+    const failed = { ...ready, view: failing(ready.view, id) };
     const { kinds } = pass(at(failed, DELAY_MS - 1));
     assert.ok(kinds.includes('start_node') && !kinds.includes('add_copy'), kinds.join(' '));
     const replaced = pass(at(failed, DELAY_MS));
@@ -184,7 +190,7 @@ describe('a node that does not run', () => {
     const { id } = members.find((member) => member !== owner)!.assignment;
     assert.match(retireObstacle(ready.database, ready.view, id) ?? '', /it is to stay/);
     assert.match(retireObstacle(ready.database, ready.view, owner!.assignment.id) ?? '', /it is the primary/);
-    const failed = at({ ...ready, view: killed(ready.view, id) }, DELAY_MS);
+    const failed = at({ ...ready, view: failing(ready.view, id) }, DELAY_MS);
     const add = plan(failed.database, failed.view).steps.find(({ kind }) => kind === 'add_copy')!;
     const database = recordAfter(failed.database, failed.view, add);
     const added = { database, view: afterStep(database, failed.view, add) };

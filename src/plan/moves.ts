@@ -7,7 +7,7 @@ import type { NodeId } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
-import { copiesOf, standingOf } from './copies.ts';
+import { type CopyStanding, copiesOf, standingOf } from './copies.ts';
 import { machinesFor } from './layout.ts';
 import { describeAddition } from './placement/addition.ts';
 import { type FurtherPlaces, furtherPlaces } from './placement/further.ts';
@@ -63,14 +63,28 @@ function shardBuiltFrom(machine: string, { database, view }: Situation): string 
   return building?.name ?? null;
 }
 
-/** Places for one further copy of each of these shards. */
+/**
+ * Places for one further copy of each of these shards. The machine of a copy that has failed is taken only where no other
+ * can take one.
+ */
 function placesFor(database: Database, view: DatabaseView, shards: readonly string[]): FurtherPlaces {
+  const away = furtherFor(database, view, shards, () => true);
+  if (away.places.every(({ machine }) => machine !== null)) return away;
+  const anywhere = furtherFor(database, view, shards, (standing) => standing !== 'failed');
+  return anywhere.places.every(({ machine }) => machine === null) ? away : anywhere;
+}
+
+function furtherFor(
+  database: Database,
+  view: DatabaseView,
+  shards: readonly string[],
+  isInTheWay: (standing: CopyStanding) => boolean,
+): FurtherPlaces {
   const copies = shardNames(database).flatMap((name) => {
     const { members, owner } = shardTopology(database, view, name);
     return members.flatMap((member): PlacedCopy[] => {
       const standing = standingOf(member, database, view);
-      // Of one that failed nothing is expected any more: its own machine may take the copy that is made in its place.
-      if (standing === 'failed') return [];
+      if (!isInTheWay(standing)) return [];
       const { machine } = member.assignment;
       return [{ shard: name, machine, primary: member === owner, counts: standing === 'counts' }];
     });
@@ -127,7 +141,7 @@ function laggard(keepers: readonly Member[], owner: Member | null): string | nul
 export function clearRetired({ database, view }: Situation, problem: Problem): Action[] {
   const { id, machine } = database.retired.find((node) => node.id === problem.node)!;
   const where = view.machines.find(({ name }) => name === machine);
-  const isGone = where === undefined || where.state === 'removed';
-  if (!isGone && view.nodes.get(id)?.process.state === 'unknown') return [];
+  // Of a machine that nothing is known of nobody has said that it is gone.
+  if (where?.state !== 'removed' && view.nodes.get(id)?.process.state === 'unknown') return [];
   return [{ kind: 'clear_retired', target: id, args: {}, expects: {}, because: problem.code }];
 }

@@ -38,7 +38,7 @@ it('empties a machine under load, and takes it out: no error, nothing lost', asy
     assert.ok(!machinesOf(after).includes(name));
     assert.equal(machinesOf(after).length, machinesOf(before).length);
     assert.deepEqual(writers.errors, []);
-    assert.ok(writers.acknowledged.length > 500);
+    assert.ok(writers.acknowledged.length > 100);
     await writers.assertNothingLost();
     client.disconnect();
     t.diagnostic(`${writers.acknowledged.length} writes; the longest took ${Math.round(writers.longestMs)} ms`);

@@ -107,7 +107,7 @@ it('forecasts for a creation the nodes, roles and slots that then come into bein
         process: { state: 'absent' },
         disk: null,
         engine: { state: 'unknown', reason: '' },
-        downSince: null,
+        down: null,
       } as const;
       const nodes = new Map(database.nodes.map(({ id }) => [id, nothing]));
       const { stages } = forecast(database, { at: 0, machines: [], nodes });

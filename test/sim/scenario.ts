@@ -75,7 +75,8 @@ function movesOf(
   if (random.chance(0.5)) return { replaceAfterSeconds, drains: [] };
   const afterMs = random.between(0, troubleMs);
   const canStayEmpty = machines > replicas + 1;
-  const untilMs = canStayEmpty && random.chance(0.6) ? null : afterMs + random.between(100, troubleMs);
+  const untilMs =
+    canStayEmpty && random.chance(0.6) ? null : Math.min(afterMs + random.between(100, troubleMs), troubleMs);
   return { replaceAfterSeconds, drains: [{ machine: random.below(machines), afterMs, untilMs }] };
 }
 

@@ -132,21 +132,26 @@ class Run {
     let { planned } = world;
     let since = world.now;
     const look = (): void => {
-      if (world.planned !== planned || world.control?.status(DATABASE)?.state !== 'ready') {
+      const isReady = world.control?.status(DATABASE)?.state === 'ready';
+      if (world.planned !== planned || !isReady || world.notEmptied()) {
         ({ planned } = world);
         since = world.now;
       }
       if (world.now - since >= QUIET_MS) this.#end();
       else if (world.now < deadline) world.timeline.after(50, look);
-      else world.violate('settles', `steps are still planned ${RECOVERY_MS} ms after it was ready`);
+      else world.violate(...this.#unsettled());
     };
     look();
   }
 
+  #unsettled(): [Invariant, string] {
+    const left = this.#world.notEmptied();
+    if (left) return ['drains', left];
+    return ['settles', `steps are still planned ${RECOVERY_MS} ms after it was ready`];
+  }
+
   #end(): void {
     const world = this.#world;
-    const left = world.notEmptied();
-    if (left) world.violate('drains', left);
     const missing = world.missingSetting();
     if (missing) world.violate('has_settings', missing);
     if (!world.scenario.deletesAtTheEnd) {

@@ -25,6 +25,8 @@ export const DATABASE = 'sim';
 const START = Date.UTC(2026, 0, 1);
 /** How lately a copy may have got its first data without anybody knowing. */
 const NEWS_MS = 100;
+/** A copy that has failed again and again may be started once more while another is made in its place. */
+const STARTS_MS = 1_000;
 const MEMORY_BYTES = 8 * 1024 ** 3;
 
 /** How the control plane decides: as it does, or, to test the simulator, wrongly. */
@@ -55,6 +57,7 @@ export class World {
   readonly #store: Store = openMemoryStore();
   readonly #engines = new Map<string, Engine>();
   readonly #surroundings: Surroundings;
+  readonly #startedAt = new WeakMap<Engine, number>();
   #running: Engine[] = [];
   #control: ControlProcess | null = null;
   #controlUp = false;
@@ -135,10 +138,15 @@ export class World {
 
   /** A machine is emptied from now on, or takes nodes again. */
   setState(name: string, state: MachineState): void {
+    const control = this.#control;
+    if (!control?.knows(name)) {
+      this.timeline.after(100, () => this.setState(name, state));
+      return;
+    }
     this.note(`${name} is ${state} from now on`);
     this.states.set(name, state);
     this.timeline.woke();
-    this.#control?.wake();
+    void control.setState(name, state);
   }
 
   /** Where nodes are that should be gone by now; null when there are none. */
@@ -189,7 +197,6 @@ export class World {
       machineAt,
       hasPower: (host) => this.machines.find(({ address }) => address === host)?.down === false,
       recorded: (event) => this.#recorded(event),
-      stateOf: (name) => this.states.get(name) ?? 'active',
       newNodeId: () => this.#ids.pop() ?? this.#random.hex(40),
     }).then((control) => {
       this.#control = control;
@@ -249,7 +256,10 @@ export class World {
     const { replicas } = this.scenario.wish;
     // The copy that is made in place of one that cannot run may take its machine.
     const together = [...machine.nodes.values()].some(
-      ({ identity, engine }) => `shard-${identity.shard + 1}` === shard && engine !== null,
+      ({ identity, engine }) =>
+        `shard-${identity.shard + 1}` === shard &&
+        engine !== null &&
+        this.now - this.#startedAt.get(engine)! > STARTS_MS,
     );
     if (together && replicas < this.machines.length) {
       this.violate('copies_apart', `${this.nameOf(id)} is made on ${machine.name}, which has a copy of ${shard}`);
@@ -268,6 +278,7 @@ export class World {
     this.#pids += 1;
     const engine = new Engine(identity, disk, this.#surroundings, this.#pids);
     this.#engines.set(`${identity.host}:${identity.port}`, engine);
+    this.#startedAt.set(engine, this.now);
     this.#running = [...this.#engines.values()];
     const { log } = engine.replication;
     const role = engine.role === 'primary' ? 'a primary' : `a replica of ${this.nameOf(engine.primaryId!)}`;

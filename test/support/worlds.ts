@@ -58,7 +58,7 @@ export const emptyView = (database: Database, machines: readonly MachineView[]):
   nodes: new Map(
     database.nodes.map(({ id }) => [
       id,
-      { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'refused' }, downSince: null },
+      { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'refused' }, down: null },
     ]),
   ),
 });
@@ -91,7 +91,7 @@ export function killed(view: DatabaseView, id: string): DatabaseView {
       aclMark: node.disk?.aclMark ?? null,
     },
     engine: { state: 'unknown', reason: 'refused' },
-    downSince: view.at,
+    down: { since: view.at, deaths: 1 },
   });
   return { ...view, nodes: unlinked(nodes, id) };
 }
@@ -103,7 +103,7 @@ export function outOfReach(view: DatabaseView, id: string): DatabaseView {
     process: { state: 'unknown' },
     disk: null,
     engine: { state: 'unknown', reason: 'timeout' },
-    downSince: null,
+    down: null,
   });
   return { ...view, nodes: unlinked(nodes, id) };
 }

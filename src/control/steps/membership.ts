@@ -58,8 +58,9 @@ export async function clearRetired(
 ): Promise<Outcome> {
   const node = database.retired.find(({ id }) => id === step.target);
   if (!node) return DONE;
-  const isThere = machines().some(({ name, state }) => name === node.machine && state !== 'removed');
-  if (isThere && agents.report(node.machine, node.id) !== 'absent') {
+  const isThere = machines().every(({ name, state }) => name !== node.machine || state !== 'removed');
+  // Also where its agent has nothing of it: a wish to make it may still be on its way, and this one comes behind it.
+  if (isThere) {
     const args = { id: node.id, databaseUid: database.uid };
     await agents.request(node.machine, 'remove_node', args, REMOVE_TIMEOUT_MS);
   }
