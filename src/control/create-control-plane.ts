@@ -12,6 +12,7 @@ import { plan } from '../plan/plan.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
 import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
 import type {
+  AuthoritiesDocument,
   CreateDatabase,
   FleetStatus,
   LogDocument,
@@ -22,13 +23,13 @@ import type {
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
+import { authoritiesOf } from './authorities.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
 import { connectWhile, Engines } from './engines.ts';
 import { Fleet } from './fleet.ts';
-import { hasEnded } from './fleet-view.ts';
 import { Grants } from './grants.ts';
 import { sinceThen, unseenStatus } from './known-status.ts';
 import { LastPrimaries } from './last-primaries.ts';
@@ -87,7 +88,7 @@ class Plane implements RunningControlPlane {
     this.#options = options;
     this.#databases = databases;
     this.#primaries = primaries;
-    this.#engines = new Engines(options.mayAct && connectWhile(options.mayAct));
+    this.#engines = new Engines(options.credentials, options.mayAct && connectWhile(options.mayAct));
     const { agents, clock, log } = options;
     this.fleet = new Fleet({
       agents,
@@ -129,7 +130,8 @@ class Plane implements RunningControlPlane {
       const database = this.#databases.all().find((other) => other.uid === uid);
       if (!database) return;
       this.#loops.get(database.name)?.wake();
-      if (hasEnded(agents, database, id)) this.#endpoints.nudge(uid);
+      const node = database.nodes.find((one) => one.id === id);
+      if (!node || agents.isGone(node)) this.#endpoints.nudge(uid);
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
   }
@@ -222,6 +224,10 @@ class Plane implements RunningControlPlane {
   async explain(name: string): Promise<PlacementExplanation> {
     const database = this.#databases.get(name);
     return explainPlacement(database, await this.#observer.observe(database));
+  }
+
+  authorities(): AuthoritiesDocument {
+    return authoritiesOf(this.#options.credentials);
   }
 
   password(name: string, user: string): PasswordDocument {

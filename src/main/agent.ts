@@ -41,6 +41,8 @@ export async function runAgent(
     controlUrls: fleet?.servers ?? [`http://127.0.0.1:${fleet?.apiPort}`],
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
+    credentials: null,
+    plainText: false,
     endpointProgram: programFile('endpoint-process'),
     endpointWorkers: workersIn(process.env),
     log,

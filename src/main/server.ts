@@ -55,6 +55,7 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   const planeOptions = {
     ...{ log, clock: systemClock, version, dataDir, engineVersion: engine.version },
     readOwnLog: (lines: number) => lastLines(paths.serverLog, lines),
+    credentials: null,
   };
   const fleetOfAll = isShared ? await joinFleet(store, paths) : null;
   const seat = fleetOfAll
