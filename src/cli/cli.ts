@@ -1,6 +1,7 @@
 /** One run of a command: where it points, how it speaks. Results go to stdout, everything else to stderr. */
 import { resolve } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { Finding } from '../domain/finding.ts';
 import { Client } from './client.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { EngineDescription, UpOptions } from './process-options.ts';
@@ -18,6 +19,8 @@ export interface Host {
   endpoint(dataDir: string): Endpoint;
   /** The engine in use there, or else the one that would be used now. @throws what the search for an engine throws */
   engine(dataDir: string): Promise<EngineDescription>;
+  /** Looks at this host, for `doctor`. @throws invalid_value */
+  doctor(dataDir: string, server: string | undefined): Promise<Finding[]>;
   processes: ProcessCommands;
 }
 

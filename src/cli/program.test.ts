@@ -28,6 +28,7 @@ async function run(...args: string[]) {
       throw new ValkeeperError('not_running', { dir });
     },
     engine: () => Promise.reject(new Error('a defect')),
+    doctor: () => Promise.resolve([]),
     processes: {
       up: record('up'),
       down: record('down'),

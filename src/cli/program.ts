@@ -16,6 +16,7 @@ import { addDbShow } from './commands/db-show.ts';
 import { addDbUpdate } from './commands/db-update.ts';
 import { addDbUrl } from './commands/db-url.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addEndpointRestart } from './commands/endpoint-restart.ts';
 import { addEngine } from './commands/engine.ts';
@@ -42,7 +43,7 @@ const DATABASE: AddCommand[] = [
   addDbUpdate,
   addDbApply,
 ];
-const REST: AddCommand[] = [addEvents, addLogs, addEngine, addCompletion, addServer, addAgent];
+const REST: AddCommand[] = [addEvents, addLogs, addEngine, addDoctor, addCompletion, addServer, addAgent];
 
 /** Help was asked for and is the result. */
 class HelpShown extends Error {

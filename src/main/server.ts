@@ -21,7 +21,8 @@ import { LocalFleet, recordedAgent } from './local-fleet.ts';
 import { prepareDataDir } from './prepare.ts';
 import { waitForExit } from './processes.ts';
 
-const DEFAULT_PORT = 7420;
+/** Of the API, unless it is taken or another is asked for. */
+export const DEFAULT_PORT = 7420;
 const LAST_PORT = 7439;
 /** Before a shutdown, agents get this long to connect: what is not connected cannot be told to stop. */
 const CONNECT_MS = 5_000;

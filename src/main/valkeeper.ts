@@ -14,6 +14,7 @@ const host: Host = {
   defaultDataDir: defaultDataDir(process.env),
   endpoint: endpointOf,
   engine: async (dataDir) => (await import('./engine.ts')).describeEngine(dataDir),
+  doctor: async (dataDir, server) => (await import('./doctor.ts')).examineHost(dataDir, server),
   processes: {
     up: async (cli, options) => (await import('./up.ts')).up(cli, options),
     down: async (cli, options) => (await import('./down.ts')).down(cli, options),
