@@ -4,6 +4,7 @@ import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.t
 import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addConfigExample } from './commands/config-example.ts';
 import { addDbApply } from './commands/db-apply.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
@@ -27,6 +28,8 @@ import { addAgent, addServer } from './commands/processes.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
 import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
+import { prepareConfig, takesConfig } from './config.ts';
+import { CONFIGURABLE } from './config-keys.ts';
 import { usageError } from './usage-errors.ts';
 
 const TOP: AddCommand[] = [addUp, addDown, addStatus, addDemo];
@@ -85,7 +88,9 @@ function createProgram(host: Host): Command {
   group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
   group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
+  group('config', 'configuration files: example', 'valkeeper config example server', [addConfigExample]);
   add(program, REST);
+  for (const name of CONFIGURABLE) takesConfig(program.commands.find((command) => command.name() === name)!);
   onEachCommand(program, (command) => {
     command.exitOverride((error: CommanderError) => {
       if (error.exitCode === 0) throw new HelpShown(written.join('').trimEnd());
@@ -109,6 +114,7 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
   const end = args.indexOf('--');
   const json = args.slice(0, end < 0 ? undefined : end).includes('--json');
   try {
+    await prepareConfig(args);
     await createProgram(host).parseAsync(args.length > 0 ? args : ['--help'], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {

@@ -48,6 +48,11 @@ export const ERRORS = {
     message: '{file} cannot be applied:\n{errors}',
     hint: 'Correct it; nothing was changed. Fields: {fields}.',
   },
+  config_file_invalid: {
+    kind: 'invalid',
+    message: '{file} cannot be used:\n{errors}',
+    hint: 'Correct it; nothing was started. Keys: {keys}. What each is for: `valkeeper config example {process}`.',
+  },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
   data_dir_unusable: {
     kind: 'invalid',
