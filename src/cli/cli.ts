@@ -13,6 +13,8 @@ export interface Host {
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
   version: string;
+  /** How this program is called: the runtime, its flags and the program's file, absolute. */
+  program: readonly string[];
   /** Where data lies when --data-dir does not say it. */
   defaultDataDir: string;
   /** @throws not_running when no server is recorded in the data directory */

@@ -26,6 +26,7 @@ async function run(...args: string[]) {
     stdout: collect('stdout'),
     stderr: collect('stderr'),
     version: '1.2.3',
+    program: ['/opt/node', '/opt/valkeeper.js'],
     defaultDataDir: '/default',
     endpoint: (dir) => {
       throw new ValkeeperError('not_running', { dir });

@@ -25,6 +25,7 @@ import { addEvents } from './commands/events.ts';
 import { addLogs } from './commands/logs.ts';
 import { addMachineList } from './commands/machine-list.ts';
 import { addAgent, addServer } from './commands/processes.ts';
+import { addService } from './commands/service.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
 import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
@@ -88,6 +89,7 @@ function createProgram(host: Host): Command {
   group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
   group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
+  group('service', 'systemd units: install, uninstall, show', 'valkeeper service install agent', [addService]);
   group('config', 'configuration files: example', 'valkeeper config example server', [addConfigExample]);
   add(program, REST);
   for (const name of CONFIGURABLE) takesConfig(program.commands.find((command) => command.name() === name)!);

@@ -173,6 +173,21 @@ export const ERRORS = {
     message: 'The node {node} is not started as itself: {path} does not say who it is.',
     hint: 'As a replica of a running primary it is started all the same. Without one: put a copy of that file back.',
   },
+  unit_exists: {
+    kind: 'conflict',
+    message: 'A different unit lies at {path}.',
+    hint: 'Compare it with `valkeeper service show {role}`; to replace it: `valkeeper service install {role} --force`.',
+  },
+  unit_foreign: {
+    kind: 'conflict',
+    message: '{path} was not written by `valkeeper service install`.',
+    hint: 'To remove it all the same: `valkeeper service uninstall {role} --force`.',
+  },
+  systemctl_failed: {
+    kind: 'unavailable',
+    message: '`{command}` failed: {problem}',
+    hint: 'See why with `systemctl status {unit}` and `journalctl -u {unit}`; then run it again.',
+  },
   api_port_taken: {
     kind: 'conflict',
     message: 'The API cannot listen on port {port}: another process has it.',

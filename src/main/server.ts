@@ -31,13 +31,15 @@ const AGENT_EXIT_MS = 10_000;
 const LOG_TAIL_BYTES = 4 * 1024 ** 2;
 
 /**
- * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out.
+ * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out. SIGQUIT ends the server
+ * alone.
  * @throws already_running, api_port_taken, and what the engine's search and the store's opening throw
  */
 export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }: { apiPort?: number }): Promise<void> {
   const over = Promise.withResolvers<void>();
   const signalled = Promise.withResolvers<void>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, signalled.resolve);
+  process.on('SIGQUIT', () => over.resolve()); // as a service: agents and nodes go on
 
   prepareDataDir(dataDir);
   const paths = pathsIn(dataDir);

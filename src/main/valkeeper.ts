@@ -11,6 +11,7 @@ const host: Host = {
   stderr: process.stderr,
   version: (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
     .version,
+  program: [process.execPath, ...process.execArgv, import.meta.filename],
   defaultDataDir: defaultDataDir(process.env),
   endpoint: endpointOf,
   engine: async (dataDir) => (await import('./engine.ts')).describeEngine(dataDir),
