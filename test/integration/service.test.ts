@@ -163,7 +163,8 @@ test('the signal of the unit ends the server alone; started again it finds the s
     const cwd = join(fleet.dir, 'control');
     spawn(LAUNCHER, ['server', '--data-dir', fleet.dir], { cwd, env: fleet.env(), stdio: 'ignore' });
     while (!runningServer(fleet.dir)) await pause(20);
-    const after = await fleet.until('main', isSettled);
+    const isSeen = (status: typeof before): boolean => nodesOf(status).every(({ pid }) => pid !== null);
+    const after = await fleet.until('main', (status) => isSettled(status) && isSeen(status));
     const pids = (status: typeof before): unknown => nodesOf(status).map(({ nodeId, pid }) => [nodeId, pid]);
     assert.deepEqual(pids(after), pids(before));
   });
