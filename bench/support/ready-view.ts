@@ -48,7 +48,7 @@ export function readyView(database: Database, machines: readonly MachineView[]):
     };
     const claim = { role, primaryId, slots, configEpoch };
     const disk = { hasData: true, dataAt: 0, claim, settings, aclMark: database.aclMark };
-    return [node.id, { process: { state: 'running', pid: index + 2 }, disk, engine }];
+    return [node.id, { process: { state: 'running', pid: index + 2 }, disk, engine, down: null }];
   });
   return { at: 0, machines, nodes: new Map(nodes) };
 }

@@ -103,7 +103,12 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       const all = databases.flatMap(({ name, conditions }) => conditions.map((one) => ({ database: name, ...one })));
       return { conditions: all.filter(({ severity }) => query.severity === undefined || severity === query.severity) };
     },
-    'GET /machines': () => ({ machines: control.machines() }),
+    'GET /machines': () => ({ machines: control.fleet.statuses() }),
+    'GET /machines/{name}': ({ params }) => control.fleet.status(params.name),
+    'DELETE /machines/{name}': ({ params }) => control.fleet.remove(params.name),
+    'POST /machines/{name}/drain': ({ params }) => control.fleet.drain(params.name),
+    'POST /machines/{name}/resume': ({ params }) => control.fleet.resume(params.name),
+    'PATCH /machines/{name}/labels': ({ params, body }) => control.fleet.label(params.name, body),
     'POST /endpoints/restart': ({ body }) => control.restartEndpoints(body),
     'GET /events': async ({ query }) => ({ events: await control.events(query) }),
     'GET /events/stream': ({ query }, reply, request) => streamEvents(query, reply, request),

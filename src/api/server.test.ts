@@ -18,8 +18,10 @@ const control = {
     calls.push(request);
     return { name: 'a', generation: 1 };
   },
-  machines: () => {
-    throw new Error('a defect');
+  fleet: {
+    statuses: () => {
+      throw new Error('a defect');
+    },
   },
   events: async (query: unknown) => {
     calls.push(query);

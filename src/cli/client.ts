@@ -48,6 +48,12 @@ export class Client {
   restartEndpoints = (body: RouteCall<'POST /endpoints/restart'>['body']) =>
     this.#call('POST /endpoints/restart', { body }, RESTART_ANSWER_MS);
   machines = () => this.#call('GET /machines', {});
+  machine = (name: string) => this.#call('GET /machines/{name}', { params: { name } });
+  drain = (name: string) => this.#call('POST /machines/{name}/drain', { params: { name } });
+  resume = (name: string) => this.#call('POST /machines/{name}/resume', { params: { name } });
+  removeMachine = (name: string) => this.#call('DELETE /machines/{name}', { params: { name } });
+  label = (name: string, body: RouteCall<'PATCH /machines/{name}/labels'>['body']) =>
+    this.#call('PATCH /machines/{name}/labels', { params: { name }, body });
   events = (query: RouteCall<'GET /events'>['query']) => this.#call('GET /events', { query });
   log = (source: string, lines: number) => this.#call('GET /logs/{source}', { params: { source }, query: { lines } });
   shutDown = (body: { loseUnsavedData: boolean }) => this.#call('POST /shutdown', { body }, SHUTDOWN_ANSWER_MS);

@@ -23,7 +23,11 @@ import { addEndpointRestart } from './commands/endpoint-restart.ts';
 import { addEngine } from './commands/engine.ts';
 import { addEvents } from './commands/events.ts';
 import { addLogs } from './commands/logs.ts';
+import { addMachineDrain, addMachineResume } from './commands/machine-drain.ts';
+import { addMachineLabel } from './commands/machine-label.ts';
 import { addMachineList } from './commands/machine-list.ts';
+import { addMachineRemove } from './commands/machine-remove.ts';
+import { addMachineShow } from './commands/machine-show.ts';
 import { addAgent, addServer } from './commands/processes.ts';
 import { addService } from './commands/service.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
@@ -46,6 +50,14 @@ const DATABASE: AddCommand[] = [
   addDbPlan,
   addDbUpdate,
   addDbApply,
+];
+const MACHINE: AddCommand[] = [
+  addMachineList,
+  addMachineShow,
+  addMachineDrain,
+  addMachineResume,
+  addMachineRemove,
+  addMachineLabel,
 ];
 const REST: AddCommand[] = [addEvents, addLogs, addEngine, addDoctor, addCompletion, addServer, addAgent];
 
@@ -87,7 +99,7 @@ function createProgram(host: Host): Command {
     DATABASE,
   );
   group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
-  group('machine', 'machines: list', 'valkeeper machine list', [addMachineList]);
+  group('machine', 'machines: list, show, drain, resume, remove, label', 'valkeeper machine show machine-1', MACHINE);
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
   group('service', 'systemd units: install, uninstall, show', 'valkeeper service install agent', [addService]);
   group('config', 'configuration files: example', 'valkeeper config example server', [addConfigExample]);

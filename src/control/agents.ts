@@ -69,6 +69,8 @@ export class Agents extends EventEmitter<AgentEvents> {
   readonly #machines = new Map<string, Machine>();
   /** The protocol of each agent that was turned away: it comes again every other second. */
   readonly #turnedAway = new Map<string, number>();
+  /** Whether a machine is let in; one that was taken out of the fleet is not. */
+  admits: (machine: string) => boolean = () => true;
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -246,6 +248,7 @@ function serveAgent(socket: WebSocket, agents: Agents): void {
         agents.turnedAway(message);
         return socket.close(1008, `agent protocol ${message.protocol} is not ${AGENT_PROTOCOL}`);
       }
+      if (!agents.admits(message.machine)) return socket.close(1008, `${message.machine} was taken out of the fleet`);
       send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL });
       session = agents.welcome(socket, message);
     } else if (message.type === 'reply') session?.answered(message);

@@ -6,7 +6,6 @@ import type {
   CreateDatabase,
   FleetStatus,
   LogDocument,
-  MachineStatus,
   PasswordDocument,
   PlanDocument,
   PlanRequest,
@@ -14,6 +13,7 @@ import type {
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
+import type { Fleet } from './fleet.ts';
 
 /** What may be asked about events; all of it optional. */
 export interface EventQuery {
@@ -28,6 +28,8 @@ export interface SpecVersion {
   name: string;
   generation: number;
 }
+
+export type FleetControl = Pick<Fleet, 'statuses' | 'status' | 'drain' | 'resume' | 'remove' | 'label'>;
 
 export interface ControlPlane {
   status(): FleetStatus;
@@ -66,7 +68,8 @@ export interface ControlPlane {
   password(name: string, user: string): PasswordDocument;
   /** What would be executed; changes nothing. @throws what `createDatabase` and `updateDatabase` throw */
   plan(request: PlanRequest): Promise<PlanDocument>;
-  machines(): MachineStatus[];
+  /** The machines: what they are, and what may be asked of them. */
+  readonly fleet: FleetControl;
   /** Replaces the endpoint process of one machine, or of all that are connected. @throws machine_not_found, no_endpoint, agent_away, agent_timeout, endpoint_not_replaced */
   restartEndpoints(wish: { machine?: string | undefined; drainSeconds: number }): Promise<RestartedEndpoints>;
   events(query: EventQuery): Promise<Event[]>;

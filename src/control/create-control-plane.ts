@@ -19,7 +19,6 @@ import type {
   CreateDatabase,
   FleetStatus,
   LogDocument,
-  MachineStatus,
   PasswordDocument,
   PlanDocument,
   PlanRequest,
@@ -35,15 +34,16 @@ import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
 import { Engines } from './engines.ts';
-import { fleetView, machineEndpoint } from './fleet-view.ts';
+import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
+import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
+import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
-import { PlannedIds } from './planned-ids.ts';
+import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
-const AGENT_TIMEOUT_MS = 5_000;
 /** After the first agent the others come within this time. */
 const ARRIVAL_MS = 3_000;
 /** A node gets this long to write its data and end; after that its agent kills it. */
@@ -73,12 +73,13 @@ export interface RunningControlPlane extends ControlPlane {
 
 /** Reads the records and begins to look after every database. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const plane = new Plane(options, await Databases.open(options.store));
+  const plane = new Plane(options, await Databases.open(options.store), await Machines.open(options.store));
   plane.begin();
   return plane;
 }
 
 class Plane implements RunningControlPlane {
+  readonly fleet: Fleet;
   readonly #options: ControlPlaneOptions;
   readonly #databases: Databases;
   readonly #engines = new Engines();
@@ -93,31 +94,42 @@ class Plane implements RunningControlPlane {
   /** Requests that reserve room or names run one after the other. */
   #admissions: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ControlPlaneOptions, databases: Databases) {
+  constructor(options: ControlPlaneOptions, databases: Databases, machines: Machines) {
     this.#options = options;
     this.#databases = databases;
-    this.#observer = new Observer(options.agents, this.#engines, options.clock, () => databases.all());
     const { agents, clock, log } = options;
+    this.fleet = new Fleet({
+      agents,
+      machines,
+      clock,
+      databases: () => databases.all(),
+      record: (event) => this.#record(event),
+      changed: () => this.#wakeAll(),
+    });
+    const views = () => this.fleet.views();
+    this.#observer = new Observer({ agents, engines: this.#engines, clock, machines: views });
     this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
-    this.#grants = new Grants({ agents, clock, databases, engines: this.#engines });
+    this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
     this.#startedAt = new Date(options.clock.now()).toISOString();
   }
 
   begin(): void {
-    const { agents } = this.#options;
-    agents.on('machine', ({ name, connected }) => {
+    const { agents, log } = this.#options;
+    agents.admits = (name) => this.fleet.admits(name);
+    agents.on('machine', (machine) => {
+      const { name, connected } = machine;
       const kind = connected ? 'machine_connected' : 'machine_lost';
       const message = connected ? `The agent of ${name} is connected.` : `The agent of ${name} is gone.`;
       const severity = connected || this.#stopping ? 'info' : 'warning';
       this.#record({ kind, severity, machine: name, message });
-      for (const loop of this.#loops.values()) loop.wake();
+      this.#wakeAll();
       this.#endpoints.forget(name);
       this.#endpoints.changed();
-      if (connected) this.#givePorts();
+      if (!connected) return;
+      this.#givePorts();
+      this.fleet.seen(machine).catch((error: unknown) => log.error({ err: error, machine: name }, 'not recorded'));
     });
-    agents.on('endpoint', () => {
-      for (const loop of this.#loops.values()) loop.wake();
-    });
+    agents.on('endpoint', () => this.#wakeAll());
     agents.on('other-protocol', (machine, protocol) => {
       const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
       this.#record({ kind: 'agent_turned_away', severity: 'error', machine, message });
@@ -140,7 +152,7 @@ class Plane implements RunningControlPlane {
       dataDir,
       engineVersion,
       stopping: this.#stopping,
-      machines: this.machines(),
+      machines: this.fleet.statuses(),
       databases: this.databases().map(({ name, state }) => ({ name, state })),
       looks: this.#looks.times,
     };
@@ -261,16 +273,6 @@ class Plane implements RunningControlPlane {
     return dryRun(isSame ? present : withSpec(present, wanted), present, view);
   }
 
-  machines(): MachineStatus[] {
-    const all = this.#databases.all();
-    return fleetView(this.#options.agents.machines(), all).map((machine) => ({
-      ...machine,
-      since: new Date(machine.since).toISOString(),
-      nodes: all.flatMap(({ nodes }) => nodes).filter((node) => node.machine === machine.name).length,
-      endpoint: machine.endpoint && machineEndpoint(machine.address, machine.endpoint, all),
-    }));
-  }
-
   events(query: EventQuery): Promise<Event[]> {
     return this.#options.events.list(query);
   }
@@ -281,17 +283,7 @@ class Plane implements RunningControlPlane {
 
   async log(source: string, lines: number): Promise<LogDocument> {
     if (source === 'server') return { source, text: await this.#options.readOwnLog(lines) };
-    const { agents } = this.#options;
-    if (agents.machines().some(({ name }) => name === source)) {
-      const { text } = await agents.request(source, 'read_log', { id: null, lines }, AGENT_TIMEOUT_MS);
-      return { source, text };
-    }
-    const nodes = this.#databases.all().flatMap((database) => database.nodes);
-    const found = nodes.filter(({ id }) => source.length >= 4 && id.startsWith(source));
-    const [node] = found;
-    if (!node || found.length > 1) throw new ValkeeperError('log_not_found', { source });
-    const { text } = await agents.request(node.machine, 'read_log', { id: node.id, lines }, AGENT_TIMEOUT_MS);
-    return { source: node.id, text };
+    return remoteLog(this.#options.agents, this.#databases.all(), source, lines);
   }
 
   async shutDown({ loseUnsavedData }: { loseUnsavedData: boolean }): Promise<void> {
@@ -315,6 +307,10 @@ class Plane implements RunningControlPlane {
     this.#engines.close();
   }
 
+  #wakeAll(): void {
+    for (const loop of this.#loops.values()) loop.wake();
+  }
+
   #lookAfter(name: string): void {
     const loop = new Reconciler(name, {
       agents: this.#options.agents,
@@ -322,13 +318,18 @@ class Plane implements RunningControlPlane {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      machines: () => this.fleet.views(),
+      newNodeId,
+      oneByOne: (work) => this.#oneByOne(work),
       plan,
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
       looked: (durationMs) => this.#looks.note(durationMs),
       moved: () => {
         const database = this.#databases.find(name);
-        if (database) this.#endpoints.nudge(database.uid);
+        if (!database) return;
+        this.#endpoints.changed();
+        this.#endpoints.nudge(database.uid);
       },
     });
     this.#loops.set(name, loop);
@@ -338,6 +339,7 @@ class Plane implements RunningControlPlane {
   /** A loop's event; the last one a database has is that it is gone. */
   #recordOf(name: string, event: NewEvent): void {
     this.#record(event);
+    if (event.kind === 'step_done') this.fleet.noteDrained();
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
     this.#endpoints.changed();

@@ -1,23 +1,57 @@
-/** Machines as the planner sees them: what agents told, less what the assigned nodes reserve. */
+/** Machines as the planner sees them: their records, what agents told, less what the assigned nodes reserve. */
 import type { Database } from '../domain/database.ts';
+import { byName } from '../domain/ids.ts';
+import { type MachineRecord, zoneOf } from '../domain/machine.ts';
 import type { EndpointView, MachineView } from '../domain/view.ts';
 import { endpointProblem } from '../plan/endpoints.ts';
 import { reservedBytesPerNode } from '../plan/placement.ts';
 import type { MachineEndpoint } from '../protocol/api.ts';
 import type { Machine } from './agents.ts';
 
-/** Every machine there has been, connected or not, with the memory that its assigned nodes reserve. */
-export function fleetView(machines: readonly Machine[], databases: readonly Database[]): MachineView[] {
+/**
+ * Every machine of the fleet, connected or not, with the memory that its assigned nodes reserve.
+ * @param startedAt since when the control plane looks: what has not been seen is away since then at the earliest
+ */
+export function fleetView(
+  machines: readonly Machine[],
+  databases: readonly Database[],
+  records: readonly MachineRecord[] = [],
+  startedAt = 0,
+): MachineView[] {
+  const reserved = reservedBytes(databases);
+  const seen = new Map(machines.map((machine) => [machine.name, machine]));
+  const recorded = records.map((record): MachineView => {
+    const { connected, since, endpoint } = seen.get(record.name) ?? AWAY;
+    const { name, address, memoryBytes, state } = record;
+    return {
+      ...{ name, address, zone: zoneOf(record), state, connected, memoryBytes, endpoint },
+      since: since ?? startedAt,
+      reservedBytes: reserved.get(name) ?? 0,
+    };
+  });
+  const names = new Set(records.map(({ name }) => name));
+  const unrecorded = machines
+    .filter(({ name }) => !names.has(name))
+    .map(
+      ({ nodes: _, ...machine }): MachineView => ({
+        ...machine,
+        state: 'active',
+        reservedBytes: reserved.get(machine.name) ?? 0,
+      }),
+    );
+  return [...recorded, ...unrecorded].sort((a, b) => byName(a.name, b.name));
+}
+
+const AWAY = { connected: false, since: null, endpoint: null } as const;
+
+/** By machine; nodes that are still to be removed take their memory until then. */
+function reservedBytes(databases: readonly Database[]): Map<string, number> {
   const reserved = new Map<string, number>();
-  for (const { spec, nodes } of databases) {
+  for (const { spec, nodes, retired } of databases) {
     const bytes = reservedBytesPerNode(spec);
-    for (const { machine } of nodes) reserved.set(machine, (reserved.get(machine) ?? 0) + bytes);
+    for (const { machine } of [...nodes, ...retired]) reserved.set(machine, (reserved.get(machine) ?? 0) + bytes);
   }
-  return machines.map(({ nodes: _, ...machine }) => ({
-    ...machine,
-    state: 'active',
-    reservedBytes: reserved.get(machine.name) ?? 0,
-  }));
+  return reserved;
 }
 
 /** A machine's endpoint process as it is published: one that fails for some database only has no problem of its own. */

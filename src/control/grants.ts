@@ -4,6 +4,7 @@ import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/d
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { ANY_PORT, type DatabaseSpec } from '../domain/spec.ts';
+import type { MachineView } from '../domain/view.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CreateDatabase } from '../protocol/api.ts';
 import { aclMark, newPassword, userPasswords } from './acl.ts';
@@ -13,7 +14,6 @@ import { checkRules } from './check-rules.ts';
 import type { Databases } from './databases.ts';
 import { endpointPort } from './endpoint-port.ts';
 import type { Engines } from './engines.ts';
-import { fleetView } from './fleet-view.ts';
 
 const AGENT_TIMEOUT_MS = 5_000;
 
@@ -22,6 +22,7 @@ export interface GrantSurroundings {
   clock: Clock;
   databases: Databases;
   engines: Engines;
+  machines: () => MachineView[];
 }
 
 /** Its requests run one after the other: what one was granted, the next must find in the records. */
@@ -37,7 +38,7 @@ export class Grants {
     checkName(name);
     if (this.#around.databases.find(name)) throw new ValkeeperError('database_exists', { name });
     const spec = await this.granted(completeSpec(input));
-    const machines = fleetView(this.#around.agents.machines(), this.#around.databases.all());
+    const machines = this.#around.machines();
     const places = findPlaces(spec, machines);
     const ids = idsFor(places.length);
     const ports = await this.#freePorts(places, spec.port);
@@ -51,6 +52,7 @@ export class Grants {
       generation: 1,
       observedGeneration: 0,
       wantedPrimaries: {},
+      retired: [],
       createdAt: new Date(this.#around.clock.now()).toISOString(),
       deleting: false,
       secrets,

@@ -4,26 +4,29 @@
  */
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { DatabaseView, EngineView, NodeView, ProcessView } from '../domain/view.ts';
+import type { DatabaseView, EngineView, MachineView, NodeView, ProcessView } from '../domain/view.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
 import type { Agents } from './agents.ts';
+import { DownTimes } from './down-times.ts';
 import { engineView, unreachable } from './engine-view.ts';
 import type { Engines } from './engines.ts';
-import { fleetView } from './fleet-view.ts';
+
+export interface ObserverSurroundings {
+  agents: Agents;
+  engines: Engines;
+  clock: Clock;
+  /** Every machine of the fleet. */
+  machines: () => MachineView[];
+}
 
 export class Observer {
-  readonly #agents: Agents;
-  readonly #engines: Engines;
-  readonly #clock: Clock;
-  readonly #databases: () => Database[];
+  readonly #around: ObserverSurroundings;
+  readonly #downTimes = new DownTimes();
 
-  constructor(agents: Agents, engines: Engines, clock: Clock, databases: () => Database[]) {
-    this.#agents = agents;
-    this.#engines = engines;
-    this.#clock = clock;
-    this.#databases = databases;
+  constructor(around: ObserverSurroundings) {
+    this.#around = around;
   }
 
   async observe(database: Database): Promise<DatabaseView> {
@@ -31,21 +34,29 @@ export class Observer {
       async (node): Promise<[NodeId, NodeView]> => [node.id, await this.observeNode(database, node)],
     );
     const nodes = new Map(await Promise.all(seen));
-    return { at: this.#clock.now(), machines: fleetView(this.#agents.machines(), this.#databases()), nodes };
+    // Of a node that was replaced its agent's word is all that is of interest.
+    for (const { id, machine } of database.retired) {
+      this.#downTimes.forget(id);
+      const process = processView(this.#around.agents.report(machine, id));
+      nodes.set(id, { process, disk: null, engine: unreachable('it was replaced'), down: null });
+    }
+    return { at: this.#around.clock.now(), machines: this.#around.machines(), nodes };
   }
 
   async observeNode(database: Database, node: NodeAssignment): Promise<NodeView> {
-    const before = this.#agents.report(node.machine, node.id);
+    const before = this.#around.agents.report(node.machine, node.id);
     // Where the agent knows that no process runs, whatever answers on the port is not this node.
     const gone = before === 'absent' || (before !== 'unknown' && before.process.state === 'exited');
     const engine = gone ? unreachable('no process') : await this.#ask(database, node);
-    const report = this.#agents.report(node.machine, node.id);
-    return { process: processView(report), disk: typeof report === 'string' ? null : report.disk, engine };
+    const report = this.#around.agents.report(node.machine, node.id);
+    const process = processView(report);
+    const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
+    return { process, disk: typeof report === 'string' ? null : report.disk, engine, down };
   }
 
   async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {
     try {
-      return engineView(await observeNode(this.#engines.connection(database, node)));
+      return engineView(await observeNode(this.#around.engines.connection(database, node)));
     } catch (error) {
       return unreachable(error instanceof Error ? error.message : String(error));
     }

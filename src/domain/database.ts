@@ -59,6 +59,8 @@ export interface Database {
   /** Tells one version of the nodes' ACL file from another; see `aclMarkOf`. */
   aclMark: string;
   nodes: NodeAssignment[];
+  /** Nodes that were replaced and whose agents have not said yet that nothing is left of them. */
+  retired: readonly NodeAssignment[];
   /** By shard: which copy is to be its primary. */
   wantedPrimaries: Readonly<Record<string, WantedPrimary>>;
 }

@@ -111,6 +111,21 @@ export const ERRORS = {
     message: '{shard} of {name} has no single copy that {to} would mean.',
     hint: 'Name a machine, or the beginning of an id: {copies}.',
   },
+  machine_exists: {
+    kind: 'conflict',
+    message: 'There is a machine named {name} already.',
+    hint: 'Choose another name; `valkeeper machine list` shows those there are.',
+  },
+  machine_in_use: {
+    kind: 'refused',
+    message: '{name} has {nodes} nodes: it is not removed before they have moved away.',
+    hint: 'Empty it with `valkeeper machine drain {name}`; what a lost machine had is rebuilt elsewhere by itself.',
+  },
+  drain_refused: {
+    kind: 'refused',
+    message: '{name} cannot be emptied: {obstacles}',
+    hint: 'Nothing was changed. Make room, then try again.',
+  },
   switchover_refused: {
     kind: 'refused',
     message: 'The primary of {shard} of {name} stays where it is: {reason}.',

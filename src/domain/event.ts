@@ -20,6 +20,11 @@ export const EVENT_KINDS = {
   pass_failed: 'A look at a database failed by a defect of Valkeeper; it looks again.',
   machine_connected: 'The agent of a machine has connected.',
   machine_lost: 'The agent of a machine is gone; its nodes are left as they are.',
+  machine_draining: 'A machine is being emptied: its nodes move to other machines.',
+  machine_drained: 'A machine that was being emptied has no nodes any more.',
+  machine_resumed: 'A machine that was being emptied takes nodes again.',
+  machine_removed: 'A machine was taken out of the fleet; its agent is not let in any more.',
+  machine_zone: 'A machine is in another zone than before.',
   agent_turned_away: 'An agent speaks another version of the protocol; it is not let in until both are of one version.',
   fleet_stopping: 'All nodes and agents are being stopped, as asked.',
 } as const;

@@ -152,7 +152,7 @@ function shutDownOnce(
 
 async function untilConnected(control: ControlPlane, machines: readonly LocalMachine[]): Promise<void> {
   const deadline = performance.now() + CONNECT_MS;
-  const connected = (): number => control.machines().filter((machine) => machine.connected).length;
+  const connected = (): number => control.fleet.statuses().filter((machine) => machine.connected).length;
   while (connected() < machines.length && performance.now() < deadline) await sleep(20);
 }
 

@@ -45,6 +45,7 @@ const spec = z.strictObject({
   read: z.enum(READ_POLICIES),
   clusterView: z.enum(CLUSTER_VIEWS),
   users: z.array(user).readonly(),
+  replaceAfterSeconds: count,
 });
 
 export const severitySchema = z.enum(['info', 'warning', 'error']);
@@ -116,6 +117,7 @@ const machineStatus = z.strictObject({
   since: time,
   memoryBytes: count,
   reservedBytes: count,
+  labels: z.record(z.string(), z.string()).readonly(),
   nodes: count,
   endpoint: z
     .strictObject({

@@ -6,7 +6,19 @@ import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
-const { shards, replicas, memoryBytes, persistence, eviction, auth, port, read, clusterView, users } = SPEC_FIELDS;
+const {
+  shards,
+  replicas,
+  memoryBytes,
+  persistence,
+  eviction,
+  auth,
+  port,
+  read,
+  clusterView,
+  users,
+  replaceAfterSeconds,
+} = SPEC_FIELDS;
 
 const userSchema = z.strictObject({
   name: z.string().describe('1 to 64 letters, digits, dots, hyphens and underscores'),
@@ -26,6 +38,11 @@ export const specInputSchema = z
     read: z.enum(read.choices).describe(read.about),
     clusterView: z.enum(clusterView.choices).describe(clusterView.about),
     users: z.array(userSchema).readonly().describe(users.about),
+    replaceAfterSeconds: z
+      .int()
+      .min(replaceAfterSeconds.min)
+      .max(replaceAfterSeconds.max)
+      .describe(replaceAfterSeconds.about),
   } satisfies Record<keyof DatabaseSpec, z.ZodType>)
   .partial();
 export type SpecInput = z.infer<typeof specInputSchema>;
@@ -104,6 +121,9 @@ export interface LookTimes {
 export type MachineStatus = Omit<MachineView, 'since' | 'endpoint'> & {
   /** ISO time since which `connected` has its value. */
   since: string;
+  /** Names and values of an operator's choosing; `zone` says in which zone it is. */
+  labels: Readonly<Record<string, string>>;
+  /** Nodes on it, those to be removed among them. */
   nodes: number;
   /** Null while it is not known: its agent is away, or runs none. */
   endpoint: MachineEndpoint | null;
@@ -143,6 +163,9 @@ export interface SwitchoverDocument {
   from: string;
   to: string;
 }
+
+/** Labels by name; null takes one away. */
+export const labelsSchema = z.record(z.string(), z.string().nullable());
 
 /** Endpoints whose connections are handed to a successor. */
 export const restartEndpointsSchema = z.strictObject({

@@ -8,6 +8,7 @@ import { type ANSWERS, severitySchema } from './answers.ts';
 import {
   createDatabaseSchema,
   eventsQuerySchema,
+  labelsSchema,
   logsQuerySchema,
   planRequestSchema,
   restartEndpointsSchema,
@@ -155,6 +156,42 @@ export const ROUTES = {
     errors: ['database_not_found'],
   },
   'GET /machines': { summary: 'All machines', status: 200, answer: 'MachineList', errors: [] },
+  'GET /machines/{name}': {
+    summary: 'One machine',
+    params: byName,
+    status: 200,
+    answer: 'Machine',
+    errors: ['machine_not_found'],
+  },
+  'DELETE /machines/{name}': {
+    summary: 'Take a machine without nodes out of the fleet; its agent is not let in any more',
+    params: byName,
+    status: 200,
+    answer: 'Machine',
+    errors: ['machine_not_found', 'machine_in_use'],
+  },
+  'POST /machines/{name}/drain': {
+    summary: 'Empty a machine: new copies of its nodes elsewhere first, then its primaries, then they are removed',
+    params: byName,
+    status: 202,
+    answer: 'Machine',
+    errors: ['machine_not_found', 'drain_refused'],
+  },
+  'POST /machines/{name}/resume': {
+    summary: 'Let a machine take nodes again; what has not moved away stays',
+    params: byName,
+    status: 200,
+    answer: 'Machine',
+    errors: ['machine_not_found'],
+  },
+  'PATCH /machines/{name}/labels': {
+    summary: 'Set labels of a machine, or take them away with null; `zone` says which machines fail together',
+    params: byName,
+    body: labelsSchema,
+    status: 200,
+    answer: 'Machine',
+    errors: ['machine_not_found'],
+  },
   'POST /endpoints/restart': {
     summary:
       'Replace the endpoint processes: a successor takes over the ports, and old connections end between commands',

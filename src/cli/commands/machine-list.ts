@@ -20,11 +20,12 @@ export const addMachineList: AddCommand = (machine, host) => {
 /** A line for each machine. */
 export const describeMachines = (machines: readonly MachineStatus[]): string =>
   table(
-    ['MACHINE', 'ADDRESS', 'ZONE', 'AGENT', 'NODES', 'MEMORY', 'RESERVED', 'ENDPOINT'],
-    machines.map(({ name, address, zone, connected, nodes, memoryBytes, reservedBytes, endpoint }) => [
+    ['MACHINE', 'ADDRESS', 'ZONE', 'STATE', 'AGENT', 'NODES', 'MEMORY', 'RESERVED', 'ENDPOINT'],
+    machines.map(({ name, address, zone, state, connected, nodes, memoryBytes, reservedBytes, endpoint }) => [
       name,
       address,
       zone,
+      state,
       connected ? 'connected' : 'away',
       `${nodes}`,
       formatSize(memoryBytes),
@@ -33,7 +34,8 @@ export const describeMachines = (machines: readonly MachineStatus[]): string =>
     ]),
   );
 
-function describeEndpoint(endpoint: MachineStatus['endpoint']): string {
+/** What its endpoint does, in a few words. */
+export function describeEndpoint(endpoint: MachineStatus['endpoint']): string {
   if (endpoint === null) return 'unknown';
   if (endpoint.problem !== null) return endpoint.problem;
   return endpoint.pid === null ? 'none needed' : `serves ${endpoint.serves.join(', ') || 'none'}`;

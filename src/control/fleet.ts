@@ -1,0 +1,152 @@
+/** The machines of the fleet: which there are, what is wanted of each, and what may be asked of them. */
+import type { Database } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { NewEvent } from '../domain/event.ts';
+import { type MachineRecord, withLabels, zoneOf } from '../domain/machine.ts';
+import type { MachineView } from '../domain/view.ts';
+import { drainObstacles } from '../plan/drain.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { MachineStatus } from '../protocol/api.ts';
+import type { Agents, Machine } from './agents.ts';
+import { fleetView, machineEndpoint } from './fleet-view.ts';
+import type { Machines } from './machines.ts';
+
+export interface FleetSurroundings {
+  agents: Agents;
+  machines: Machines;
+  clock: Clock;
+  databases: () => Database[];
+  record: (event: NewEvent) => void;
+  /** What is wanted of a machine has changed. */
+  changed: () => void;
+}
+
+export class Fleet {
+  readonly #around: FleetSurroundings;
+  readonly #startedAt: number;
+  /** Machines that were found empty while they drain. */
+  readonly #drained = new Set<string>();
+
+  constructor(around: FleetSurroundings) {
+    this.#around = around;
+    this.#startedAt = around.clock.now();
+  }
+
+  /** Every machine there is, as the planner sees it. */
+  views(): MachineView[] {
+    const { agents, machines, databases } = this.#around;
+    return fleetView(agents.machines(), databases(), machines.all(), this.#startedAt);
+  }
+
+  statuses(): MachineStatus[] {
+    const all = this.#around.databases();
+    return this.views()
+      .filter(({ state }) => state !== 'removed')
+      .map((machine) => ({
+        ...machine,
+        since: new Date(machine.since).toISOString(),
+        labels: this.#around.machines.find(machine.name)?.labels ?? {},
+        nodes: nodesOn(machine.name, all).length,
+        endpoint: machine.endpoint && machineEndpoint(machine.address, machine.endpoint, all),
+      }));
+  }
+
+  /** @throws machine_not_found */
+  status(name: string): MachineStatus {
+    const found = this.statuses().find((machine) => machine.name === name);
+    if (!found) throw new ValkeeperError('machine_not_found', { name });
+    return found;
+  }
+
+  /** Whether its agent is let in: not that of a machine which was taken out. */
+  admits(name: string): boolean {
+    return this.#around.machines.find(name)?.state !== 'removed';
+  }
+
+  /** Its agent has connected: a machine that is new gets its record, of the others what has changed is kept. */
+  async seen({ name, address, zone, memoryBytes }: Machine): Promise<void> {
+    const { machines, clock } = this.#around;
+    const told = { address, zone, memoryBytes };
+    if (machines.find(name)) {
+      await machines.change(name, (record) => (isSame(record, told) ? record : { ...record, ...told }));
+      return;
+    }
+    const joinedAt = new Date(clock.now()).toISOString();
+    await machines.add({ name, ...told, state: 'active', labels: {}, joinedAt });
+  }
+
+  /**
+   * Its nodes move away: new copies elsewhere first, then primaries, then what is left is removed.
+   * @throws machine_not_found, drain_refused when some copy would have no place
+   */
+  async drain(name: string): Promise<MachineStatus> {
+    const { record, databases } = this.#around;
+    if (this.status(name).state === 'draining') return this.status(name);
+    const obstacles = drainObstacles(name, databases(), this.views());
+    if (obstacles.length > 0) throw new ValkeeperError('drain_refused', { name, obstacles: obstacles.join(' ') });
+    await this.#become(name, 'draining');
+    const message = `${name} is being emptied: its nodes move to other machines.`;
+    record({ kind: 'machine_draining', severity: 'info', machine: name, message });
+    return this.status(name);
+  }
+
+  /** It takes nodes again; those that have not moved away stay. @throws machine_not_found */
+  async resume(name: string): Promise<MachineStatus> {
+    if (this.status(name).state === 'active') return this.status(name);
+    await this.#become(name, 'active');
+    const message = `${name} takes nodes again.`;
+    this.#around.record({ kind: 'machine_resumed', severity: 'info', machine: name, message });
+    return this.status(name);
+  }
+
+  /** @throws machine_not_found, machine_in_use while it has nodes */
+  async remove(name: string): Promise<MachineStatus> {
+    const { databases, record } = this.#around;
+    const last = this.status(name);
+    const nodes = nodesOn(name, databases());
+    if (nodes.length > 0) throw new ValkeeperError('machine_in_use', { name, nodes: nodes.length });
+    await this.#become(name, 'removed');
+    const message = `${name} is no longer part of the fleet.`;
+    record({ kind: 'machine_removed', severity: 'info', machine: name, message });
+    return { ...last, state: 'removed' };
+  }
+
+  /** @throws machine_not_found, invalid_value */
+  async label(name: string, change: Readonly<Record<string, string | null>>): Promise<MachineStatus> {
+    const before = this.status(name);
+    const after = await this.#around.machines.change(name, (record) => ({
+      ...record,
+      labels: withLabels(record.labels, change),
+    }));
+    if (zoneOf(after) !== before.zone) {
+      const message = `${name} is in the zone ${zoneOf(after)} now, was in ${before.zone}.`;
+      this.#around.record({ kind: 'machine_zone', severity: 'info', machine: name, message });
+    }
+    this.#around.changed();
+    return this.status(name);
+  }
+
+  /** Tells of each machine that is being emptied, once, that it is empty. */
+  noteDrained(): void {
+    const { machines, databases, record } = this.#around;
+    for (const { name, state } of machines.all()) {
+      if (state !== 'draining') this.#drained.delete(name);
+      else if (!this.#drained.has(name) && nodesOn(name, databases()).length === 0) {
+        this.#drained.add(name);
+        record({ kind: 'machine_drained', severity: 'info', machine: name, message: `${name} has no nodes any more.` });
+      }
+    }
+  }
+
+  async #become(name: string, state: MachineRecord['state']): Promise<void> {
+    await this.#around.machines.change(name, (record) => ({ ...record, state }));
+    this.noteDrained();
+    this.#around.changed();
+  }
+}
+
+const nodesOn = (machine: string, databases: readonly Database[]): unknown[] =>
+  databases.flatMap(({ nodes, retired }) => [...nodes, ...retired]).filter((node) => node.machine === machine);
+
+const isSame = (record: MachineRecord, told: Pick<MachineRecord, 'address' | 'zone' | 'memoryBytes'>): boolean =>
+  record.address === told.address && record.zone === told.zone && record.memoryBytes === told.memoryBytes;

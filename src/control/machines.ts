@@ -1,0 +1,19 @@
+/** The machines' records in the store. */
+import { ValkeeperError } from '../domain/errors.ts';
+import type { MachineRecord } from '../domain/machine.ts';
+import type { Store } from '../store/store.ts';
+import { type RecordKind, Records } from './records.ts';
+
+const KIND: RecordKind<MachineRecord> = {
+  prefix: 'machines/',
+  upToDate: (stored) => stored,
+  notFound: (name) => new ValkeeperError('machine_not_found', { name }),
+  exists: (name) => new ValkeeperError('machine_exists', { name }),
+};
+
+/** Throws machine_not_found and machine_exists. */
+export class Machines extends Records<MachineRecord> {
+  static open(store: Store): Promise<Machines> {
+    return new Machines(store, KIND).read();
+  }
+}
