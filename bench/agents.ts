@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { Client } from '../src/cli/client.ts';
 import { endpointOf, pathsIn, readToken, runningServer } from '../src/main/data-dir.ts';
 import { prepareDataDir } from '../src/main/prepare.ts';
+import { waitForExit } from '../src/main/processes.ts';
 import { startServer } from '../src/main/server-process.ts';
 import { openSqliteStore } from '../src/store/sqlite.ts';
 import { freePort } from './support/children.ts';
@@ -30,6 +31,7 @@ const WINDOW_MS = 30_000;
 const REPORT_MS = 1_000;
 const READY_MS = 120_000;
 const POLL_MS = 1_000;
+const EXIT_MS = 10_000;
 const AIMS = { cpuPercent: 100, pssMb: 500 };
 
 interface Window {
@@ -125,6 +127,8 @@ printReport(
   },
   values.json,
 );
+process.kill(server.pid, 'SIGQUIT'); // in peace: with --cpu-prof it writes its profile
+await waitForExit([server], EXIT_MS);
 process.exit();
 
 /** The store as it would be after the databases were asked for and reached. */

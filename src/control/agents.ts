@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { NodeAssignment } from '../domain/database.ts';
 import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
@@ -61,10 +62,10 @@ export type AgentSocket = Pick<WebSocket, 'send' | 'close'>;
 interface AgentEvents {
   /** A machine's agent came or went. */
   machine: [machine: Machine];
-  /** Something about a node changed. */
+  /** Something about a node changed; that its agent told the same again is no change. */
   node: [databaseUid: string, id: NodeId];
-  /** A machine's endpoint is not as it was. */
-  endpoint: [machine: string];
+  /** What a machine's agent says of its endpoint, before and now. */
+  endpoint: [before: EndpointView | null, now: EndpointView];
   /** An agent of another version was turned away. */
   'other-protocol': [machine: string, protocol: number];
 }
@@ -149,13 +150,15 @@ export class Agents extends EventEmitter<AgentEvents> {
     const machine = this.#machines.get(machineName);
     if (!machine) return;
     if (message.type === 'node') {
-      const nodes = new Map(machine.nodes).set(message.node.id, message.node);
+      const { node } = message;
+      const before = machine.nodes.get(node.id);
+      const nodes = new Map(machine.nodes).set(node.id, node);
       this.#machines.set(machineName, { ...machine, nodes });
-      this.emit('node', message.node.databaseUid, message.node.id);
+      if (!before || isNews(before, node)) this.emit('node', node.databaseUid, node.id);
     }
     if (message.type === 'endpoint') {
       this.#machines.set(machineName, { ...machine, endpoint: message.endpoint });
-      this.emit('endpoint', machineName);
+      this.emit('endpoint', machine.endpoint, message.endpoint);
     }
     if (message.type === 'node-removed') {
       const nodes = new Map(machine.nodes);
@@ -180,6 +183,12 @@ export class Agents extends EventEmitter<AgentEvents> {
     this.#machines.set(machine.name, machine);
     this.emit('machine', machine);
   }
+}
+
+/** When the data of a process that runs was last written is of no interest before it has ended, and that is told. */
+function isNews(before: NodeReport, now: NodeReport): boolean {
+  const dataAt = now.process.state === 'running' ? now.disk.dataAt : before.disk.dataAt;
+  return !isDeepStrictEqual({ ...before, disk: { ...before.disk, dataAt } }, now);
 }
 
 /** One connected agent and the requests it has not answered. */

@@ -7,6 +7,7 @@ import type { PlacementExplanation } from '../domain/placement.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
+import { endpointProblem } from '../plan/endpoints.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
@@ -114,14 +115,17 @@ class Plane implements RunningControlPlane {
       const message = connected ? `The agent of ${name} is connected.` : `The agent of ${name} is gone.`;
       const severity = connected || this.#stopping ? 'info' : 'warning';
       this.#record({ kind, severity, machine: name, message });
-      this.#wakeAll();
+      // The others see it at their next look: it takes nothing from them, and may come to each of many machines at once.
+      this.#wake(({ nodes, retired }) => [...nodes, ...retired].some((node) => node.machine === name));
       this.#endpoints.forget(name);
       this.#endpoints.changed();
       if (!connected) return;
       this.#givePorts();
       this.fleet.seen(machine).catch((error: unknown) => log.error({ err: error, machine: name }, 'not recorded'));
     });
-    agents.on('endpoint', () => this.#wakeAll());
+    agents.on('endpoint', (before, now) => {
+      this.#wake(({ uid, spec: { port } }) => endpointProblem(before, uid, port) !== endpointProblem(now, uid, port));
+    });
     agents.on('other-protocol', (machine, protocol) => {
       const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
       this.#record({ kind: 'agent_turned_away', severity: 'error', machine, message });
@@ -301,7 +305,11 @@ class Plane implements RunningControlPlane {
   }
 
   #wakeAll(): void {
-    for (const loop of this.#loops.values()) loop.wake();
+    this.#wake(() => true);
+  }
+
+  #wake(isConcerned: (database: Database) => boolean): void {
+    for (const database of this.#databases.all()) if (isConcerned(database)) this.#loops.get(database.name)?.wake();
   }
 
   #lookAfter(name: string): void {
