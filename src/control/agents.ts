@@ -50,6 +50,11 @@ export interface Machine {
   endpoint: EndpointView | null;
 }
 
+/** Its nodes change in place: they are told of most often. */
+interface KnownMachine extends Machine {
+  nodes: Map<NodeId, NodeReport>;
+}
+
 interface Waiting {
   resolve: (result: never) => void;
   reject: (error: Error) => void;
@@ -73,7 +78,9 @@ interface AgentEvents {
 /** The registry; emits `machine`, `node`, `endpoint` and `other-protocol`. */
 export class Agents extends EventEmitter<AgentEvents> {
   readonly #sessions = new Map<string, AgentSession>();
-  readonly #machines = new Map<string, Machine>();
+  readonly #machines = new Map<string, KnownMachine>();
+  /** All in order, as `machines()` told them last; null when one has changed since. */
+  #inOrder: readonly Machine[] | null = null;
   /** The protocol of each agent that was turned away: it comes again every other second. */
   readonly #turnedAway = new Map<string, number>();
   /** Whether a machine is let in; one that was taken out of the fleet is not. */
@@ -88,8 +95,10 @@ export class Agents extends EventEmitter<AgentEvents> {
     this.#mayAct = mayAct;
   }
 
-  machines(): Machine[] {
-    return [...this.#machines.values()].sort((a, b) => byName(a.name, b.name));
+  /** In the order of their names; the very same list until one of them changes in anything but its nodes. */
+  machines(): readonly Machine[] {
+    this.#inOrder ??= [...this.#machines.values()].sort((a, b) => byName(a.name, b.name));
+    return this.#inOrder;
   }
 
   /** What the node's agent says of it: a report, `absent` when the agent has no such node, `unknown` when it is away. */
@@ -152,19 +161,16 @@ export class Agents extends EventEmitter<AgentEvents> {
     if (message.type === 'node') {
       const { node } = message;
       const before = machine.nodes.get(node.id);
-      const nodes = new Map(machine.nodes).set(node.id, node);
-      this.#machines.set(machineName, { ...machine, nodes });
+      machine.nodes.set(node.id, node);
       if (!before || isNews(before, node)) this.emit('node', node.databaseUid, node.id);
     }
     if (message.type === 'endpoint') {
-      this.#machines.set(machineName, { ...machine, endpoint: message.endpoint });
+      this.#keep({ ...machine, endpoint: message.endpoint });
       this.emit('endpoint', machine.endpoint, message.endpoint);
     }
     if (message.type === 'node-removed') {
-      const nodes = new Map(machine.nodes);
-      const gone = nodes.get(message.id);
-      nodes.delete(message.id);
-      this.#machines.set(machineName, { ...machine, nodes });
+      const gone = machine.nodes.get(message.id);
+      machine.nodes.delete(message.id);
       if (gone) this.emit('node', gone.databaseUid, message.id);
     }
   }
@@ -179,9 +185,14 @@ export class Agents extends EventEmitter<AgentEvents> {
     for (const session of this.#sessions.values()) session.close('the control plane stops');
   }
 
-  #set(machine: Machine): void {
-    this.#machines.set(machine.name, machine);
+  #set(machine: KnownMachine): void {
+    this.#keep(machine);
     this.emit('machine', machine);
+  }
+
+  #keep(machine: KnownMachine): void {
+    this.#machines.set(machine.name, machine);
+    this.#inOrder = null;
   }
 }
 

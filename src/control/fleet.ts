@@ -15,7 +15,7 @@ export interface FleetSurroundings {
   agents: Agents;
   machines: Machines;
   clock: Clock;
-  databases: () => Database[];
+  databases: () => readonly Database[];
   record: (event: NewEvent) => void;
   /** What is wanted of a machine has changed. */
   changed: () => void;
@@ -26,16 +26,21 @@ export class Fleet {
   readonly #startedAt: number;
   /** Machines that were found empty while they drain. */
   readonly #drained = new Set<string>();
+  #latest: { madeOf: readonly unknown[]; views: readonly MachineView[] } | null = null;
 
   constructor(around: FleetSurroundings) {
     this.#around = around;
     this.#startedAt = around.clock.now();
   }
 
-  /** Every machine there is, as the planner sees it. */
-  views(): MachineView[] {
+  /** Every machine there is, as the planner sees it. Made anew only when something of it has changed: each look asks. */
+  views(): readonly MachineView[] {
     const { agents, machines, databases } = this.#around;
-    return fleetView(agents.machines(), databases(), machines.all(), this.#startedAt);
+    const madeOf = [agents.machines(), databases(), machines.all()] as const;
+    if (!this.#latest || madeOf.some((part, index) => part !== this.#latest!.madeOf[index])) {
+      this.#latest = { madeOf, views: fleetView(...madeOf, this.#startedAt) };
+    }
+    return this.#latest.views;
   }
 
   statuses(): MachineStatus[] {

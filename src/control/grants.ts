@@ -22,7 +22,7 @@ export interface GrantSurroundings {
   clock: Clock;
   databases: Databases;
   engines: Engines;
-  machines: () => MachineView[];
+  machines: () => readonly MachineView[];
 }
 
 /** Its requests run one after the other: what one was granted, the next must find in the records. */

@@ -18,7 +18,7 @@ export interface ObserverSurroundings {
   engines: Engines;
   clock: Clock;
   /** Every machine of the fleet. */
-  machines: () => MachineView[];
+  machines: () => readonly MachineView[];
 }
 
 export class Observer {

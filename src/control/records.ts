@@ -18,6 +18,8 @@ export class Records<T extends Storable & { name: string }> {
   readonly #store: Store;
   readonly #kind: RecordKind<T>;
   readonly #records = new Map<string, { record: T; revision: number }>();
+  /** All in order, as `all()` told them last; null when one has changed since. */
+  #inOrder: readonly T[] | null = null;
 
   protected constructor(store: Store, kind: RecordKind<T>) {
     this.#store = store;
@@ -27,13 +29,15 @@ export class Records<T extends Storable & { name: string }> {
   protected async read(): Promise<this> {
     const { prefix, upToDate } = this.#kind;
     for (const { key, value, revision } of await this.#store.list<T>(prefix)) {
-      this.#records.set(key.slice(prefix.length), { record: upToDate(value), revision });
+      this.#keep(key.slice(prefix.length), upToDate(value), revision);
     }
     return this;
   }
 
-  all(): T[] {
-    return [...this.#records.values()].map(({ record }) => record).sort((a, b) => byName(a.name, b.name));
+  /** In the order of their names; the very same list until one of them changes. */
+  all(): readonly T[] {
+    this.#inOrder ??= [...this.#records.values()].map(({ record }) => record).sort((a, b) => byName(a.name, b.name));
+    return this.#inOrder;
   }
 
   find(name: string): T | undefined {
@@ -51,7 +55,7 @@ export class Records<T extends Storable & { name: string }> {
   async add(record: T): Promise<void> {
     const done = await this.#store.commit([{ put: this.#keyOf(record.name), value: record, expect: 'absent' }]);
     if (!done.ok) throw this.#kind.exists(record.name);
-    this.#records.set(record.name, { record, revision: done.revision });
+    this.#keep(record.name, record, done.revision);
   }
 
   /** Replaces the record by what `next` makes of it; the same one is no change. @throws the kind's `notFound` */
@@ -63,7 +67,7 @@ export class Records<T extends Storable & { name: string }> {
       if (record === present.record) return record;
       const done = await this.#store.commit([{ put: this.#keyOf(name), value: record, expect: present.revision }]);
       if (done.ok) {
-        this.#records.set(name, { record, revision: done.revision });
+        this.#keep(name, record, done.revision);
         return record;
       }
       await this.#reload(name);
@@ -73,7 +77,17 @@ export class Records<T extends Storable & { name: string }> {
 
   async remove(name: string): Promise<void> {
     await this.#store.commit([{ delete: this.#keyOf(name) }]);
+    this.#drop(name);
+  }
+
+  #keep(name: string, record: T, revision: number): void {
+    this.#records.set(name, { record, revision });
+    this.#inOrder = null;
+  }
+
+  #drop(name: string): void {
     this.#records.delete(name);
+    this.#inOrder = null;
   }
 
   #keyOf(name: string): string {
@@ -82,7 +96,7 @@ export class Records<T extends Storable & { name: string }> {
 
   async #reload(name: string): Promise<void> {
     const entry = await this.#store.get<T>(this.#keyOf(name));
-    if (entry) this.#records.set(name, { record: this.#kind.upToDate(entry.value), revision: entry.revision });
-    else this.#records.delete(name);
+    if (entry) this.#keep(name, this.#kind.upToDate(entry.value), entry.revision);
+    else this.#drop(name);
   }
 }

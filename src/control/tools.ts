@@ -14,7 +14,7 @@ export interface Tools {
   engines: Engines;
   observer: Observer;
   /** Every machine of the fleet. */
-  machines: () => MachineView[];
+  machines: () => readonly MachineView[];
   newNodeId: () => NodeId;
   /** Work that reserves room, ports or names runs one after the other: what one got, the next must find in the records. */
   oneByOne: <T>(work: () => Promise<T>) => Promise<T>;

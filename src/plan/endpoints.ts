@@ -8,10 +8,22 @@ import type { DatabaseView, EndpointView } from '../domain/view.ts';
 export function endpointProblem(endpoint: EndpointView | null, uid: string, port: number): string | null {
   if (endpoint === null) return null;
   if (endpoint.problem !== null) return endpoint.problem;
-  const served = endpoint.databases.find((database) => database.uid === uid);
+  const served = servedBy(endpoint).get(uid);
   if (!served || served.port !== port) return 'it does not know of it yet';
   return served.problem;
 }
+
+/** By uid. Kept per endpoint: every look at every database asks it of every machine. */
+function servedBy(endpoint: EndpointView): ReadonlyMap<string, EndpointView['databases'][number]> {
+  let served = SERVED.get(endpoint);
+  if (!served) {
+    served = new Map(endpoint.databases.map((database) => [database.uid, database]));
+    SERVED.set(endpoint, served);
+  }
+  return served;
+}
+
+const SERVED = new WeakMap<EndpointView, ReadonlyMap<string, EndpointView['databases'][number]>>();
 
 /** The addresses at which clients find the database, with those that serve it now. */
 export function endpointsOf(
