@@ -6,11 +6,16 @@
 import type { Database } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
 import type { DatabaseView, NodeView } from '../domain/view.ts';
+import { keptFor } from './kept.ts';
 import type { Problem } from './problems.ts';
 import { isInSync, type Member, type ShardTopology } from './topology.ts';
 
 /** `leaving`: its machine is being emptied. `lost`: its machine is away, `failed`: it has not run, for too long. */
 export type CopyStanding = 'counts' | 'leaving' | 'lost' | 'failed';
+
+const machinesByName = keptFor(
+  (machines: DatabaseView['machines']) => new Map(machines.map((machine) => [machine.name, machine])),
+);
 
 /** What is to be said of one copy. */
 export function standingOf(
@@ -18,7 +23,7 @@ export function standingOf(
   { spec }: Database,
   view: DatabaseView,
 ): CopyStanding {
-  const machine = view.machines.find(({ name }) => name === assignment.machine);
+  const machine = machinesByName(view.machines).get(assignment.machine);
   if (machine && machine.state !== 'active') return 'leaving';
   const delayMs = spec.replaceAfterSeconds * 1_000;
   // A node that answers serves, whatever has become of its agent.

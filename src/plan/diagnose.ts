@@ -7,7 +7,7 @@ import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
-import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
+import type { DatabaseView, PeerView } from '../domain/view.ts';
 import { countProblems, leftovers } from './copies.ts';
 import { endpointProblem } from './endpoints.ts';
 import { layoutOf, machinesFor } from './layout.ts';
@@ -16,7 +16,7 @@ import { judge, type Verdict } from './placement/judge.ts';
 import { reservedBytesPerNode } from './placement.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
 import { differingNames, hasUsers, settingsDifference } from './settings.ts';
-import { isInSync, type Member, memberOf, nodeIds, type ShardTopology, shardTopology } from './topology.ts';
+import { isInSync, type Member, memberOf, nodeIds, nodesById, type ShardTopology, shardTopology } from './topology.ts';
 
 /** The problems that hold in this view. */
 export function diagnose(database: Database, view: DatabaseView): Problem[] {
@@ -117,10 +117,11 @@ function membershipProblems(database: Database, view: DatabaseView): Problem[] {
   const ids = nodeIds(database);
   const members = database.nodes.map((node) => memberOf(node, view));
   const present = members.filter((member) => member.engine && !isUnborn(member));
-  const places = new Map(present.map(({ assignment }) => [assignment.id, assignment]));
+  const known = new Map(present.map((member) => [member.assignment.id, member]));
   const problems: Problem[] = [];
+  let behind = 0;
   for (const member of present) {
-    const strangers = member.engine!.peers.filter((peer) => peer.met && !ids.has(peer.id));
+    const { strangers, metAll, isBehind } = acquaintanceOf(member, known, ids);
     const owners = strangers.filter((peer) => peer.slots.length > 0);
     for (const peer of owners) {
       problems.push(
@@ -132,34 +133,45 @@ function membershipProblems(database: Database, view: DatabaseView): Problem[] {
       const others = harmless.map((peer) => shortId(peer.id)).join(', ');
       problems.push(about('stranger_known', member.assignment, { others }));
     }
-    const unmet = hasMetAll(member, places) ? [] : unmetPeers(member, present);
+    const unmet = metAll ? [] : unmetPeers(member, present);
     if (unmet.length > 0)
       problems.push(about('nodes_unacquainted', member.assignment, { others: counted(unmet.length, 'other node') }));
+    if (isBehind) behind += 1;
   }
   const complete = present.length === members.length && problems.length === 0;
-  const known = new Map(present.map(({ assignment, engine }) => [assignment.id, engine!]));
-  const behind = present.filter((member) => isBehind(member, known)).length;
   if (complete && behind > 0) problems.push({ code: 'news_spreading', params: { count: behind } });
   return problems;
 }
 
-/** It does not see all slots served, or takes another for something else than that one says it is. */
-function isBehind({ engine }: Member, known: ReadonlyMap<NodeId, AnsweringEngine>): boolean {
-  if (!engine!.clusterOk || engine!.slotsOk < SLOT_COUNT) return true;
-  return engine!.peers.some((peer) => {
-    const other = known.get(peer.id);
-    return other !== undefined && (peer.role !== other.role || peer.primaryId !== other.primaryId);
-  });
+interface Acquaintance {
+  /** Met, and not of this database. */
+  strangers: PeerView[];
+  /** As `unmetPeers` finds none. */
+  metAll: boolean;
+  /** It does not see all slots served, or takes another for something else than that one says it is. */
+  isBehind: boolean;
 }
 
-/** As `unmetPeers` finds none; quicker, since as a rule it does and every node knows every other. */
-function hasMetAll({ engine }: Member, places: ReadonlyMap<NodeId, NodeAssignment>): boolean {
+/** How a node knows the others, found in one go: as a rule every node knows every other, and this is most of a look. */
+function acquaintanceOf(
+  { engine }: Member,
+  known: ReadonlyMap<NodeId, Member>,
+  ids: ReadonlySet<NodeId>,
+): Acquaintance {
+  const strangers: PeerView[] = [];
   let met = 0;
+  let isBehind = !engine!.clusterOk || engine!.slotsOk < SLOT_COUNT;
   for (const peer of engine!.peers) {
-    const place = peer.met ? places.get(peer.id) : undefined;
-    if (place && place.host === peer.host && place.port === peer.port) met += 1;
+    const other = known.get(peer.id);
+    if (other === undefined) {
+      if (peer.met && !ids.has(peer.id)) strangers.push(peer);
+      continue;
+    }
+    const { assignment, engine: itself } = other;
+    if (peer.met && peer.host === assignment.host && peer.port === assignment.port) met += 1;
+    if (peer.role !== itself!.role || peer.primaryId !== itself!.primaryId) isBehind = true;
   }
-  return met === places.size - 1;
+  return { strangers, metAll: met === known.size - 1, isBehind };
 }
 
 /** The present members that this one has not met, or knows at an address where they no longer are. */
@@ -199,7 +211,7 @@ function usersProblems(database: Database, view: DatabaseView): Problem[] {
 function wishProblems(database: Database, shards: readonly ShardTopology[], { at }: DatabaseView): Problem[] {
   return shards.flatMap(({ name, owner }) => {
     const wanted = database.wantedPrimaries[name];
-    const heir = database.nodes.find(({ id }) => id === wanted?.node);
+    const heir = wanted && nodesById(database.nodes).get(wanted.node);
     if (!wanted || !heir || !owner || owner.assignment === heir || at >= wanted.until) return [];
     return [about('primary_elsewhere', owner.assignment, { other: shortId(heir.id), otherMachine: heir.machine })];
   });

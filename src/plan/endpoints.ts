@@ -3,6 +3,7 @@ import type { Database } from '../domain/database.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type { DatabaseView, EndpointView } from '../domain/view.ts';
+import { keptFor } from './kept.ts';
 
 /** Why a machine's endpoint does not serve a database; null when it does, or when nothing is known of it. */
 export function endpointProblem(endpoint: EndpointView | null, uid: string, port: number): string | null {
@@ -13,17 +14,10 @@ export function endpointProblem(endpoint: EndpointView | null, uid: string, port
   return served.problem;
 }
 
-/** By uid. Kept per endpoint: every look at every database asks it of every machine. */
-function servedBy(endpoint: EndpointView): ReadonlyMap<string, EndpointView['databases'][number]> {
-  let served = SERVED.get(endpoint);
-  if (!served) {
-    served = new Map(endpoint.databases.map((database) => [database.uid, database]));
-    SERVED.set(endpoint, served);
-  }
-  return served;
-}
-
-const SERVED = new WeakMap<EndpointView, ReadonlyMap<string, EndpointView['databases'][number]>>();
+/** By uid. */
+const servedBy = keptFor(
+  ({ databases }: EndpointView) => new Map(databases.map((database) => [database.uid, database])),
+);
 
 /** The addresses at which clients find the database, with those that serve it now. */
 export function endpointsOf(

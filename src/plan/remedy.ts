@@ -3,7 +3,7 @@ import type { Database } from '../domain/database.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import type { Problem, ProblemCode } from './problems.ts';
 import type { Step } from './step.ts';
-import { type Member, memberOf, type ShardTopology, shardTopology } from './topology.ts';
+import { type Member, memberOf, nodesById, type ShardTopology, shardTopology } from './topology.ts';
 
 export interface Situation {
   database: Database;
@@ -18,7 +18,7 @@ export type Remedy = (situation: Situation, problem: Problem) => Action[];
 
 /** The node that the problem is about. */
 export const targetOf = ({ database, view }: Situation, problem: Problem): Member =>
-  memberOf(database.nodes.find(({ id }) => id === problem.node)!, view);
+  memberOf(nodesById(database.nodes).get(problem.node!)!, view);
 
 /** The shard that the problem is about. */
 export const shardOf = ({ database, view }: Situation, problem: Problem): ShardTopology =>

@@ -2,6 +2,7 @@
 import type { Database } from '../domain/database.ts';
 import { type DatabaseSpec, memoryBytesPerNode, type Persistence } from '../domain/spec.ts';
 import type { NodeView, Settings } from '../domain/view.ts';
+import { keptFor } from './kept.ts';
 
 /** A line of valkey.conf: its name, then its arguments, each quoted on its own. */
 export type Directive = readonly [name: string, ...args: string[]];
@@ -53,19 +54,11 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
   ],
 };
 
-/** The managed settings by name, as CONFIG GET would show them. Kept per spec: every look asks for each node. */
-export function wantedSettings(spec: DatabaseSpec): Settings {
-  let wanted = WANTED.get(spec);
-  if (!wanted) {
-    wanted = Object.freeze(
-      Object.fromEntries(settingDirectives(spec).map(([name, ...args]) => [name, args.join(' ')])),
-    );
-    WANTED.set(spec, wanted);
-  }
-  return wanted;
-}
-
-const WANTED = new WeakMap<DatabaseSpec, Settings>();
+/** The managed settings by name, as CONFIG GET would show them. */
+export const wantedSettings = keptFor(
+  (spec: DatabaseSpec): Settings =>
+    Object.freeze(Object.fromEntries(settingDirectives(spec).map(([name, ...args]) => [name, args.join(' ')]))),
+);
 
 /** A process that died with these settings in its valkey.conf left all its data on disk, not an older state: see `changeSettings`. */
 export const logsEveryWrite = (onDisk: Settings | null): boolean => onDisk?.['appendonly'] === 'yes';

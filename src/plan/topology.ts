@@ -11,6 +11,7 @@ import {
   type ReplicaLink,
   UNKNOWN_NODE,
 } from '../domain/view.ts';
+import { keptFor } from './kept.ts';
 
 /** A node with what was seen of it. */
 export interface Member {
@@ -32,6 +33,11 @@ export interface ShardTopology {
   configEpoch: number;
 }
 
+/** The nodes of a record by id. */
+export const nodesById = keptFor((nodes: readonly NodeAssignment[]) => new Map(nodes.map((node) => [node.id, node])));
+
+const nodesByShard = keptFor((nodes: readonly NodeAssignment[]) => Map.groupBy(nodes, ({ shard }) => shard));
+
 /** The machines' word and the nodes' word on one node, side by side. */
 export function memberOf(assignment: NodeAssignment, view: DatabaseView): Member {
   const node = view.nodes.get(assignment.id) ?? UNKNOWN_NODE;
@@ -45,22 +51,21 @@ interface Claim {
   configEpoch: number;
 }
 
-/** The strongest claim of which others know. Every node knows every other: nothing is copied on the way. */
-function toldOf(id: NodeId, view: DatabaseView): Claim | null {
-  let told: Claim | null = null;
-  for (const node of view.nodes.values()) {
+/** By node the strongest claim of which others know. Made only where a node does not answer: every node knows every other. */
+const toldClaims = keptFor((nodes: DatabaseView['nodes']): ReadonlyMap<NodeId, Claim> => {
+  const told = new Map<NodeId, Claim>();
+  for (const node of nodes.values()) {
     for (const peer of answering(node)?.peers ?? []) {
-      if (peer.id !== id || peer.role !== 'primary') continue;
-      if (told === null || peer.configEpoch > told.configEpoch) told = peer;
+      if (peer.role === 'primary' && peer.configEpoch > (told.get(peer.id)?.configEpoch ?? -1)) told.set(peer.id, peer);
     }
   }
   return told;
-}
+});
 
 /** The strongest claim to slots that is known for a member, or null. */
 function claimOf(member: Member, view: DatabaseView): Claim | null {
   if (member.engine) return member.engine.role === 'primary' ? member.engine : null;
-  const told = toldOf(member.assignment.id, view);
+  const told = toldClaims(view.nodes).get(member.assignment.id);
   if (told) return told;
   const disk = member.view.disk?.claim;
   return disk?.role === 'primary' ? disk : null;
@@ -71,7 +76,7 @@ function claimOf(member: Member, view: DatabaseView): Claim | null {
  * two with the same the one that says so itself.
  */
 export function shardTopology(database: Database, view: DatabaseView, shard: string): ShardTopology {
-  const members = database.nodes.filter((node) => node.shard === shard).map((node) => memberOf(node, view));
+  const members = (nodesByShard(database.nodes).get(shard) ?? []).map((node) => memberOf(node, view));
   let owner: Member | null = null;
   let best: Claim | null = null;
   for (const member of members) {
