@@ -14,15 +14,21 @@ const ZONES = 5;
 const SHARDS_EACH = 500;
 const SPEC: DatabaseSpec = { ...DEFAULT_SPEC, shards: SHARDS_EACH, replicas: 2, memoryBytes: 500 * GIB };
 
-/** One measurement, all in milliseconds. */
+/** How long something took, and the processor time that went into it, which others on the machine do not lengthen as much. */
+export interface Spent {
+  wallMs: number;
+  cpuMs: number;
+}
+
+/** One measurement. */
 export interface PlanningTimes {
   /** Where the nodes of all databases go, one after the other; and of one of them, on average. */
-  placeMs: number;
-  placeOneMs: number;
+  place: Spent;
+  placeOne: Spent;
   /** A pass over each database, together: nothing to do; a primary of each dead; nothing made yet. */
-  readyMs: number;
-  failoverMs: number;
-  newMs: number;
+  ready: Spent;
+  failover: Spent;
+  new: Spent;
 }
 
 interface Made {
@@ -55,7 +61,7 @@ export class PlanningScene {
 
   /** @throws Error when a plan is not what it must be: then the time of it means nothing */
   measure(): PlanningTimes {
-    const placeMs = timed(() => {
+    const placing = timed(() => {
       let now = this.machines;
       for (const { database } of this.#made) {
         const placement = place(SPEC, now);
@@ -64,17 +70,17 @@ export class PlanningScene {
       }
     });
     return {
-      placeMs,
-      placeOneMs: placeMs / this.#made.length,
-      readyMs: passes(
+      place: placing,
+      placeOne: { wallMs: placing.wallMs / this.#made.length, cpuMs: placing.cpuMs / this.#made.length },
+      ready: passes(
         this.#made.map((one) => [reached(one.database), one.ready]),
         false,
       ),
-      failoverMs: passes(
+      failover: passes(
         this.#made.map(({ database, ready }) => [reached(database), killed(ready, database.nodes[0]!.id)]),
         true,
       ),
-      newMs: passes(
+      new: passes(
         this.#made.map(({ database, fresh }) => [database, fresh]),
         true,
       ),
@@ -85,7 +91,7 @@ export class PlanningScene {
 /** It was ready once. */
 const reached = (database: Database): Database => ({ ...database, observedGeneration: database.generation });
 
-function passes(views: readonly (readonly [Database, DatabaseView])[], hasSteps: boolean): number {
+function passes(views: readonly (readonly [Database, DatabaseView])[], hasSteps: boolean): Spent {
   return timed(() => {
     for (const [database, view] of views) {
       const { steps, problems } = plan(database, view);
@@ -101,8 +107,9 @@ function reserved(machines: readonly MachineView[], { nodes, spec }: Database): 
   return machines.map((one) => ({ ...one, reservedBytes: one.reservedBytes + bytes * (counts.get(one.name) ?? 0) }));
 }
 
-function timed(work: () => void): number {
-  const startedAt = performance.now();
+function timed(work: () => void): Spent {
+  const [startedAt, usage] = [performance.now(), process.cpuUsage()];
   work();
-  return performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(usage);
+  return { wallMs: performance.now() - startedAt, cpuMs: (user + system) / 1_000 };
 }
