@@ -8,6 +8,8 @@ interface Seats {
   /** Copies that the zone has still to get. */
   left: number;
   machines: number[];
+  /** No machine of it has more copies to get. */
+  most: number;
   /** Where the search among its machines begins: after the one that was chosen last. */
   next: number;
 }
@@ -23,8 +25,9 @@ export function deal(loads: readonly number[], zoneOf: readonly string[], { shar
   const zones = new Map<string, Seats>();
   zoneOf.forEach((zone, machine) => {
     if (left[machine] === 0) return;
-    const seats = zones.get(zone) ?? { left: 0, machines: [], next: 0 };
+    const seats = zones.get(zone) ?? { left: 0, machines: [], most: 0, next: 0 };
     seats.left += left[machine]!;
+    seats.most = Math.max(seats.most, left[machine]!);
     seats.machines.push(machine);
     zones.set(zone, seats);
   });
@@ -63,10 +66,16 @@ function pick(seats: Seats, left: readonly number[], chosen: readonly number[], 
   let best = -1;
   let bestMet = 0;
   let looks = 0;
+  let highest = 0;
   for (let step = 0; step < machines.length; step += 1) {
     const at = (seats.next + step) % machines.length;
     const machine = machines[at]!;
     const most = best < 0 ? 0 : left[machines[best]!]!;
+    highest = Math.max(highest, left[machine]!);
+    if (looks >= MAX_LOOKS && most === seats.most) {
+      highest = most; // none of the others can be better
+      break;
+    }
     if (left[machine]! === 0 || left[machine]! < most || chosen.includes(machine)) continue;
     const isBetter = left[machine]! > most;
     if (!isBetter && looks >= MAX_LOOKS) continue;
@@ -76,6 +85,7 @@ function pick(seats: Seats, left: readonly number[], chosen: readonly number[], 
     best = at;
     bestMet = times;
   }
+  seats.most = highest;
   seats.next = (best + 1) % machines.length;
   return machines[best]!;
 }
