@@ -1,5 +1,5 @@
 /** Makes a control plane from a store and connected agents: one loop a database, and the public face over them. */
-import type { Database } from '../domain/database.ts';
+import { type Database, isOn } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
 import { shortId } from '../domain/ids.ts';
@@ -115,8 +115,8 @@ class Plane implements RunningControlPlane {
       const message = connected ? `The agent of ${name} is connected.` : `The agent of ${name} is gone.`;
       const severity = connected || this.#stopping ? 'info' : 'warning';
       this.#record({ kind, severity, machine: name, message });
-      // The others see it at their next look: it takes nothing from them, and may come to each of many machines at once.
-      this.#wake(({ nodes, retired }) => [...nodes, ...retired].some((node) => node.machine === name));
+      // To the others it takes and gives nothing at once: their next look sees it. In a large fleet somebody always comes or goes.
+      this.#wake((database) => isOn(database, name));
       this.#endpoints.forget(name);
       this.#endpoints.changed();
       if (!connected) return;

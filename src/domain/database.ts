@@ -25,6 +25,10 @@ export interface NodeAssignment {
 /** All its nodes speak TLS, or none does. */
 export const speaksTls = ({ nodes }: Pick<Database, 'nodes'>): boolean => nodes.some(({ tls }) => tls);
 
+/** It has a node on the machine, or something of one that was replaced may be left there. */
+export const isOn = ({ nodes, retired }: Pick<Database, 'nodes' | 'retired'>, machine: string): boolean =>
+  nodes.some((node) => node.machine === machine) || retired.some((node) => node.machine === machine);
+
 /** Distance from a node's client port to its bus port (CLUSTER_PORT_INCR in Valkey). */
 export const BUS_PORT_OFFSET = 10_000;
 

@@ -12,7 +12,7 @@ import { Machines } from '../../src/control/machines.ts';
 import { Observer } from '../../src/control/observer.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { changedSpec, withSpec } from '../../src/control/update.ts';
-import type { Database } from '../../src/domain/database.ts';
+import { type Database, isOn } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
@@ -88,7 +88,7 @@ export class ControlProcess {
       changed: () => this.#wakeAll(),
     });
     this.#agents.on('machine', (machine) => {
-      this.#wakeAll();
+      for (const database of databases.all()) if (isOn(database, machine.name)) this.#loops.get(database.name)?.wake();
       if (machine.connected) void this.#fleet.seen(machine);
     });
     this.#agents.on('node', () => this.#wakeAll());
