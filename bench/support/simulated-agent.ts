@@ -61,13 +61,18 @@ export class SimulatedAgent {
     await promise;
   }
 
-  /** Tells of the next of its nodes. Nothing has changed but when its data was last written, as while clients write. */
-  report(): void {
+  /**
+   * Tells of the next of its nodes: as while clients write, only when its data was last written; with news, that its
+   * nodes.conf is another than before, too.
+   */
+  report(hasNews: boolean): void {
     const { nodes } = this.#machine;
     this.reports += 1;
     this.#turn = (this.#turn + 1) % nodes.length;
     const { report } = nodes[this.#turn]!;
-    this.#tell({ type: 'node', node: { ...report, disk: { ...report.disk, dataAt: Date.now() } } });
+    const { claim } = report.disk;
+    const told = hasNews && claim ? { ...claim, configEpoch: this.reports } : claim;
+    this.#tell({ type: 'node', node: { ...report, disk: { ...report.disk, claim: told, dataAt: Date.now() } } });
   }
 
   /** Without a word, as when its process is killed. */
