@@ -2,15 +2,18 @@
  * The agent of one machine: it keeps the machine's nodes under supervision and tells the control plane all about them.
  * It starts and stops what it is asked to; who is primary is never its business.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { EndpointView } from '../domain/view.ts';
+import type { TlsFiles } from '../domain/tls-directives.ts';
+import type { CertificateView, EndpointView } from '../domain/view.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
+import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
@@ -29,15 +32,25 @@ export interface AgentOptions {
   memoryBytes: number;
   enginePath: string;
   engineVersion: string;
-  /** Such as `ws://127.0.0.1:7420`. */
-  controlUrl: string;
-  token: string;
+  /** Where control planes are, such as `http://127.0.0.1:7420`. */
+  controlUrls: readonly string[];
+  /** With which a local agent comes. One with credentials needs none. */
+  token: string | null;
+  /** The files of what the machine shows and believes; null: a local machine. */
+  credentials: TlsFiles | null;
+  /** From 0 to 1: when in its time a certificate is renewed; without it, at random. */
+  renewalJitter?: number;
+  /** How often it is looked whether it is time, in ms. */
+  renewalLookMs?: number;
   /** Client ports that nodes may get: the first and the last. */
   portRange: readonly [number, number];
   /** File of the endpoint's program; null: this machine has no endpoint. */
   endpointProgram: string | null;
   /** Processes that share the endpoint's work. */
   endpointWorkers?: number;
+  /** The control plane takes this agent, or does not. */
+  welcomed?: () => void;
+  refused?: (error: ValkeeperError) => void;
   log: Logger;
 }
 
@@ -52,7 +65,7 @@ export interface Agent {
 const ENDPOINT_GRACE_MS = 3_000;
 const AGENT_FILE = 'agent.json';
 
-/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged */
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const dir = makeFolder(options.dir);
   await claimFolder(dir);
@@ -88,6 +101,8 @@ class MachineAgent implements Agent {
   readonly #nodes = new Map<NodeId, SupervisedNode>();
   readonly #end: (how: 'shut-down' | 'detached') => void;
   readonly #endpoint: EndpointKeeper | null;
+  readonly #certificate: CertificateKeeper | null;
+  readonly #instance = randomBytes(8).toString('hex');
   #link: Link | null = null;
 
   constructor(options: AgentOptions) {
@@ -99,6 +114,10 @@ class MachineAgent implements Agent {
     const changed = (endpoint: EndpointView) => this.#link?.tell({ type: 'endpoint', endpoint });
     this.#endpoint =
       program === null ? null : new EndpointKeeper({ program, workers, dir, machine, address, zone, log, changed });
+    const { controlUrls, credentials: files, renewalJitter: jitter, renewalLookMs: lookMs } = options;
+    const told = (certificate: CertificateView) => this.#link?.tell({ type: 'certificate', certificate });
+    this.#certificate =
+      files && new CertificateKeeper({ files, machine, controlUrls, log, jitter, lookMs, changed: told });
   }
 
   get #folder(): string {
@@ -106,7 +125,7 @@ class MachineAgent implements Agent {
   }
 
   async begin(): Promise<void> {
-    const { log, controlUrl, token } = this.#options;
+    const { log, controlUrls, token, welcomed, refused } = this.#options;
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -120,12 +139,15 @@ class MachineAgent implements Agent {
     );
     await this.#endpoint?.begin();
     this.#link = new Link({
-      controlUrl,
-      token,
+      controlUrls,
+      access: () => this.#certificate?.access() ?? { headers: { authorization: `Bearer ${token}` } },
       hello: () => this.#hello(),
       handle: (request) => this.#handle(request),
+      ...(welcomed ? { welcomed } : {}),
+      ...(refused ? { refused } : {}),
       log,
     });
+    this.#certificate?.begin();
   }
 
   async close(): Promise<void> {
@@ -135,6 +157,7 @@ class MachineAgent implements Agent {
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
+    this.#certificate?.close();
     this.#link?.close();
     rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
     this.#end(how);
@@ -170,7 +193,9 @@ class MachineAgent implements Agent {
       zone,
       memoryBytes,
       pid,
+      instance: this.#instance,
       engineVersion,
+      certificate: this.#certificate?.view ?? null,
       nodes,
       endpoint: this.#endpoint?.view ?? null,
     } as const;

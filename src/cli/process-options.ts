@@ -21,3 +21,26 @@ export interface UpOptions {
   foreground?: boolean;
   timeoutMs: number;
 }
+
+/** Options of `server`. */
+export interface ServerOptions {
+  apiPort?: number;
+  /** `ADDRESS[:PORT]` on which other machines are served, over TLS; without it none are. */
+  listen?: string;
+}
+
+/** Options of `agent`. */
+export interface AgentCommandOptions {
+  /** A local machine, as in fleet.json; without it, the machine that has joined from this data directory. */
+  machine?: string;
+  /** Servers at which to join. */
+  join?: readonly string[];
+  token?: string;
+  name?: string;
+  address?: string;
+  zone?: string;
+  label?: Readonly<Record<string, string>>;
+  /** Bytes. */
+  memory?: number;
+  ports?: readonly [number, number];
+}

@@ -27,6 +27,10 @@ async function run(...args: string[]) {
     endpoint: (dir) => {
       throw new ValkeeperError('not_running', { dir });
     },
+    remote: null,
+    remoteEndpoint: () => {
+      throw new Error('a defect');
+    },
     engine: () => Promise.reject(new Error('a defect')),
     processes: {
       up: record('up'),

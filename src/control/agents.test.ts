@@ -6,14 +6,15 @@ import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { systemClock } from '../platform/clock.ts';
 import { AGENT_PATH, AGENT_PROTOCOL, type Hello } from '../protocol/agent-messages.ts';
-import { Agents, serveAgents } from './agents.ts';
+import { Agents } from './agents.ts';
+import { serveAgents } from './serve-agents.ts';
 
 test('turns an agent of another protocol away: it is told why, the registry tells it once and lets nobody in', async (t) => {
   const agents = new Agents(systemClock);
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
-  serveAgents(server, agents, () => true);
+  serveAgents(server, agents, () => ({ kind: 'local' }));
   const told: unknown[] = [];
   agents.on('other-protocol', (...what) => told.push(what));
 

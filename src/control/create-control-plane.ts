@@ -14,7 +14,6 @@ import { statusOf } from '../plan/status.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
-import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
 import type {
   CreateDatabase,
   FleetStatus,
@@ -28,20 +27,24 @@ import type {
 } from '../protocol/api.ts';
 import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
+import { tellOfAgents } from './agent-events.ts';
 import type { Agents } from './agents.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
 import { Engines } from './engines.ts';
+import { createEntrance, type Entrance, type EntranceOptions } from './entrance.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
+import type { JoinTokens } from './join-tokens.ts';
 import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
 import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
 import { PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
+import { sinceThen } from './since-then.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
 /** After the first agent the others come within this time. */
@@ -60,6 +63,8 @@ export interface ControlPlaneOptions {
   engineVersion: string;
   /** Last lines of the control plane's own log. */
   readOwnLog: (lines: number) => Promise<string>;
+  /** For machines that join; without it, none can. */
+  entrance?: EntranceOptions;
 }
 
 type Allow = (present: SpecVersion) => void;
@@ -67,6 +72,7 @@ type EndpointRestart = Parameters<ControlPlane['restartEndpoints']>[0];
 
 /** What the owner of a control plane needs beside its public face. */
 export interface RunningControlPlane extends ControlPlane {
+  readonly entrance: Entrance;
   /** Stops looking after databases; agents and nodes go on. */
   close(): Promise<void>;
 }
@@ -80,6 +86,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
 class Plane implements RunningControlPlane {
   readonly fleet: Fleet;
+  readonly joinTokens: JoinTokens;
+  readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
   readonly #databases: Databases;
   readonly #engines = new Engines();
@@ -111,11 +119,14 @@ class Plane implements RunningControlPlane {
     this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
     this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
     this.#startedAt = new Date(options.clock.now()).toISOString();
+    this.entrance = createEntrance(options, machines, (event) => this.#record(event));
+    this.joinTokens = this.entrance.tokens;
   }
 
   begin(): void {
     const { agents, log } = this.#options;
-    agents.admits = (name) => this.fleet.admits(name);
+    agents.admits = (hello, caller) => this.fleet.admits(hello, caller);
+    tellOfAgents(agents, this.entrance.refusals, (event) => this.#record(event));
     agents.on('machine', (machine) => {
       const { name, connected } = machine;
       const kind = connected ? 'machine_connected' : 'machine_lost';
@@ -130,10 +141,6 @@ class Plane implements RunningControlPlane {
       this.fleet.seen(machine).catch((error: unknown) => log.error({ err: error, machine: name }, 'not recorded'));
     });
     agents.on('endpoint', () => this.#wakeAll());
-    agents.on('other-protocol', (machine, protocol) => {
-      const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
-      this.#record({ kind: 'agent_turned_away', severity: 'error', machine, message });
-    });
     agents.on('node', (uid, id) => {
       const database = this.#databases.all().find((other) => other.uid === uid);
       if (!database) return;
@@ -378,12 +385,6 @@ class Plane implements RunningControlPlane {
   #refuseWhileStopping(): void {
     if (this.#stopping) throw new ValkeeperError('stopping');
   }
-}
-
-/** A status seen before the latest wish. */
-function sinceThen({ deleting, spec, generation }: Database, seen: DatabaseStatus): DatabaseStatus {
-  if (deleting) return { ...seen, state: 'deleting' };
-  return seen.generation < generation ? { ...seen, state: 'updating', spec, generation } : seen;
 }
 
 function hasEnded(agents: Agents, { nodes }: Database, id: string): boolean {

@@ -25,7 +25,13 @@ export const EVENT_KINDS = {
   machine_resumed: 'A machine that was being emptied takes nodes again.',
   machine_removed: 'A machine was taken out of the fleet; its agent is not let in any more.',
   machine_zone: 'A machine is in another zone than before.',
-  agent_turned_away: 'An agent speaks another version of the protocol; it is not let in until both are of one version.',
+  agent_turned_away: 'An agent was not let in, for the reason given; nothing else was changed.',
+  machine_joined: 'A machine has joined the fleet with a token.',
+  join_refused: 'A machine that wanted to join, or to renew its certificate, was refused for the reason given.',
+  join_token_created: 'A token was made, with which one machine can join.',
+  join_token_revoked: 'A token was taken back; nobody joins with it any more.',
+  certificate_renewed: 'A machine uses a new certificate.',
+  certificate_not_renewed: 'The certificate of a machine could not be renewed; its agent tries again.',
   fleet_stopping: 'All nodes and agents are being stopped, as asked.',
 } as const;
 

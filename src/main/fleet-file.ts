@@ -68,7 +68,7 @@ export function planMachines(count: number, addressBase: string): LocalMachine[]
 }
 
 /** Memory of the host, or what a container leaves of it. */
-function hostMemoryBytes(): number {
+export function hostMemoryBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

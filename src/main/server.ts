@@ -4,9 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { carriesToken } from '../api/bearer.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { Cli } from '../cli/cli.ts';
-import { Agents, serveAgents } from '../control/agents.ts';
+import type { ServerOptions } from '../cli/process-options.ts';
+import { Agents } from '../control/agents.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
 import { createControlPlane } from '../control/create-control-plane.ts';
+import { fleetAuthority } from '../control/fleet-authority.ts';
+import { serveAgents } from '../control/serve-agents.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
@@ -17,6 +20,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { pathsIn, readToken, runningServer, type ServerFile } from './data-dir.ts';
 import { describe, existingEngine } from './engine.ts';
 import { changeFleet, type LocalMachine, readFleet } from './fleet-file.ts';
+import { joinUrlsOf, listenForMachines, parseListen } from './fleet-listener.ts';
 import { LocalFleet, recordedAgent } from './local-fleet.ts';
 import { prepareDataDir } from './prepare.ts';
 import { waitForExit } from './processes.ts';
@@ -31,13 +35,15 @@ const LOG_TAIL_BYTES = 4 * 1024 ** 2;
 
 /**
  * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out.
- * @throws already_running, api_port_taken, and what the engine's search and the store's opening throw
+ * @throws already_running, api_port_taken, listen_unusable, invalid_value, and what the engine's search and the store's opening throw
  */
-export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }: { apiPort?: number }): Promise<void> {
+export async function runServer({ dataDir, host: { version } }: Cli, options: ServerOptions): Promise<void> {
+  const { apiPort } = options;
   const over = Promise.withResolvers<void>();
   const signalled = Promise.withResolvers<void>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, signalled.resolve);
 
+  const address = options.listen === undefined ? null : parseListen(options.listen);
   prepareDataDir(dataDir);
   const paths = pathsIn(dataDir);
   const other = runningServer(dataDir);
@@ -49,6 +55,7 @@ export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }
   const store = openSqliteStore(paths.store);
   const events = await openEventLog(store);
   const agents = new Agents(systemClock);
+  const authority = fleetAuthority(store, systemClock);
   const readOwnLog = (lines: number): Promise<string> => lastLines(paths.serverLog, lines);
   const control = await createControlPlane({
     store,
@@ -60,6 +67,7 @@ export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }
     dataDir,
     engineVersion: engine.version,
     readOwnLog,
+    entrance: { authority, joinUrls: () => (address === null ? [] : joinUrlsOf(address)) },
   });
   const { machines = [], apiPort: lastPort = null } = (await readFleet(dataDir)) ?? {};
   const fleet = new LocalFleet(dataDir, machines, log);
@@ -68,22 +76,31 @@ export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }
   const token = readToken(paths.token);
   const api = createApi({ control, token, log, shutDown, afterShutDown: over.resolve });
   const agentToken = readToken(paths.agentToken);
-  serveAgents(api.httpServer, agents, ({ headers }) => carriesToken(headers.authorization, agentToken));
+  serveAgents(api.httpServer, agents, ({ headers }) => {
+    if (!carriesToken(headers.authorization, agentToken)) throw new ValkeeperError('not_authorized');
+    return { kind: 'local' };
+  });
 
   const port = await listen(api, apiPort, lastPort);
   if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
+  const around = { api, agents, authority, joining: control.entrance.joining, log, clock: systemClock };
+  const listener = address && (await listenForMachines(address, { ...around, authorityFile: paths.authority }));
   await changeFleet(dataDir, { apiPort: port });
   fleet.keep();
   const server: ServerFile = { ...identify(process.pid)!, url: `http://127.0.0.1:${port}`, engine: describe(engine) };
   await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
   log.info({ ...server, version }, 'the server listens');
-  signalled.promise.then(() => shutDown({ loseUnsavedData: true })).then(over.resolve, over.reject);
+  signalled.promise
+    // With machines elsewhere, the end of this process is not the end of the fleet.
+    .then(() => (listener ? undefined : shutDown({ loseUnsavedData: true })))
+    .then(over.resolve, over.reject);
 
   await over.promise.finally(async () => {
     fleet.release();
     await rm(paths.server, { force: true });
     agents.close();
     await api.close();
+    await listener?.close();
     await control.close();
     await store.close();
     log.info('the server ends');
@@ -149,7 +166,9 @@ function shutDownOnce(
 
 async function untilConnected(control: ControlPlane, machines: readonly LocalMachine[]): Promise<void> {
   const deadline = performance.now() + CONNECT_MS;
-  const connected = (): number => control.fleet.statuses().filter((machine) => machine.connected).length;
+  const local = new Set(machines.map(({ name }) => name));
+  const connected = (): number =>
+    control.fleet.statuses().filter((machine) => machine.connected && local.has(machine.name)).length;
   while (connected() < machines.length && performance.now() < deadline) await sleep(20);
 }
 

@@ -7,11 +7,11 @@
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
-import type { DiskView, EndpointView, ProcessView } from '../domain/view.ts';
+import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 4;
+export const AGENT_PROTOCOL = 5;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -38,7 +38,11 @@ export interface Hello {
   /** Memory this machine gives to nodes, in bytes. */
   memoryBytes: number;
   pid: number;
+  /** Of this run of the agent, at random: the same agent that connects again is told from a second one. */
+  instance: string;
   engineVersion: string;
+  /** What it shows of itself; null on a local machine, whose agent comes with a token. */
+  certificate: CertificateView | null;
   nodes: NodeReport[];
   /** Null when this machine has no endpoint. */
   endpoint: EndpointView | null;
@@ -62,11 +66,17 @@ export interface EndpointChanged {
   endpoint: EndpointView;
 }
 
+/** The certificate was renewed, or could not be. */
+export interface CertificateChanged {
+  type: 'certificate';
+  certificate: CertificateView;
+}
+
 export type Reply =
   | { type: 'reply'; id: number; result: unknown }
   | { type: 'reply'; id: number; error: ErrorDocument };
 
-export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | Reply;
+export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | CertificateChanged | Reply;
 
 /** Everything an agent needs to create a node. */
 export interface NodeConfig {
@@ -143,10 +153,16 @@ export interface Request<O extends AgentOperation = AgentOperation> {
   args: AgentRequests[O]['args'];
 }
 
-/** Sent once after `hello`: the control plane has read it. Closing instead means it was refused, with the reason. */
+/** Sent once after `hello`: the control plane has read it. */
 export interface Welcome {
   type: 'welcome';
   protocol: number;
 }
 
-export type ToAgent = Welcome | Request;
+/** Sent instead of it, before closing: the agent is not let in. One of another version only gets the closing. */
+export interface Refused {
+  type: 'refused';
+  error: ErrorDocument;
+}
+
+export type ToAgent = Welcome | Refused | Request;

@@ -193,7 +193,9 @@ export class Machine {
       zone,
       memoryBytes,
       pid: 1,
+      instance: `${machine}-${this.#agentLife}`,
       engineVersion: '9.1.2',
+      certificate: null,
       nodes,
       endpoint: null,
     };
