@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { ERRORS, type ErrorDocument, fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
-import type { CertificateReply } from '../protocol/join-messages.ts';
+import { type CertificateReply, JOIN_PATH } from '../protocol/join-messages.ts';
 import { clockError, timeInDateHeader } from '../trust/clock-offset.ts';
 import { refusalOf } from '../trust/peer.ts';
 import { peerError } from '../trust/peer-error.ts';
@@ -55,7 +55,7 @@ async function failureOf(error: Error, url: string): Promise<ValkeeperError> {
 async function clockProblem(url: string): Promise<ValkeeperError | null> {
   const askedAt = Date.now();
   try {
-    const response = await send(url, '/', 'HEAD', '', { rejectUnauthorized: false });
+    const response = await send(url, JOIN_PATH, 'HEAD', '', { rejectUnauthorized: false });
     response.resume();
     const theirs = timeInDateHeader(response.headers.date);
     return theirs === null ? null : clockError(nameOf(url), { theirs, askedAt, answeredAt: Date.now() });

@@ -134,7 +134,7 @@ export class Joining {
   /** @throws clock_off */
   #checkClock({ name, now: theirs }: JoinRequest): void {
     const now = this.#around.clock.now();
-    const error = clockError(`the machine ${name}`, { theirs, askedAt: now, answeredAt: now });
+    const error = clockError(`The machine ${name}`, { theirs, askedAt: now, answeredAt: now });
     if (error) throw error;
   }
 

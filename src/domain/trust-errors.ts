@@ -100,7 +100,7 @@ export const TRUST_ERRORS = {
   },
   clock_off: {
     kind: 'conflict',
-    message: 'The clock of {peer} is {offset} {direction} the clock of this machine: more than {limit}.',
+    message: '{peer} has a clock that is {offset} {direction} the one here: more than {limit}.',
     hint: 'Set the wrong one, best by NTP (`timedatectl set-ntp true`): by it, certificates and tokens look expired or not yet valid.',
   },
   join_token_unknown: {
@@ -135,19 +135,19 @@ export const TRUST_ERRORS = {
   peer_wrong_authority: {
     kind: 'refused',
     http: 401,
-    message: 'The certificate of {peer} is not from an authority that is believed here ({detail}).',
+    message: '{peer} shows a certificate that is not from an authority that is believed here ({detail}).',
     hint: 'It belongs to another fleet, or to none. If it should belong to this one, let it join again.',
   },
   peer_expired: {
     kind: 'refused',
     http: 401,
-    message: 'The certificate of {peer} has expired{when}; the clock here says {now}.',
+    message: '{peer} shows a certificate that has expired{when}; the clock here says {now}.',
     hint: 'Compare the clocks. If they are right, it was not renewed in time: let the machine join again.',
   },
   peer_not_yet_valid: {
     kind: 'refused',
     http: 401,
-    message: 'The certificate of {peer} is not valid yet{when}; the clock here says {now}.',
+    message: '{peer} shows a certificate that is not valid yet{when}; the clock here says {now}.',
     hint: 'A clock is wrong, most likely the one here: set it, best by NTP (`timedatectl set-ntp true`).',
   },
   peer_another_kind: {
