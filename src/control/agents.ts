@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { WebSocket } from 'ws';
-import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import { fromErrorDocument, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
 import type { CertificateView, EndpointView } from '../domain/view.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
@@ -14,6 +14,7 @@ import type {
   FromAgent,
   Hello,
   NodeReport,
+  Refused,
   Request,
 } from '../protocol/agent-messages.ts';
 import type { AgentCaller } from './agent-caller.ts';
@@ -129,6 +130,11 @@ export class Agents extends EventEmitter<AgentEvents> {
     this.emit('other-protocol', machine, protocol);
   }
 
+  /** A machine is not let in any more: its agent is told why, and its session ends. */
+  dismiss(machine: string, error: ValkeeperError): void {
+    this.#sessions.get(machine)?.dismiss(error);
+  }
+
   /** The session is over. */
   left(session: AgentSession): void {
     if (this.#sessions.get(session.machine) !== session) return;
@@ -238,6 +244,12 @@ export class AgentSession {
     waiting.endTimer();
     if ('error' in message) waiting.reject(fromErrorDocument(message.error));
     else waiting.resolve(message.result as never);
+  }
+
+  dismiss(error: ValkeeperError): void {
+    const refused: Refused = { type: 'refused', error: toErrorDocument(error) };
+    this.#socket.send(JSON.stringify(refused));
+    this.close(error.code);
   }
 
   close(reason: string): void {

@@ -22,7 +22,9 @@ test('two machines join, get a database from afar, and serve a client elsewhere'
     created.command,
     new RegExp(`^valkeeper agent --join ${fleet.url} --token valkeeper1\\.\\S+ --name alpha$`),
   );
-  assert.equal(ANSWERS.CreatedToken.safeParse(created).success, true);
+  assert.equal(ANSWERS.CreatedToken.safeParse(created).error, undefined);
+  const revoked = await fleet.ask('machine', 'token', 'revoke', (await fleet.token()).id);
+  assert.equal(ANSWERS.Token.safeParse(revoked).error, undefined);
   const words = created.command.split(' ').slice(2);
   let alpha = fleet.agent(1, ...words, '--memory', '512mb', '--zone', 'a', '--label', 'disk=ssd');
   await fleet.join(2, 'beta', '--zone', 'b');
