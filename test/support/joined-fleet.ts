@@ -92,7 +92,7 @@ export class JoinedFleet {
 
   /** Starts an agent on a host and leaves it running. */
   agent(index: number, ...words: string[]): Running {
-    return this.hosts[index]!.spawn([LAUNCHER, 'agent', ...words], this.#env(index));
+    return this.hosts[index]!.spawn([LAUNCHER, 'agent', ...this.#place(index), ...words], this.#env(index));
   }
 
   /** Lets a machine join by the line that was printed for it. */
@@ -106,7 +106,7 @@ export class JoinedFleet {
 
   /** An agent that is to fail: how it ends. */
   refusedAgent(index: number, ...words: string[]): Promise<HostResult> {
-    return this.hosts[index]!.run([LAUNCHER, 'agent', '--json', ...words], this.#env(index));
+    return this.hosts[index]!.run([LAUNCHER, 'agent', '--json', ...this.#place(index), ...words], this.#env(index));
   }
 
   /** A machine, once it is as wanted. */
@@ -124,6 +124,12 @@ export class JoinedFleet {
       const { events } = await this.ask<EventList>('events', '--limit', '1000');
       return events.find((event) => event.kind === kind && message.test(event.message)) ?? null;
     });
+  }
+
+  /** On the loopback interface all reach the server by one address. */
+  #place(index: number): string[] {
+    const { address, isolated } = this.hosts[index]!;
+    return isolated ? [] : ['--address', address];
   }
 
   #env(index: number): NodeJS.ProcessEnv {
