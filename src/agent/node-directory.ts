@@ -83,8 +83,20 @@ export class NodeDirectory {
     return tail(this.logPath, lines);
   }
 
-  /** What lies here. Read from files: true of a node that does not run, a little old of one that does. */
-  disk(): DiskView {
+  /**
+   * What lies here. Read from files: true of a node that does not run, a little old of one that does. What cannot be
+   * read (`onDamage` is told) may hold data: nothing is made of it that an empty one would allow.
+   */
+  disk(onDamage: (error: unknown) => void): DiskView {
+    try {
+      return this.#readDisk();
+    } catch (error) {
+      onDamage(error);
+      return { hasData: true, dataAt: null, claim: null, settings: null, aclMark: null };
+    }
+  }
+
+  #readDisk(): DiskView {
     const own = this.ownLine();
     const claim = own
       ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }

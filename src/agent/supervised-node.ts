@@ -53,7 +53,7 @@ export class SupervisedNode {
   constructor(directory: NodeDirectory, around: NodeSurroundings) {
     this.directory = directory;
     this.#around = around;
-    this.#disk = directory.disk();
+    this.#disk = this.#lookAtDisk();
   }
 
   get id(): string {
@@ -136,7 +136,7 @@ export class SupervisedNode {
       pid === this.pid ? this.directory.whyNotYet(directives, this.#around.now()) : `process ${pid} has ended`;
     if (reason) return { written: false, reason };
     await this.directory.writeConf(directives, this.#around.address);
-    this.#disk = this.directory.disk();
+    this.#disk = this.#lookAtDisk();
     this.#around.changed(this);
     return { written: true };
   }
@@ -144,7 +144,7 @@ export class SupervisedNode {
   /** Its ACL file is written anew; the process reads it when it is told to. @throws file_unusable */
   async writeUsers(aclFile: string): Promise<Record<string, never>> {
     await this.directory.writeUsers(aclFile);
-    this.#disk = this.directory.disk();
+    this.#disk = this.#lookAtDisk();
     this.#around.changed(this);
     return {};
   }
@@ -290,6 +290,13 @@ export class SupervisedNode {
     });
   }
 
+  #lookAtDisk(): DiskView {
+    const { log, machine } = this.#around;
+    return this.directory.disk((error) => {
+      log.error({ err: error, node: this.id, machine }, 'The files of a node cannot be read; it may hold data.');
+    });
+  }
+
   #connect(onLost?: () => void): NodeConnection {
     return new NodeConnection({
       host: this.#around.address,
@@ -337,7 +344,7 @@ export class SupervisedNode {
   }
 
   async #noteExit(how: 'stopped' | 'died', detail: string): Promise<void> {
-    this.#disk = this.directory.disk();
+    this.#disk = this.#lookAtDisk();
     const lastExit = { state: 'exited', how, at: this.#around.now(), detail } as const;
     const remembered = this.#remember({ process: null, lastExit });
     this.#around.changed(this);

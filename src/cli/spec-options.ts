@@ -55,10 +55,13 @@ export function showField({ kind }: SpecField, value: DatabaseSpec[keyof Databas
   return (value as readonly UserSpec[]).map(({ name, rules }) => `${name}='${rules}'`).join(' ') || 'none';
 }
 
+/** As commander calls it: `cluster-view` is `clusterView`. */
+const optionName = (key: string): string => key.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
 /** What was said; what was not is left to the server. A switch says something only when it is off. */
 export function specOf(options: SpecOptions): Partial<DatabaseSpec> {
   const said = specFields().flatMap(([name, { key, kind }]) => {
-    const value = options[kind === 'users' ? USER_OPTION : key];
+    const value = options[kind === 'users' ? USER_OPTION : optionName(key)];
     return value === undefined || (kind === 'switch' && value === true) ? [] : [[name, value]];
   });
   return Object.fromEntries(said) as Partial<DatabaseSpec>;

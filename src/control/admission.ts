@@ -61,7 +61,7 @@ export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[])
 /** The machine's client ports that assigned nodes and endpoints have, with those whose bus port would clash. */
 export const portsInUse = (machine: string, databases: readonly Database[]): number[] =>
   databases
-    .flatMap(({ nodes, spec }) => [spec, ...nodes.filter((node) => node.machine === machine)])
+    .flatMap(({ nodes, retired, spec }) => [spec, ...[...nodes, ...retired].filter((node) => node.machine === machine)])
     .flatMap(({ port }) => [port, port + BUS_PORT_OFFSET, port - BUS_PORT_OFFSET]);
 
 /** Places with ids and ports given to them, in order. `ports` holds enough free ones for each machine. */

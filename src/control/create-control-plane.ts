@@ -42,7 +42,7 @@ import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
 import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
-import { PlannedIds } from './planned-ids.ts';
+import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { sinceThen } from './since-then.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
@@ -325,13 +325,18 @@ class Plane implements RunningControlPlane {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      machines: () => this.fleet.views(),
+      newNodeId,
+      oneByOne: (work) => this.#oneByOne(work),
       plan,
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
       looked: (durationMs) => this.#looks.note(durationMs),
       moved: () => {
         const database = this.#databases.find(name);
-        if (database) this.#endpoints.nudge(database.uid);
+        if (!database) return;
+        this.#endpoints.changed();
+        this.#endpoints.nudge(database.uid);
       },
     });
     this.#loops.set(name, loop);
@@ -341,6 +346,7 @@ class Plane implements RunningControlPlane {
   /** A loop's event; the last one a database has is that it is gone. */
   #recordOf(name: string, event: NewEvent): void {
     this.#record(event);
+    if (event.kind === 'step_done') this.fleet.noteDrained();
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
     this.#endpoints.changed();

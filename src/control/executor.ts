@@ -1,21 +1,10 @@
 /** Carries out one step: what it expects is checked again at the node, then the action, then an outcome as a value. */
 import type { Database } from '../domain/database.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Agents } from './agents.ts';
-import type { Databases } from './databases.ts';
-import type { Engines } from './engines.ts';
-import type { Observer } from './observer.ts';
+import { addCopy, clearRetired, retireCopy } from './steps/membership.ts';
 import { createNode, removeNode, startNode, stopNode, writeConfig, writeUsers } from './steps/processes.ts';
 import { claimSlots, configure, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
-
-export interface Tools {
-  agents: Agents;
-  clock: Clock;
-  databases: Databases;
-  engines: Engines;
-  observer: Observer;
-}
+import type { Tools } from './tools.ts';
 
 /** Never throws: what goes wrong is an outcome. */
 export async function execute(tools: Tools, database: Database, step: Step): Promise<Outcome> {
@@ -33,6 +22,9 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     await databases.remove(database.name);
     return { result: 'done' };
   }
+  if (step.kind === 'add_copy') return tools.oneByOne(() => addCopy(tools, database, step));
+  if (step.kind === 'retire_copy') return retireCopy(tools, database, step);
+  if (step.kind === 'clear_retired') return clearRetired(tools, database, step);
   const node = database.nodes.find(({ id }) => id === step.target);
   if (!node) return { result: 'failed', reason: `${step.target} is not a node of ${database.name}` };
   const seen = await observer.observeNode(database, node);

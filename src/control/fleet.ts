@@ -27,6 +27,8 @@ export interface FleetSurroundings {
 export class Fleet {
   readonly #around: FleetSurroundings;
   readonly #startedAt: number;
+  /** Machines that were found empty while they drain. */
+  readonly #drained = new Set<string>();
 
   constructor(around: FleetSurroundings) {
     this.#around = around;
@@ -139,8 +141,21 @@ export class Fleet {
     return this.status(name);
   }
 
+  /** Tells of each machine that is being emptied, once, that it is empty. */
+  noteDrained(): void {
+    const { machines, databases, record } = this.#around;
+    for (const { name, state } of machines.all()) {
+      if (state !== 'draining') this.#drained.delete(name);
+      else if (!this.#drained.has(name) && nodesOn(name, databases()).length === 0) {
+        this.#drained.add(name);
+        record({ kind: 'machine_drained', severity: 'info', machine: name, message: `${name} has no nodes any more.` });
+      }
+    }
+  }
+
   async #become(name: string, state: MachineRecord['state']): Promise<void> {
     await this.#around.machines.change(name, (record) => ({ ...record, state }));
+    this.noteDrained();
     this.#around.changed();
   }
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
 import type { Agents } from './agents.ts';
+import { DownTimes } from './down-times.ts';
 import { engineView, unreachable } from './engine-view.ts';
 import type { Engines } from './engines.ts';
 
@@ -22,6 +23,7 @@ export interface ObserverSurroundings {
 
 export class Observer {
   readonly #around: ObserverSurroundings;
+  readonly #downTimes = new DownTimes();
 
   constructor(around: ObserverSurroundings) {
     this.#around = around;
@@ -34,8 +36,9 @@ export class Observer {
     const nodes = new Map(await Promise.all(seen));
     // Of a node that was replaced its agent's word is all that is of interest.
     for (const { id, machine } of database.retired) {
+      this.#downTimes.forget(id);
       const process = processView(this.#around.agents.report(machine, id));
-      nodes.set(id, { process, disk: null, engine: unreachable('it was replaced') });
+      nodes.set(id, { process, disk: null, engine: unreachable('it was replaced'), down: null });
     }
     return { at: this.#around.clock.now(), machines: this.#around.machines(), nodes };
   }
@@ -46,7 +49,9 @@ export class Observer {
     const gone = before === 'absent' || (before !== 'unknown' && before.process.state === 'exited');
     const engine = gone ? unreachable('no process') : await this.#ask(database, node);
     const report = this.#around.agents.report(node.machine, node.id);
-    return { process: processView(report), disk: typeof report === 'string' ? null : report.disk, engine };
+    const process = processView(report);
+    const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
+    return { process, disk: typeof report === 'string' ? null : report.disk, engine, down };
   }
 
   async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {

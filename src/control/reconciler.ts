@@ -15,8 +15,9 @@ import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import { Backoff } from './backoff.ts';
-import { execute, type Tools } from './executor.ts';
+import { execute } from './executor.ts';
 import { quietIntervalMs } from './quiet-interval.ts';
+import type { Tools } from './tools.ts';
 
 /** Between two looks at a database that is on the way somewhere, and after a look that failed. */
 const BUSY_INTERVAL_MS = 20;
@@ -35,7 +36,15 @@ export interface Surroundings extends Tools {
 }
 
 /** Steps after which clients find something elsewhere. */
-const MOVING: readonly Step['kind'][] = ['claim_slots', 'promote', 'replicate', 'start_node', 'switch_over'];
+const MOVING: readonly Step['kind'][] = [
+  'add_copy',
+  'claim_slots',
+  'promote',
+  'replicate',
+  'retire_copy',
+  'start_node',
+  'switch_over',
+];
 
 export class Reconciler {
   readonly #name: string;

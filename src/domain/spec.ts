@@ -50,6 +50,8 @@ export interface DatabaseSpec {
   /** What CLUSTER SLOTS and its like say at the endpoint. */
   clusterView: ClusterView;
   users: readonly UserSpec[];
+  /** How long a machine may be away, or a node not run, before its copies are made anew elsewhere. */
+  replaceAfterSeconds: number;
 }
 
 /** Stands for a port that is still to be chosen. */
@@ -62,6 +64,7 @@ export const SPEC_LIMITS = {
   replicas: { min: 0, max: 5 },
   port: { min: 1, max: 65_535 },
   users: { max: 100 },
+  replaceAfterSeconds: { min: 5, max: 86_400 },
   /** An empty valkey-server takes about 3 MiB; below this a shard holds nothing worth the process. */
   memoryBytesPerShard: { min: 8 * 1024 ** 2 },
 } as const;
@@ -77,6 +80,7 @@ export const DEFAULT_SPEC: DatabaseSpec = {
   read: 'primary',
   clusterView: 'endpoint',
   users: [],
+  replaceAfterSeconds: 60,
 };
 
 /** True when a database of this spec has its data on disk, so that stopping it loses nothing that was flushed. */

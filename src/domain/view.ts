@@ -105,6 +105,14 @@ export interface NodeView {
   process: ProcessView;
   disk: DiskView | null;
   engine: EngineView;
+  /** That it has not run for any time worth the name; null while it does, or nobody knows. */
+  down: DownView | null;
+}
+
+export interface DownView {
+  since: number;
+  /** How often its process was seen to have ended meanwhile, by the time at which it did. */
+  deaths: number;
 }
 
 /** `active` takes new nodes; `draining` keeps those it has until they have moved away; `removed` is out of the fleet. */
@@ -163,6 +171,7 @@ export const UNKNOWN_NODE: NodeView = {
   process: { state: 'unknown' },
   disk: null,
   engine: { state: 'unknown', reason: 'not asked yet' },
+  down: null,
 };
 
 /** The engine's answer, or null when it did not answer. */

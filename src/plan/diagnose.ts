@@ -7,6 +7,7 @@ import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { countProblems, leftovers } from './copies.ts';
 import { endpointProblem } from './endpoints.ts';
 import { layoutOf } from './layout.ts';
 import { describeRemedy } from './placement/advice.ts';
@@ -22,6 +23,8 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   return [
     ...shards.flatMap((shard) => shardProblems(database, shard)),
+    ...shards.flatMap((shard) => countProblems(database, shard, view)),
+    ...leftovers(database),
     ...membershipProblems(database, view),
     ...settingsProblems(database, view),
     ...usersProblems(database, view),

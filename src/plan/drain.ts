@@ -1,6 +1,7 @@
 /** Whether a machine can be emptied: every copy that it holds needs a place elsewhere. */
 import { type Database, shardNames } from '../domain/database.ts';
 import { formatSize } from '../domain/size.ts';
+import { counted } from '../domain/template.ts';
 import type { MachineView } from '../domain/view.ts';
 import { describeAddition } from './placement/addition.ts';
 import { furtherPlaces } from './placement/further.ts';
@@ -30,7 +31,7 @@ export function drainObstacles(
     for (const { machine } of places) fleet = withReserved(fleet, machine, nodeBytes);
     const lacking = places.filter(({ machine }) => machine === null);
     if (lacking.length === 0) return [];
-    const what = `${lacking.length === 1 ? 'a copy' : `${lacking.length} copies`} of ${formatSize(nodeBytes)} each`;
+    const what = `${counted(lacking.length, 'copy', 'copies')} of ${formatSize(nodeBytes)} each`;
     return [`${database.name}: ${what} would have no place.${add ? ` Add ${describeAddition(add)}.` : ''}`];
   });
 }

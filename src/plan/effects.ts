@@ -12,6 +12,7 @@ import type { Step, StepArgs } from './step.ts';
 /** The view after the step. Does not change its arguments. */
 export function afterStep(database: Database, view: DatabaseView, step: Step): DatabaseView {
   if (step.kind === 'delete_record' || step.kind === 'probe') return view;
+  if (isOfRecord(step)) return withPresent(database, view);
   const node = database.nodes.find(({ id }) => id === step.target)!;
   const nodes = new Map(view.nodes);
   const before = nodes.get(node.id)!;
@@ -26,7 +27,7 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
       nodes.set(node.id, stopped(before));
       break;
     case 'remove_node':
-      nodes.set(node.id, { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'gone' } });
+      nodes.set(node.id, ABSENT);
       break;
     case 'claim_slots':
       change(nodes, node.id, {
@@ -61,6 +62,23 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
       break;
   }
   return { ...view, nodes: gossiped(database, nodes) };
+}
+
+const ABSENT: NodeView = {
+  process: { state: 'absent' },
+  disk: null,
+  engine: { state: 'unknown', reason: 'no process' },
+  down: null,
+};
+
+/** It changes the record, and the view only so far as nodes come or go; `recordAfter` says how. */
+const isOfRecord = ({ kind }: Step): boolean =>
+  kind === 'add_copy' || kind === 'retire_copy' || kind === 'clear_retired';
+
+/** A node of the record that nothing was seen of is not there yet; of one that is gone nothing is seen. */
+function withPresent(database: Database, view: DatabaseView): DatabaseView {
+  const ids = [...database.nodes, ...database.retired].map(({ id }) => id);
+  return { ...view, nodes: gossiped(database, new Map(ids.map((id) => [id, view.nodes.get(id) ?? ABSENT]))) };
 }
 
 /** What the engine writes after a change of settings, it has written at once. */
@@ -127,6 +145,7 @@ function born(database: Database, node: NodeAssignment, birth: 'primary' | 'repl
     process: { state: 'running', pid: 1 },
     disk: { hasData: false, dataAt: null, claim: null, settings, aclMark: database.aclMark },
     engine: { ...freshEngine(node.id, settings, database.aclMark), ...unborn },
+    down: null,
   };
 }
 
@@ -155,6 +174,7 @@ function started(
       keys: hasData ? 1 : 0,
       offset: 1,
     },
+    down: null,
   };
 }
 
@@ -164,6 +184,7 @@ function stopped({ engine, disk }: NodeView): NodeView {
     process: { state: 'exited', how: 'stopped', at: 0, detail: 'stopped by request' },
     disk: disk && claim ? { ...disk, claim } : disk,
     engine: { state: 'unknown', reason: 'no process' },
+    down: null,
   };
 }
 

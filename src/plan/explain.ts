@@ -47,6 +47,12 @@ function explainStep(database: Database, step: Step): string {
       return `Write the users into the ACL file of ${node} and let it read them.`;
     case 'remove_node':
       return `Stop ${node} and remove its directory.`;
+    case 'add_copy':
+      return `Give ${step.target} one more copy, on ${step.args.machine}.`;
+    case 'retire_copy':
+      return `Take ${node} out of the database.`;
+    case 'clear_retired':
+      return `Remove what is left of ${shortId(step.target)}.`;
     case 'delete_record':
       return `Remove the record of ${step.target}.`;
   }

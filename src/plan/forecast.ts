@@ -2,6 +2,7 @@
 import type { Database } from '../domain/database.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { afterStep } from './effects.ts';
+import { recordAfter } from './membership.ts';
 import { type Blocked, type Plan, plan } from './plan.ts';
 import type { Step } from './step.ts';
 
@@ -17,7 +18,8 @@ export interface Forecast {
 }
 
 /** @throws Error when the plans never end */
-export function forecast(database: Database, start: DatabaseView): Forecast {
+export function forecast(present: Database, start: DatabaseView): Forecast {
+  let database = present;
   const stages: Forecast['stages'] = [];
   let view = start;
   for (let stage = 0; stage < MAX_STAGES; stage += 1) {
@@ -25,7 +27,10 @@ export function forecast(database: Database, start: DatabaseView): Forecast {
     if (next.steps.length === 0) return { stages, blocked: next.blocked, view };
     stages.push({ steps: next.steps, plan: next });
     if (next.steps.some(({ kind }) => kind === 'delete_record')) return { stages, blocked: [], view };
-    for (const step of next.steps) view = afterStep(database, view, step);
+    for (const step of next.steps) {
+      database = recordAfter(database, view, step);
+      view = afterStep(database, view, step);
+    }
   }
   throw new Error(`the plan for ${database.name} did not end within ${MAX_STAGES} stages`);
 }

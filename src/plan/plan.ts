@@ -7,11 +7,15 @@ import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { leftovers } from './copies.ts';
 import { diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
+import { clearRetired, handOver, makeCopy, retireCopy } from './moves.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
 import type { Problem, ProblemCode } from './problems.ts';
-import { logsEveryWrite, settingsDifference } from './settings.ts';
+import { type Action, type Remedy, type Situation, shardOf, switchOver, targetOf } from './remedy.ts';
+import { logsEveryWrite } from './settings.ts';
+import { changeSettings, writeUsers } from './settings-remedies.ts';
 import type { Step } from './step.ts';
 import {
   hasHistory,
@@ -37,14 +41,6 @@ export interface Plan {
   blocked: Blocked[];
 }
 
-interface Situation {
-  database: Database;
-  view: DatabaseView;
-  problems: readonly Problem[];
-}
-
-type Remedy = (situation: Situation, problem: Problem) => Array<Step | { blocked: string }>;
-
 /** The remedies. A problem that is not here mends itself, or needs a person. */
 const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   database_unwanted: removeEverything,
@@ -60,6 +56,10 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   replica_syncing: proveSync,
   settings_differ: changeSettings,
   users_differ: writeUsers,
+  copies_short: makeCopy,
+  primary_leaving: handOver,
+  copy_surplus: retireCopy,
+  node_left_behind: clearRetired,
   primary_elsewhere: changePlaces,
   majority_on_machine: levelPrimaries,
 };
@@ -91,29 +91,27 @@ function oneTakeoverAtATime(steps: Step[], blocked: Blocked[]): Pick<Plan, 'step
   };
 }
 
-const target = ({ database, view }: Situation, problem: Problem): Member =>
-  memberOf(database.nodes.find(({ id }) => id === problem.node)!, view);
-
-const shardOf = ({ database, view }: Situation, problem: Problem): ShardTopology =>
-  shardTopology(database, view, problem.shard!);
-
-function removeEverything({ database, view }: Situation): Array<Step | { blocked: string }> {
+function removeEverything(situation: Situation): Action[] {
+  const { database, view } = situation;
   const members = database.nodes.map((node) => memberOf(node, view));
-  if (members.every(({ view: { process } }) => process.state === 'absent')) {
+  const left = leftovers(database);
+  if (left.length === 0 && members.every(({ view: { process } }) => process.state === 'absent')) {
     return [{ kind: 'delete_record', target: database.name, args: {}, expects: {}, because: 'database_unwanted' }];
   }
-  return members
+  const removals = members
     .filter(({ view: { process } }) => process.state !== 'absent')
-    .map(({ assignment, view: { process } }) =>
-      process.state === 'unknown'
-        ? { blocked: `the agent of ${assignment.machine} must answer before ${assignment.id} can be removed there` }
-        : { kind: 'remove_node', target: assignment.id, args: {}, expects: {}, because: 'database_unwanted' },
+    .map(
+      ({ assignment, view: { process } }): Action =>
+        process.state === 'unknown'
+          ? { blocked: `the agent of ${assignment.machine} must answer before ${assignment.id} can be removed there` }
+          : { kind: 'remove_node', target: assignment.id, args: {}, expects: {}, because: 'database_unwanted' },
     );
+  return [...removals, ...left.flatMap((problem) => clearRetired(situation, problem))];
 }
 
 function createNode(situation: Situation, problem: Problem): Step[] {
   const shard = shardOf(situation, problem);
-  const { assignment } = target(situation, problem);
+  const { assignment } = targetOf(situation, problem);
   const born = shard.owner !== null || situation.database.observedGeneration > 0;
   const birth = born ? 'replica' : assignment.birth.role;
   return [
@@ -128,7 +126,7 @@ function createNode(situation: Situation, problem: Problem): Step[] {
 }
 
 function claimSlots(situation: Situation, problem: Problem): Step[] {
-  const { assignment } = target(situation, problem);
+  const { assignment } = targetOf(situation, problem);
   const expects = { role: 'replica', primaryId: placeholderOf(assignment.id) } as const;
   return [{ kind: 'claim_slots', target: assignment.id, args: {}, expects, because: problem.code }];
 }
@@ -137,9 +135,9 @@ function claimSlots(situation: Situation, problem: Problem): Step[] {
  * Promote before restart: a dead primary's process is started only once another owns its slots, or nobody can; or when
  * its log has every write and the copies may lack many.
  */
-function replacePrimary(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const shard = shardOf(situation, problem);
-  const dead = target(situation, problem);
+  const dead = targetOf(situation, problem);
   const hasData = bringsData(dead);
   const hasEverything = hasData && logsEveryWrite(dead.view.disk?.settings ?? null);
   const candidate = bestCandidate(shard);
@@ -185,9 +183,9 @@ const isEmptyHanded = ({ engine }: Member): boolean =>
 /** Started on its own disk it would come back with data. */
 const bringsData = ({ view }: Member): boolean => view.disk?.hasData === true;
 
-function startShard(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+function startShard(situation: Situation, problem: Problem): Action[] {
   const shard = shardOf(situation, problem);
-  const owner = target(situation, problem);
+  const owner = targetOf(situation, problem);
   // The copy comes first, and is promoted once it has loaded its data.
   const copy = deadCopyToPrefer(shard);
   if (copy && shard.owner) return [startFollowing(copy, shard, problem.code)];
@@ -198,7 +196,7 @@ function startShard(situation: Situation, problem: Problem): Array<Step | { bloc
 /** A copy is started when its primary serves, or is being started in this very pass from its own disk. */
 function startReplica(situation: Situation, problem: Problem): Step[] {
   const shard = shardOf(situation, problem);
-  const member = target(situation, problem);
+  const member = targetOf(situation, problem);
   const owner = shard.owner;
   if (owner?.engine?.role === 'primary') return [startFollowing(member, shard, problem.code)];
   const ownerStarts =
@@ -230,7 +228,7 @@ const startFollowing = (
 
 function forgetStrangers(situation: Situation, problem: Problem): Step[] {
   const ids = nodeIds(situation.database);
-  const { assignment, engine } = target(situation, problem);
+  const { assignment, engine } = targetOf(situation, problem);
   const strangers = (engine?.peers ?? [])
     .filter((peer) => peer.met && !ids.has(peer.id) && peer.slots.length === 0)
     .map(({ id }) => id);
@@ -238,7 +236,7 @@ function forgetStrangers(situation: Situation, problem: Problem): Step[] {
 }
 
 function introduce(situation: Situation, problem: Problem): Step[] {
-  const member = target(situation, problem);
+  const member = targetOf(situation, problem);
   const present = presentMembers(situation.database, situation.view);
   const self = present.find(({ assignment }) => assignment.id === member.assignment.id)!;
   const peers = unmetPeers(self, present).map(({ id }) => id);
@@ -251,7 +249,7 @@ function introduce(situation: Situation, problem: Problem): Step[] {
  */
 function attachReplica(situation: Situation, problem: Problem): Step[] {
   const { owner } = shardOf(situation, problem);
-  const { assignment, engine } = target(situation, problem);
+  const { assignment, engine } = targetOf(situation, problem);
   const primary = owner!.assignment.id;
   if (!engine?.peers.some((peer) => peer.id === primary && peer.met && peer.slots.length > 0)) return [];
   return [
@@ -270,9 +268,9 @@ function attachReplica(situation: Situation, problem: Problem): Step[] {
  * before the owner serves everything, by a later claim, with a history that is no shorter. Once it has ended it is a copy
  * that does not run, and `startReplica` does the rest.
  */
-function stopOrphan(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+function stopOrphan(situation: Situation, problem: Problem): Action[] {
   const shard = shardOf(situation, problem);
-  const { assignment, engine, view } = target(situation, problem);
+  const { assignment, engine, view } = targetOf(situation, problem);
   const owner = shard.owner!.engine!;
   const [id, other] = [assignment.id, shard.owner!.assignment.id];
   const disputed = situation.problems.some(
@@ -297,7 +295,7 @@ function stopOrphan(situation: Situation, problem: Problem): Array<Step | { bloc
 /** Linked and online, but nothing came yet: a database that nobody writes to streams nothing. */
 function proveSync(situation: Situation, problem: Problem): Step[] {
   const { owner, slots } = shardOf(situation, problem);
-  const { assignment, engine } = target(situation, problem);
+  const { assignment, engine } = targetOf(situation, problem);
   const link = linkTo(assignment, owner);
   if (!owner?.engine?.clusterOk || !engine?.linkUp || engine.syncInProgress || !link?.online) return [];
   if (engine.streamedBytes > 0 && link.ackedOffset > 0) return [];
@@ -305,56 +303,8 @@ function proveSync(situation: Situation, problem: Problem): Step[] {
   return [{ kind: 'probe', target: owner.assignment.id, args: { slots }, expects, because: problem.code }];
 }
 
-/**
- * First the process, then its valkey.conf, and that only when a start by it would find the data: a whole log, a fresh
- * snapshot. A log is left the other way round: who died with a log in its valkey.conf is believed to have everything
- * in it, so the process writes it until no start reads it any more.
- */
-function changeSettings(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
-  const { spec } = situation.database;
-  const { assignment, engine, view } = target(situation, problem);
-  const { live, onDisk } = settingsDifference(spec, view);
-  const about = { target: assignment.id, because: problem.code } as const;
-  const leavesLog = live['appendonly'] === 'no' && view.disk?.settings?.['appendonly'] !== 'no';
-  const { appendonly: _, ...allButLog } = live;
-  const now = leavesLog ? allButLog : live;
-  if (Object.keys(now).length > 0) {
-    return engine?.loading
-      ? [{ blocked: `${assignment.id} still reads its data` }]
-      : [{ kind: 'configure', args: { settings: now }, expects: {}, ...about }];
-  }
-  if (view.process.state !== 'running') {
-    return [
-      { blocked: `the agent of ${assignment.machine} must answer before the valkey.conf of ${assignment.id} changes` },
-    ];
-  }
-  const shard = shardTopology(situation.database, situation.view, assignment.shard);
-  if (onDisk['appendonly'] === 'no' && shard.owner?.assignment === assignment && !isWhole(shard))
-    return [{ blocked: `the log of ${assignment.id} stays while a copy is away` }];
-  const entersLog = onDisk['appendonly'] === 'yes';
-  if (entersLog && !engine?.logComplete) {
-    return [{ blocked: `the append-only file of ${assignment.id} is not complete yet` }];
-  }
-  if (spec.persistence === 'snapshot' && engine?.saving) {
-    return [{ blocked: `the snapshot of ${assignment.id} is not complete yet` }];
-  }
-  const expects = { process: 'running', ...(entersLog ? { logComplete: true } : {}) } as const;
-  return [{ kind: 'write_config', args: { settings: onDisk }, expects, ...about }];
-}
-
-/** A file that cannot be written is no reason to change the process: after its next start it would have the old users. */
-function writeUsers(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
-  const { assignment, view } = target(situation, problem);
-  if (view.process.state !== 'running') {
-    return [{ blocked: `the agent of ${assignment.machine} must answer before the users of ${assignment.id} change` }];
-  }
-  return [
-    { kind: 'write_users', target: assignment.id, args: {}, expects: { process: 'running' }, because: problem.code },
-  ];
-}
-
 /** A switchover that was asked for. One at a time: each needs the votes of the others' primaries. */
-function changePlaces(situation: Situation, problem: Problem): Array<Step | { blocked: string }> {
+function changePlaces(situation: Situation, problem: Problem): Action[] {
   const first = situation.problems.find(({ code }) => code === problem.code);
   if (first !== problem) return [{ blocked: 'one switchover at a time' }];
   const { owner, members } = shardOf(situation, problem);
@@ -362,12 +312,6 @@ function changePlaces(situation: Situation, problem: Problem): Array<Step | { bl
   const heir = members.find(({ assignment }) => assignment.id === wanted)!;
   if (!isInSync(heir, owner)) return [{ blocked: `${wanted} is not in sync with its primary` }];
   return [switchOver(heir, owner!, problem.code)];
-}
-
-function switchOver(heir: Member, owner: Member, because: ProblemCode): Step {
-  const insteadOf = owner.assignment.id;
-  const expects = { role: 'replica', primaryId: insteadOf } as const;
-  return { kind: 'switch_over', target: heir.assignment.id, args: { insteadOf }, expects, because };
 }
 
 /** Problems that may stand while primaries are levelled: they are not about copies being there and in sync. */

@@ -154,6 +154,36 @@ export const PROBLEMS = {
     // A process that starts or learns of a new database needs a moment.
     patienceMs: 3_000,
   },
+  copy_lost: {
+    severity: 'warning',
+    message: '{machine} with {node}, a copy of {shard}, has not been heard of for {seconds} s.',
+    advice: 'The copy is made anew on another machine; should this one come back, its old node is removed.',
+  },
+  copy_failed: {
+    severity: 'warning',
+    message: '{node}, a copy of {shard} on {machine}, has not run for {seconds} s.',
+    advice: 'Another copy is made in its place; then it is removed with its data. Look at its log.',
+  },
+  copies_short: {
+    severity: 'info',
+    message: '{shard} has {count} of {wanted} copies that are to stay.',
+    advice: 'One more is made, on the machine that suits best; `valkeeper db explain` says which.',
+  },
+  primary_leaving: {
+    severity: 'info',
+    message: 'The primary of {shard}, {node}, is to leave {machine}.',
+    advice: 'As soon as all copies that stay are in sync, one of them takes its place, losing nothing.',
+  },
+  copy_surplus: {
+    severity: 'info',
+    message: '{shard} has more copies than it needs: {node} on {machine} is to go.',
+    advice: 'It goes as soon as all copies that stay are in sync.',
+  },
+  node_left_behind: {
+    severity: 'info',
+    message: '{node} on {machine} was replaced, and something of it may be left there.',
+    advice: 'It is removed with its data as soon as the agent of {machine} answers.',
+  },
   primary_elsewhere: {
     severity: 'info',
     message: 'The primary of {shard} is {node} on {machine}; {other} on {otherMachine} is to take its place, as asked.',

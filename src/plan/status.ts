@@ -13,7 +13,7 @@ import type { DatabaseView } from '../domain/view.ts';
 import { endpointsOf } from './endpoints.ts';
 import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
 import { differingNames, hasUsers, settingsDifference } from './settings.ts';
-import { isInSync, isWhole, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
+import { isInSync, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
 
 /** Since when each problem has held, by `problemKey`; milliseconds since the epoch. */
 type Since = ReadonlyMap<string, number>;
@@ -53,22 +53,30 @@ export function statusOf(
   };
 }
 
-/** Every slot is served, every node agrees, every replica is in sync, every node has its settings and users, and there are as many as were asked for. */
+/**
+ * Every slot is served, every shard has as many copies in sync as were asked for, and every node that answers agrees and
+ * has its settings and users. Copies that are being made beside these, or are to go, change nothing.
+ */
 function isReady(database: Database, shards: readonly ShardTopology[]): boolean {
   const { spec, generation, observedGeneration } = database;
-  const members = shards.flatMap((shard) => shard.members);
+  const present = shards.flatMap((shard) => shard.members).filter(({ engine }) => engine);
   return (
     shards.length === spec.shards &&
-    members.length === spec.shards * (spec.replicas + 1) &&
-    shards.every(isWhole) &&
+    shards.every((shard) => copiesInSync(shard) >= spec.replicas + 1) &&
     countSlots(shards.flatMap(({ slots }) => slots)) === SLOT_COUNT &&
-    members.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT) &&
-    members.every(({ view }) => differingNames(settingsDifference(spec, view)).length === 0) &&
-    members.every(({ view }) => hasUsers(database, view)) &&
+    present.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT) &&
+    present.every(({ view }) => differingNames(settingsDifference(spec, view)).length === 0) &&
+    present.every(({ view }) => hasUsers(database, view)) &&
     // Reached once, silence about a valkey.conf is no change of it.
-    (observedGeneration === generation || members.every(({ view }) => view.disk?.settings != null))
+    (observedGeneration === generation || present.every(({ view }) => view.disk?.settings != null))
   );
 }
+
+/** The primary among them; none where it does not serve. */
+const copiesInSync = ({ owner, members }: ShardTopology): number =>
+  owner?.engine?.role === 'primary'
+    ? members.filter((member) => member === owner || isInSync(member, owner)).length
+    : 0;
 
 function stateOf(database: Database, shards: readonly ShardTopology[]): DatabaseState {
   if (database.deleting) return 'deleting';

@@ -44,6 +44,12 @@ export interface StepArgs {
   write_users: Record<string, never>;
   /** The node is stopped and its directory removed. */
   remove_node: Record<string, never>;
+  /** The shard gets a further node on this machine; it comes into being next. `present`: the shard's nodes as they were seen. */
+  add_copy: { machine: string; present: readonly NodeId[] };
+  /** A node is no longer part of the database; what is left of it is removed next. */
+  retire_copy: Record<string, never>;
+  /** What is left of a node that was replaced is removed, and the record forgets it. */
+  clear_retired: Record<string, never>;
   /** The database's record is removed. */
   delete_record: Record<string, never>;
 }
@@ -53,7 +59,7 @@ export type StepKind = keyof StepArgs;
 export type Step = {
   [Kind in StepKind]: {
     readonly kind: Kind;
-    /** A node id; for `delete_record` the database's name. */
+    /** A node id; for `add_copy` the shard's name, for `delete_record` the database's. */
     readonly target: string;
     readonly args: Readonly<StepArgs[Kind]>;
     readonly expects: Readonly<Expectation>;

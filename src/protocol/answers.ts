@@ -48,6 +48,7 @@ const spec = z.strictObject({
   read: z.enum(READ_POLICIES),
   clusterView: z.enum(CLUSTER_VIEWS),
   users: z.array(user).readonly(),
+  replaceAfterSeconds: count,
 });
 
 export const severitySchema = z.enum(['info', 'warning', 'error']);

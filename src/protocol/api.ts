@@ -6,7 +6,19 @@ import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
-const { shards, replicas, memoryBytes, persistence, eviction, auth, port, read, clusterView, users } = SPEC_FIELDS;
+const {
+  shards,
+  replicas,
+  memoryBytes,
+  persistence,
+  eviction,
+  auth,
+  port,
+  read,
+  clusterView,
+  users,
+  replaceAfterSeconds,
+} = SPEC_FIELDS;
 
 const userSchema = z.strictObject({
   name: z.string().describe('1 to 64 letters, digits, dots, hyphens and underscores'),
@@ -26,6 +38,11 @@ export const specInputSchema = z
     read: z.enum(read.choices).describe(read.about),
     clusterView: z.enum(clusterView.choices).describe(clusterView.about),
     users: z.array(userSchema).readonly().describe(users.about),
+    replaceAfterSeconds: z
+      .int()
+      .min(replaceAfterSeconds.min)
+      .max(replaceAfterSeconds.max)
+      .describe(replaceAfterSeconds.about),
   } satisfies Record<keyof DatabaseSpec, z.ZodType>)
   .partial();
 export type SpecInput = z.infer<typeof specInputSchema>;

@@ -91,6 +91,13 @@ export const SPEC_FIELDS = {
     live: true,
     byDefault: 'none',
   },
+  replaceAfterSeconds: {
+    key: 'replace-after',
+    kind: 'integer',
+    ...SPEC_LIMITS.replaceAfterSeconds,
+    about: 'seconds a machine may be away before its copies are made anew elsewhere',
+    live: true,
+  },
 } as const satisfies Record<keyof DatabaseSpec, SpecField>;
 
 /** The fields with their names in a spec. */

@@ -1,40 +1,18 @@
 /** Planned switchovers under load through the endpoint: no error, nothing lost; and what is refused. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { Redis } from 'ioredis';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
-import { type Fleet, isSettled, withFleet } from '../support/fleet.ts';
+import { plainClient, Writers } from '../support/endpoint-writers.ts';
+import { isSettled, withFleet } from '../support/fleet.ts';
 
 const SWITCHOVERS = 6;
 const WRITERS = 8;
-
-/** A plain client of the endpoint of this machine. */
-async function plainClient(fleet: Fleet): Promise<Redis> {
-  const { endpoint } = await fleet.until('main', (status) => status.endpoint !== null);
-  const { password } = (await fleet.cli('db', 'password', 'main', '--json')).json<{ password: string }>();
-  return new Redis({ host: endpoint!.host, port: endpoint!.port, password, maxRetriesPerRequest: 0 });
-}
 
 it('changes places under load: no error, nothing lost', async (t) => {
   await withFleet({}, async (fleet) => {
     await fleet.until('main', isSettled);
     const client = await plainClient(fleet);
-    const acknowledged: string[] = [];
-    const errors: string[] = [];
-    let going = true;
-    let longestMs = 0;
-    const writer = async (name: number): Promise<void> => {
-      for (let number = 0; going; number += 1) {
-        const key = `w:${name}:${number}`;
-        const startedAt = performance.now();
-        await client.set(key, key).then(
-          () => acknowledged.push(key),
-          (error: Error) => errors.push(error.message),
-        );
-        longestMs = Math.max(longestMs, performance.now() - startedAt);
-      }
-    };
-    const writers = Array.from({ length: WRITERS }, (_, name) => writer(name));
+    const writers = new Writers(client, WRITERS);
     try {
       for (let number = 0; number < SWITCHOVERS; number += 1) {
         const shard = `shard-${1 + (number % 3)}`;
@@ -47,16 +25,12 @@ it('changes places under load: no error, nothing lost', async (t) => {
         assert.equal(after.primary?.nodeId, nodeId);
       }
     } finally {
-      going = false;
-      await Promise.all(writers);
+      await writers.stop();
     }
-    assert.deepEqual(errors, []);
-    assert.ok(acknowledged.length > 1_000);
-    for (let at = 0; at < acknowledged.length; at += 1_000) {
-      const keys = acknowledged.slice(at, at + 1_000);
-      assert.deepEqual(await client.mget(...keys), keys);
-    }
-    t.diagnostic(`${acknowledged.length} writes; the longest took ${Math.round(longestMs)} ms`);
+    assert.deepEqual(writers.errors, []);
+    assert.ok(writers.acknowledged.length > 1_000);
+    await writers.assertNothingLost();
+    t.diagnostic(`${writers.acknowledged.length} writes; the longest took ${Math.round(writers.longestMs)} ms`);
     client.disconnect();
   });
 });

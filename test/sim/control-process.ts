@@ -7,7 +7,8 @@ import { assignNodes, completeSpec, findPlaces, portsInUse } from '../../src/con
 import { type AgentSession, type AgentSocket, Agents } from '../../src/control/agents.ts';
 import { Databases } from '../../src/control/databases.ts';
 import { Engines } from '../../src/control/engines.ts';
-import { fleetView } from '../../src/control/fleet-view.ts';
+import { Fleet } from '../../src/control/fleet.ts';
+import { Machines } from '../../src/control/machines.ts';
 import { Observer } from '../../src/control/observer.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { changedSpec, withSpec } from '../../src/control/update.ts';
@@ -15,7 +16,7 @@ import type { Database } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
-import type { DatabaseView, MachineView } from '../../src/domain/view.ts';
+import type { DatabaseView, MachineState } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import type { Clock } from '../../src/platform/clock.ts';
@@ -40,6 +41,8 @@ export interface ControlSurroundings
   /** Where a database's nodes go, after the real placement. */
   arrange: (places: Place[]) => Place[];
   recorded(event: NewEvent): void;
+  /** A name for a node more, from the seed. */
+  newNodeId(): string;
 }
 
 export class ControlProcess {
@@ -50,15 +53,18 @@ export class ControlProcess {
   readonly #engines: Engines;
   readonly #databases: Databases;
   readonly #observer: Observer;
+  readonly #machines: Machines;
+  readonly #fleet: Fleet;
   readonly #loops = new Map<string, Reconciler>();
 
   /** Reads the records and begins to look after every database. */
   static async start(around: ControlSurroundings): Promise<ControlProcess> {
-    return new ControlProcess(around, await Databases.open(around.store));
+    return new ControlProcess(around, await Databases.open(around.store), await Machines.open(around.store));
   }
 
-  private constructor(around: ControlSurroundings, databases: Databases) {
+  private constructor(around: ControlSurroundings, databases: Databases, machines: Machines) {
     this.#around = around;
+    this.#machines = machines;
     this.#databases = databases;
     this.#clock = this.#makeClock();
     this.#agents = new Agents(this.#clock);
@@ -71,9 +77,20 @@ export class ControlProcess {
       agents: this.#agents,
       engines: this.#engines,
       clock: this.#clock,
-      machines: () => this.#machines(),
+      machines: () => this.#fleet.views(),
     });
-    this.#agents.on('machine', () => this.#wakeAll());
+    this.#fleet = new Fleet({
+      agents: this.#agents,
+      machines,
+      clock: this.#clock,
+      databases: () => databases.all(),
+      record: (event) => this.#record(event),
+      changed: () => this.#wakeAll(),
+    });
+    this.#agents.on('machine', (machine) => {
+      this.#wakeAll();
+      if (machine.connected) void this.#fleet.seen(machine);
+    });
     this.#agents.on('node', () => this.#wakeAll());
     for (const { name } of databases.all()) this.#lookAfter(name);
   }
@@ -100,14 +117,33 @@ export class ControlProcess {
     return this.#agents.machines().filter(({ connected }) => connected).length;
   }
 
-  #machines(): MachineView[] {
-    return fleetView(this.#agents.machines(), this.#databases.all());
+  /** Whether the control plane has a record of the machine. */
+  knows(machine: string): boolean {
+    return this.#machines.find(machine) !== undefined;
+  }
+
+  /** As `Fleet.drain` and `Fleet.resume`, whatever stands in the way. */
+  async setState(machine: string, state: MachineState): Promise<void> {
+    await this.#machines.change(machine, (record) => ({ ...record, state }));
+    this.#wakeAll();
+  }
+
+  /** As the control plane's own: one after the other. */
+  #oneByOne<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#reserving.then(work);
+    this.#reserving = result.catch(() => {});
+    return result;
+  }
+  #reserving: Promise<unknown> = Promise.resolve();
+
+  #record(event: NewEvent): void {
+    if (this.alive) this.#around.recorded(event);
   }
 
   /** As `ControlPlane.createDatabase`, with names from the seed. */
   async createDatabase(name: string, wish: Partial<DatabaseSpec>, ids: readonly string[]): Promise<void> {
     const spec = completeSpec(wish);
-    const machines = this.#machines();
+    const machines = this.#fleet.views();
     const places = this.#around.arrange(findPlaces(spec, machines));
     const ports = new Map<string, readonly number[]>();
     for (const machine of new Set(places.map((place) => place.machine))) {
@@ -193,10 +229,11 @@ export class ControlProcess {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      machines: () => this.#fleet.views(),
+      newNodeId: () => this.#around.newNodeId(),
+      oneByOne: (work) => this.#oneByOne(work),
       plan: this.#around.plan,
-      record: (event) => {
-        if (this.alive) this.#around.recorded(event);
-      },
+      record: (event) => this.#record(event),
       isStopping: () => false,
     });
     this.#loops.set(name, loop);

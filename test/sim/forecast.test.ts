@@ -16,6 +16,8 @@ const CALM: Omit<Scenario, 'machines' | 'wish'> = {
   kinds: [],
   writesToTheEnd: false,
   deletesAtTheEnd: false,
+  replaceAfterSeconds: 60,
+  drains: [],
   changes: [],
 };
 /** Virtual time within which a calm fleet does anything, and in which one that is done plans nothing. */
@@ -101,7 +103,12 @@ it('forecasts for a creation the nodes, roles and slots that then come into bein
       world.begin();
       await world.timeline.run(() => world.control?.database(DATABASE) !== undefined);
       const database = world.control!.database(DATABASE)!;
-      const nothing = { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: '' } } as const;
+      const nothing = {
+        process: { state: 'absent' },
+        disk: null,
+        engine: { state: 'unknown', reason: '' },
+        down: null,
+      } as const;
       const nodes = new Map(database.nodes.map(({ id }) => [id, nothing]));
       const { stages } = forecast(database, { at: 0, machines: [], nodes });
       await untilDone(world, 1);

@@ -10,6 +10,7 @@ export const INVARIANTS = {
   converges: 'With all trouble over, the database is not as it was asked for in time.',
   has_settings:
     'All is well, and a process or its valkey.conf has not the settings, or the users, that were asked for.',
+  drains: 'All is well, and a machine that is being emptied still has nodes, or one has nodes that were replaced.',
   settles: 'All is well, and still steps are planned.',
   no_defect: 'A look at the database failed, or something impossible was asked of a node.',
 } as const;

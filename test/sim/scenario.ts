@@ -16,6 +16,10 @@ export interface Scenario {
   /** Whether clients go on writing while the database recovers at the end. */
   writesToTheEnd: boolean;
   deletesAtTheEnd: boolean;
+  /** How long a machine may be away before its copies are made anew. */
+  replaceAfterSeconds: number;
+  /** Machines that are emptied, by number, and until when; null: to the end. In milliseconds from the first fault on. */
+  drains: readonly { machine: number; afterMs: number; untilMs: number | null }[];
   /** What else is asked for, and how long after the first fault may come, in milliseconds. */
   changes: readonly { afterMs: number; change: Partial<DatabaseSpec> }[];
 }
@@ -44,7 +48,7 @@ export function scenarioOf(seed: number): Scenario {
   const machines = random.pick([2, 3, 3, 3, 4]);
   const replicas = Math.min(random.pick([0, 1, 1, 1, 1, 2, 2]), machines - 1);
   const kinds = random.shuffled(FAULT_KINDS).slice(0, 1 + random.below(5));
-  const scenario: Omit<Scenario, 'changes'> = {
+  const scenario: Omit<Scenario, 'changes' | 'drains' | 'replaceAfterSeconds'> = {
     machines,
     wish: { shards: random.pick([1, 1, 2, 3, 3, 3, 4]), replicas, persistence: random.pick(PERSISTENCE_MODES) },
     startsReady: random.chance(0.85),
@@ -55,7 +59,25 @@ export function scenarioOf(seed: number): Scenario {
     writesToTheEnd: random.chance(0.5),
     deletesAtTheEnd: random.chance(0.1),
   };
-  return { ...scenario, changes: changesOf(seed, scenario.troubleMs) };
+  const moves = movesOf(seed, machines, replicas, scenario.troubleMs);
+  return { ...scenario, ...moves, changes: changesOf(seed, scenario.troubleMs) };
+}
+
+/** In every other seed copies are made anew after seconds, and in some of these a machine is emptied: apart from the rest. */
+function movesOf(
+  seed: number,
+  machines: number,
+  replicas: number,
+  troubleMs: number,
+): Pick<Scenario, 'drains' | 'replaceAfterSeconds'> {
+  const random = new Random(seed + 4_000_003);
+  const replaceAfterSeconds = random.chance(0.5) ? 5 : 60;
+  if (random.chance(0.5)) return { replaceAfterSeconds, drains: [] };
+  const afterMs = random.between(0, troubleMs);
+  const canStayEmpty = machines > replicas + 1;
+  const untilMs =
+    canStayEmpty && random.chance(0.6) ? null : Math.min(afterMs + random.between(100, troubleMs), troubleMs);
+  return { replaceAfterSeconds, drains: [{ machine: random.below(machines), afterMs, untilMs }] };
 }
 
 const MIB = 1024 ** 2;

@@ -92,6 +92,11 @@ class Run {
     for (const { afterMs, change } of scenario.changes) {
       world.timeline.after(afterMs, () => world.changeSpec(change));
     }
+    for (const { machine, afterMs, untilMs } of scenario.drains) {
+      const { name } = world.machines[machine]!;
+      world.timeline.after(afterMs, () => world.setState(name, 'draining'));
+      if (untilMs !== null) world.timeline.after(untilMs, () => world.setState(name, 'active'));
+    }
     faults.begin(scenario.calmMs, scenario.troubleMs, () => {
       this.#troubleOverAt = world.now;
       this.#writing = scenario.writesToTheEnd;
@@ -127,15 +132,22 @@ class Run {
     let { planned } = world;
     let since = world.now;
     const look = (): void => {
-      if (world.planned !== planned || world.control?.status(DATABASE)?.state !== 'ready') {
+      const isReady = world.control?.status(DATABASE)?.state === 'ready';
+      if (world.planned !== planned || !isReady || world.notEmptied()) {
         ({ planned } = world);
         since = world.now;
       }
       if (world.now - since >= QUIET_MS) this.#end();
       else if (world.now < deadline) world.timeline.after(50, look);
-      else world.violate('settles', `steps are still planned ${RECOVERY_MS} ms after it was ready`);
+      else world.violate(...this.#unsettled());
     };
     look();
+  }
+
+  #unsettled(): [Invariant, string] {
+    const left = this.#world.notEmptied();
+    if (left) return ['drains', left];
+    return ['settles', `steps are still planned ${RECOVERY_MS} ms after it was ready`];
   }
 
   #end(): void {

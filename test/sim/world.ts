@@ -3,6 +3,7 @@
 import type { NewEvent } from '../../src/domain/event.ts';
 import { placeholderOf } from '../../src/domain/ids.ts';
 import { type SlotRange, splitEvenly } from '../../src/domain/slots.ts';
+import type { MachineState } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import { logsEveryWrite, wantedSettings } from '../../src/plan/settings.ts';
@@ -24,6 +25,8 @@ export const DATABASE = 'sim';
 const START = Date.UTC(2026, 0, 1);
 /** How lately a copy may have got its first data without anybody knowing. */
 const NEWS_MS = 100;
+/** A copy that has failed again and again may be started once more while another is made in its place. */
+const STARTS_MS = 1_000;
 const MEMORY_BYTES = 8 * 1024 ** 3;
 
 /** How the control plane decides: as it does, or, to test the simulator, wrongly. */
@@ -40,6 +43,8 @@ export class World {
   readonly machines: Machine[];
   readonly ledger: Ledger;
   readonly oneOwner = new OneOwner();
+  /** What is wanted of machines, where it is not that they take nodes. */
+  readonly states = new Map<string, MachineState>();
   /** What has happened, a line each. */
   readonly trace: string[] = [];
   /** Steps that were planned so far. */
@@ -52,6 +57,7 @@ export class World {
   readonly #store: Store = openMemoryStore();
   readonly #engines = new Map<string, Engine>();
   readonly #surroundings: Surroundings;
+  readonly #startedAt = new WeakMap<Engine, number>();
   #running: Engine[] = [];
   #control: ControlProcess | null = null;
   #controlUp = false;
@@ -105,11 +111,11 @@ export class World {
         this.timeline.after(20, ask);
         return;
       }
-      const { wish } = this.scenario;
+      const { wish, replaceAfterSeconds } = this.scenario;
       this.note(
         `${wish.shards} shards, ${wish.replicas} replicas, persistence ${wish.persistence}, ${this.machines.length} machines`,
       );
-      void control.createDatabase(DATABASE, { ...wish, auth: false }, this.#ids).then(() => {
+      void control.createDatabase(DATABASE, { ...wish, replaceAfterSeconds, auth: false }, this.#ids).then(() => {
         for (const { id, shard, machine } of control.database(DATABASE)!.nodes) {
           this.note(`${id.slice(0, 8)} is ${this.nameOf(id)}: a node of ${shard} on ${machine}`);
         }
@@ -128,6 +134,29 @@ export class World {
     this.note(`asked to change: ${JSON.stringify(change)}`);
     this.timeline.woke();
     void control.updateDatabase(DATABASE, change);
+  }
+
+  /** A machine is emptied from now on, or takes nodes again. */
+  setState(name: string, state: MachineState): void {
+    const control = this.#control;
+    if (!control?.knows(name)) {
+      this.timeline.after(100, () => this.setState(name, state));
+      return;
+    }
+    this.note(`${name} is ${state} from now on`);
+    this.states.set(name, state);
+    this.timeline.woke();
+    void control.setState(name, state);
+  }
+
+  /** Where nodes are that should be gone by now; null when there are none. */
+  notEmptied(): string | null {
+    const { nodes, retired } = this.#record!;
+    if (retired.length > 0) return `${retired.length} nodes that were replaced are still in the record`;
+    const [stray] = this.#nodes().filter(({ identity }) => nodes.every(({ id }) => id !== identity.id));
+    if (stray) return `${stray.identity.machine} has a node that is not in the record`;
+    const left = nodes.find(({ machine }) => this.states.get(machine) === 'draining');
+    return left ? `${left.machine} is being emptied and has ${this.nameOf(left.id)}` : null;
   }
 
   /** What a node lacks of the settings and users that were asked for, in its process or its valkey.conf; null when nothing. */
@@ -168,6 +197,7 @@ export class World {
       machineAt,
       hasPower: (host) => this.machines.find(({ address }) => address === host)?.down === false,
       recorded: (event) => this.#recorded(event),
+      newNodeId: () => this.#ids.pop() ?? this.#random.hex(40),
     }).then((control) => {
       this.#control = control;
     });
@@ -224,7 +254,13 @@ export class World {
     if (!assignment) return null;
     const { port, shard } = assignment;
     const { replicas } = this.scenario.wish;
-    const together = [...machine.nodes.values()].some(({ identity }) => `shard-${identity.shard + 1}` === shard);
+    // The copy that is made in place of one that cannot run may take its machine.
+    const together = [...machine.nodes.values()].some(
+      ({ identity, engine }) =>
+        `shard-${identity.shard + 1}` === shard &&
+        engine !== null &&
+        this.now - this.#startedAt.get(engine)! > STARTS_MS,
+    );
     if (together && replicas < this.machines.length) {
       this.violate('copies_apart', `${this.nameOf(id)} is made on ${machine.name}, which has a copy of ${shard}`);
     }
@@ -242,6 +278,7 @@ export class World {
     this.#pids += 1;
     const engine = new Engine(identity, disk, this.#surroundings, this.#pids);
     this.#engines.set(`${identity.host}:${identity.port}`, engine);
+    this.#startedAt.set(engine, this.now);
     this.#running = [...this.#engines.values()];
     const { log } = engine.replication;
     const role = engine.role === 'primary' ? 'a primary' : `a replica of ${this.nameOf(engine.primaryId!)}`;

@@ -56,7 +56,7 @@ export const emptyView = (database: Database, machines: readonly MachineView[]):
   nodes: new Map(
     database.nodes.map(({ id }) => [
       id,
-      { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'refused' } },
+      { process: { state: 'absent' }, disk: null, engine: { state: 'unknown', reason: 'refused' }, down: null },
     ]),
   ),
 });
@@ -89,6 +89,7 @@ export function killed(view: DatabaseView, id: string): DatabaseView {
       aclMark: node.disk?.aclMark ?? null,
     },
     engine: { state: 'unknown', reason: 'refused' },
+    down: { since: view.at, deaths: 1 },
   });
   return { ...view, nodes: unlinked(nodes, id) };
 }
@@ -96,7 +97,12 @@ export function killed(view: DatabaseView, id: string): DatabaseView {
 /** Nothing is known of the node: its agent and itself are out of reach. */
 export function outOfReach(view: DatabaseView, id: string): DatabaseView {
   const nodes = new Map(view.nodes);
-  nodes.set(id, { process: { state: 'unknown' }, disk: null, engine: { state: 'unknown', reason: 'timeout' } });
+  nodes.set(id, {
+    process: { state: 'unknown' },
+    disk: null,
+    engine: { state: 'unknown', reason: 'timeout' },
+    down: null,
+  });
   return { ...view, nodes: unlinked(nodes, id) };
 }
 

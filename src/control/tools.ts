@@ -1,0 +1,21 @@
+/** What carrying out steps takes. */
+import type { NodeId } from '../domain/ids.ts';
+import type { MachineView } from '../domain/view.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Agents } from './agents.ts';
+import type { Databases } from './databases.ts';
+import type { Engines } from './engines.ts';
+import type { Observer } from './observer.ts';
+
+export interface Tools {
+  agents: Agents;
+  clock: Clock;
+  databases: Databases;
+  engines: Engines;
+  observer: Observer;
+  /** Every machine of the fleet. */
+  machines: () => MachineView[];
+  newNodeId: () => NodeId;
+  /** Work that reserves room, ports or names runs one after the other: what one got, the next must find in the records. */
+  oneByOne: <T>(work: () => Promise<T>) => Promise<T>;
+}

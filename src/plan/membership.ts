@@ -1,0 +1,48 @@
+/** The nodes of a database's record: one more, one less, one that nothing is left of. */
+import type { Database, NodeAssignment } from '../domain/database.ts';
+import type { NodeId } from '../domain/ids.ts';
+import type { DatabaseView } from '../domain/view.ts';
+import type { Step } from './step.ts';
+
+/** One more node; it is born as an empty replica. */
+export const withNode = (database: Database, node: NodeAssignment): Database => ({
+  ...database,
+  nodes: [...database.nodes, node],
+});
+
+/** The node is replaced: what is left of it is to be removed. */
+export function withoutNode(database: Database, id: NodeId): Database {
+  const gone = database.nodes.filter((node) => node.id === id);
+  if (gone.length === 0) return database;
+  return {
+    ...database,
+    nodes: database.nodes.filter((node) => node.id !== id),
+    retired: [...database.retired, ...gone],
+  };
+}
+
+/** Nothing is left of a node that was replaced. */
+export const withoutRetired = (database: Database, id: NodeId): Database => ({
+  ...database,
+  retired: database.retired.filter((node) => node.id !== id),
+});
+
+/** The record after the step, when all goes well: a node to be made has a name that no node has. For forecasts. */
+export function recordAfter(database: Database, { machines }: DatabaseView, step: Step): Database {
+  switch (step.kind) {
+    case 'add_copy': {
+      const { machine } = step.args;
+      const count = database.nodes.length + database.retired.length;
+      const id = `${'0'.repeat(32)}${count.toString(16).padStart(8, '0')}`;
+      const host = machines.find(({ name }) => name === machine)?.address ?? '';
+      const port = Math.max(...database.nodes.map((node) => node.port)) + 1;
+      return withNode(database, { id, shard: step.target, machine, host, port, birth: { role: 'replica' } });
+    }
+    case 'retire_copy':
+      return withoutNode(database, step.target);
+    case 'clear_retired':
+      return withoutRetired(database, step.target);
+    default:
+      return database;
+  }
+}
