@@ -24,12 +24,14 @@ export class Host {
   readonly address: string;
   /** Whether its ports are its own: on the loopback interface they are those of all. */
   readonly isolated: boolean;
+  readonly #namespace: string | null;
   readonly #prefix: readonly string[];
   readonly #children: ChildProcess[] = [];
 
   constructor(address: string, namespace: string | null) {
     this.address = address;
     this.isolated = namespace !== null;
+    this.#namespace = namespace;
     this.#prefix = namespace === null ? [] : ['ip', 'netns', 'exec', namespace];
   }
 
@@ -63,6 +65,12 @@ export class Host {
     });
   }
 
+  /** Ends everything that runs here, as a power failure does. Only where the host is isolated. */
+  losePower(): void {
+    if (this.#namespace === null) throw new Error('only a host of its own can lose power');
+    endAll(this.#namespace);
+  }
+
   /** Ends what was left running here. */
   async end(): Promise<void> {
     const running = this.#children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
@@ -92,7 +100,7 @@ function mayMakeNamespaces(): boolean {
 }
 
 /** So many hosts that reach each other. They are gone after the test, with all that runs on them. */
-export function makeHosts(t: TestContext, count: number): Host[] {
+export function makeHosts(t: Pick<TestContext, 'after'>, count: number): Host[] {
   const [b = 0, c = 0] = randomBytes(2); // addresses of its own: tests of other files run at the same time
   if (!mayMakeNamespaces()) {
     const hosts = Array.from(

@@ -33,7 +33,7 @@ export class JoinedFleet {
   }
 
   /** @param count hosts: the server's, the machines', and that of the command line */
-  static async start(t: TestContext, count: number): Promise<JoinedFleet> {
+  static async start(t: Pick<TestContext, 'after'>, count: number): Promise<JoinedFleet> {
     const engine = (await testEngine()).serverPath;
     const fleet = new JoinedFleet(makeHosts(t, count), engine);
     t.after(() => fleet.#clear());
