@@ -35,9 +35,14 @@ export class Host {
     this.#prefix = namespace === null ? [] : ['ip', 'netns', 'exec', namespace];
   }
 
+  /** The words of a command that runs here. */
+  words(words: readonly string[]): string[] {
+    return [...this.#prefix, ...words];
+  }
+
   /** A command that is left running; the words that it writes are collected. */
   spawn(words: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess & { output: () => string } {
-    const [program, ...args] = [...this.#prefix, ...words];
+    const [program, ...args] = this.words(words);
     const options = { cwd: CWD, env: { ...process.env, ...env } };
     const child = spawn(program!, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
@@ -51,7 +56,7 @@ export class Host {
 
   /** Runs a command to its end. */
   run(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<HostResult> {
-    const [program, ...args] = [...this.#prefix, ...words];
+    const [program, ...args] = this.words(words);
     const options = {
       cwd: CWD,
       env: { ...process.env, ...env },
