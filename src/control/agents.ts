@@ -22,6 +22,9 @@ import type { AgentCaller } from './agent-caller.ts';
 /** An agent that is asked whether it is still there, because another comes in its name, answers within this time. */
 const ANSWER_MS = 2_000;
 
+/** What is left on a machine that was taken out, gets so long to end. */
+const DISMISSED_GRACE_MS = 5_000;
+
 /** One machine as the control plane knows it. */
 export interface Machine {
   name: string;
@@ -130,9 +133,14 @@ export class Agents extends EventEmitter<AgentEvents> {
     this.emit('other-protocol', machine, protocol);
   }
 
-  /** A machine is not let in any more: its agent is told why, and its session ends. */
-  dismiss(machine: string, error: ValkeeperError): void {
-    this.#sessions.get(machine)?.dismiss(error);
+  /** A machine is not let in any more: its agent is told why, stops what it runs, and ends. One that is away, later. */
+  async dismiss(machine: string, error: ValkeeperError): Promise<void> {
+    const session = this.#sessions.get(machine);
+    if (!session) return;
+    session.refuse(error);
+    const args = { graceMs: DISMISSED_GRACE_MS };
+    await session.request('shut_down', args, DISMISSED_GRACE_MS * 2).catch(() => {}); // it is let in no more anyway
+    session.close(error.code);
   }
 
   /** The session is over. */
@@ -246,10 +254,9 @@ export class AgentSession {
     else waiting.resolve(message.result as never);
   }
 
-  dismiss(error: ValkeeperError): void {
+  refuse(error: ValkeeperError): void {
     const refused: Refused = { type: 'refused', error: toErrorDocument(error) };
     this.#socket.send(JSON.stringify(refused));
-    this.close(error.code);
   }
 
   close(reason: string): void {

@@ -115,12 +115,13 @@ export class Fleet {
 
   /** @throws machine_not_found, machine_in_use while it has nodes */
   async remove(name: string): Promise<MachineStatus> {
-    const { agents, databases, record } = this.#around;
+    const { agents, databases, machines, record } = this.#around;
     const last = this.status(name);
     const nodes = nodesOn(name, databases());
     if (nodes.length > 0) throw new ValkeeperError('machine_in_use', { name, nodes: nodes.length });
     await this.#become(name, 'removed');
-    agents.dismiss(name, new ValkeeperError('machine_removed', { name }));
+    // The agent of a local machine is the server's own, which stops it when it stops.
+    if (machines.find(name)?.certificate) await agents.dismiss(name, new ValkeeperError('machine_removed', { name }));
     const message = `${name} is no longer part of the fleet.`;
     record({ kind: 'machine_removed', severity: 'info', machine: name, message });
     return { ...last, state: 'removed' };
