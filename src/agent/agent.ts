@@ -17,6 +17,7 @@ import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
+import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
@@ -32,7 +33,7 @@ export interface AgentOptions {
   memoryBytes: number;
   enginePath: string;
   engineVersion: string;
-  /** Where control planes are, such as `http://127.0.0.1:7420`. */
+  /** Where control planes are, such as `http://127.0.0.1:7420`; one that answers tells of the others. */
   controlUrls: readonly string[];
   /** With which a local agent comes. One with credentials needs none. */
   token: string | null;
@@ -114,10 +115,9 @@ class MachineAgent implements Agent {
     const changed = (endpoint: EndpointView) => this.#link?.tell({ type: 'endpoint', endpoint });
     this.#endpoint =
       program === null ? null : new EndpointKeeper({ program, workers, dir, machine, address, zone, log, changed });
-    const { controlUrls, credentials: files, renewalJitter: jitter, renewalLookMs: lookMs } = options;
+    const { credentials: files, renewalJitter: jitter, renewalLookMs: lookMs } = options;
     const told = (certificate: CertificateView) => this.#link?.tell({ type: 'certificate', certificate });
-    this.#certificate =
-      files && new CertificateKeeper({ files, machine, controlUrls, log, jitter, lookMs, changed: told });
+    this.#certificate = files && new CertificateKeeper({ files, machine, log, jitter, lookMs, changed: told });
   }
 
   get #folder(): string {
@@ -125,7 +125,8 @@ class MachineAgent implements Agent {
   }
 
   async begin(): Promise<void> {
-    const { log, controlUrls, token, welcomed, refused } = this.#options;
+    const { controlUrls, credentials, dir, log, token, welcomed, refused } = this.#options;
+    const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -139,7 +140,7 @@ class MachineAgent implements Agent {
     );
     await this.#endpoint?.begin();
     this.#link = new Link({
-      controlUrls,
+      servers,
       access: () => this.#certificate?.access() ?? { headers: { authorization: `Bearer ${token}` } },
       hello: () => this.#hello(),
       handle: (request) => this.#handle(request),
@@ -147,7 +148,7 @@ class MachineAgent implements Agent {
       ...(refused ? { refused } : {}),
       log,
     });
-    this.#certificate?.begin();
+    this.#certificate?.begin(() => servers.all);
   }
 
   async close(): Promise<void> {

@@ -10,7 +10,7 @@ import { MachineCredentials } from '../trust/credential-files.ts';
 import { clientOptions, validityOf } from '../trust/credentials.ts';
 import { renewAt, retryAfterMs } from '../trust/renewal.ts';
 import { acceptReply, createRequest } from '../trust/request.ts';
-import { askControl } from './ask-control.ts';
+import { askControl, firstThatAnswers } from './ask-control.ts';
 import { writeCredentials } from './write-credentials.ts';
 
 /** How often it is looked whether it is time: a clock may jump, a process be held. */
@@ -20,8 +20,6 @@ const CONTROL = { kind: 'control' } as const;
 export interface CertificateKeeperOptions {
   files: TlsFiles;
   machine: string;
-  /** Where control planes are; one after the other is asked. */
-  controlUrls: readonly string[];
   log: Logger;
   /** From 0 to 1; see `renewAt`. */
   jitter?: number | undefined;
@@ -34,6 +32,7 @@ export class CertificateKeeper {
   readonly #options: CertificateKeeperOptions;
   readonly #credentials: MachineCredentials;
   readonly #jitter: number;
+  #servers: () => readonly string[] = () => [];
   #problem: string | null = null;
   #failures = 0;
   #notBefore = 0;
@@ -59,7 +58,9 @@ export class CertificateKeeper {
     return { serial, notAfter: validityOf(certificate).notAfter, problem: this.#problem };
   }
 
-  begin(): void {
+  /** @param servers where control planes are at that moment; one after the other is asked */
+  begin(servers: () => readonly string[]): void {
+    this.#servers = servers;
     void this.#look();
   }
 
@@ -95,11 +96,11 @@ export class CertificateKeeper {
   }
 
   async #ask(): Promise<void> {
-    const { controlUrls, files, machine } = this.#options;
+    const { files, machine } = this.#options;
     const identity = { kind: 'machine', name: machine } as const;
     const { key, request } = createRequest(identity);
-    const url = controlUrls[this.#failures % controlUrls.length]!;
-    const reply = await askControl(url, RENEW_PATH, { request }, this.access());
+    const ask = (url: string) => askControl(url, RENEW_PATH, { request }, this.access());
+    const reply = await firstThatAnswers(this.#servers(), ask);
     await writeCredentials(files, acceptReply(key, reply, identity, Date.now()));
     this.#credentials.reload();
   }

@@ -14,8 +14,8 @@ import type {
   FromAgent,
   Hello,
   NodeReport,
-  Refused,
   Request,
+  ToAgent,
 } from '../protocol/agent-messages.ts';
 import type { AgentCaller } from './agent-caller.ts';
 
@@ -75,10 +75,13 @@ export class Agents extends EventEmitter<AgentEvents> {
   /** Why an agent is not let in; null when it is. */
   admits: (hello: Hello, caller: AgentCaller) => ValkeeperError | null = () => null;
   readonly #clock: Clock;
+  readonly #mayAct: () => boolean;
 
-  constructor(clock: Clock) {
+  /** @param mayAct whether requests may be sent at this moment: not by one that leads no longer */
+  constructor(clock: Clock, mayAct: () => boolean = () => true) {
     super();
     this.#clock = clock;
+    this.#mayAct = mayAct;
   }
 
   machines(): Machine[] {
@@ -92,13 +95,14 @@ export class Agents extends EventEmitter<AgentEvents> {
     return known.nodes.get(id) ?? 'absent';
   }
 
-  /** @throws agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
+  /** @throws not_leader, agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
   request<O extends AgentOperation>(
     machine: string,
     operation: O,
     args: AgentRequests[O]['args'],
     timeoutMs: number,
   ): Promise<AgentRequests[O]['result']> {
+    if (!this.#mayAct()) return Promise.reject(new ValkeeperError('not_leader'));
     const session = this.#sessions.get(machine);
     if (!session) return Promise.reject(new ValkeeperError('agent_away', { machine }));
     return session.request(operation, args, timeoutMs);
@@ -183,6 +187,11 @@ export class Agents extends EventEmitter<AgentEvents> {
     }
   }
 
+  /** Tells every agent where the servers of the fleet are. */
+  announce(servers: readonly string[]): void {
+    for (const session of this.#sessions.values()) session.send({ type: 'servers', servers });
+  }
+
   /** Closes every session; the agents and their nodes go on. */
   close(): void {
     for (const session of this.#sessions.values()) session.close('the control plane stops');
@@ -241,8 +250,12 @@ export class AgentSession {
       });
       this.#waiting.set(id, { resolve, reject, endTimer });
       const request: Request<O> = { type: 'request', id, operation, args };
-      this.#socket.send(JSON.stringify(request));
+      this.send(request);
     });
+  }
+
+  send(message: ToAgent): void {
+    this.#socket.send(JSON.stringify(message));
   }
 
   answered(message: Extract<FromAgent, { type: 'reply' }>): void {
@@ -255,8 +268,7 @@ export class AgentSession {
   }
 
   refuse(error: ValkeeperError): void {
-    const refused: Refused = { type: 'refused', error: toErrorDocument(error) };
-    this.#socket.send(JSON.stringify(refused));
+    this.send({ type: 'refused', error: toErrorDocument(error) });
   }
 
   close(reason: string): void {

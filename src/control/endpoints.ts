@@ -119,7 +119,8 @@ export class Endpoints {
       return true;
     } catch (error) {
       const isAway = agents.machines().every(({ name, connected }) => name !== machine || !connected);
-      if (!isAway) log.warn({ machine, err: error }, 'An agent did not take what its endpoint is to serve.');
+      if (!isAway && !this.#closed)
+        log.warn({ machine, err: error }, 'An agent did not take what its endpoint is to serve.');
       return isAway;
     }
   }

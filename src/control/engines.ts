@@ -1,5 +1,6 @@
 /** The control plane's connections to nodes: one each, opened when first needed, closed when the node is no longer ours. */
 import { ADMIN_USER, type Database, type NodeAssignment } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { type NodeCommands, NodeConnection, type NodeConnectionOptions } from '../valkey/connection.ts';
 
@@ -16,6 +17,21 @@ export interface EngineConnection extends NodeCommands {
 
 /** Makes a connection; it connects by itself with the first command. */
 export type Connect = (options: NodeConnectionOptions) => EngineConnection;
+
+/** Connections whose commands fail with not_leader, without being sent, once `mayAct` says no. */
+export const connectWhile =
+  (mayAct: () => boolean): Connect =>
+  (options) => {
+    const connection = new NodeConnection(options);
+    const guarded = <T>(send: () => Promise<T>): Promise<T> =>
+      mayAct() ? send() : Promise.reject(new ValkeeperError('not_leader'));
+    return {
+      commandTimeoutMs: connection.commandTimeoutMs,
+      command: (...args) => guarded(() => connection.command(...args)),
+      pipeline: (commands) => guarded(() => connection.pipeline(commands)),
+      close: () => connection.close(),
+    };
+  };
 
 export class Engines {
   readonly #connections = new Map<NodeId, EngineConnection>();

@@ -8,17 +8,16 @@ import { isIPv4, type Socket } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Api } from '../api/server.ts';
 import { machineCaller } from '../control/agent-caller.ts';
-import type { Agents } from '../control/agents.ts';
 import { ControlCredentials } from '../control/control-credentials.ts';
 import type { FleetAuthority } from '../control/fleet-authority.ts';
 import { createJoinDoor } from '../control/join-door.ts';
-import type { Joining } from '../control/joining.ts';
 import { serveAgents } from '../control/serve-agents.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { type Credentials, serverOptions } from '../trust/credentials.ts';
+import type { Seat } from './seat.ts';
 
 const DEFAULT_PORT = 7440;
 const EVERYWHERE = '0.0.0.0';
@@ -41,9 +40,9 @@ export interface ListenAddress {
 
 export interface ListenerSurroundings {
   api: Pick<Api, 'handle'>;
-  agents: Agents;
+  /** Whom an agent meets, and where machines join, at this moment. */
+  seat: Pick<Seat, 'agentHost' | 'joining'>;
   authority: FleetAuthority;
-  joining: Joining;
   log: Logger;
   clock: Clock;
   /** File that the authority's certificate is written to, for clients elsewhere; without it, none. */
@@ -73,6 +72,9 @@ export function parseListen(text: string): ListenAddress {
   });
 }
 
+/** It listens on all addresses of the host. */
+export const isEverywhere = ({ address }: ListenAddress): boolean => address === EVERYWHERE;
+
 /** Where other machines find a server that listens there. */
 export const joinUrlsOf = ({ address, port }: ListenAddress): string[] =>
   (address === EVERYWHERE ? ownAddresses() : [address]).map((one) => `https://${one}:${port}`);
@@ -88,7 +90,7 @@ const ownAddresses = (): string[] =>
 /** @throws listen_unusable, authority_damaged, file_unusable */
 export async function listenForMachines(
   { address, port }: ListenAddress,
-  { api, agents, authority, authorityFile, clock, joining, log, ...times }: ListenerSurroundings,
+  { api, authority, authorityFile, clock, log, seat, ...times }: ListenerSurroundings,
 ): Promise<FleetListener> {
   const addresses = [...new Set([...(address === EVERYWHERE ? ownAddresses() : [address]), LOOPBACK])];
   const hostNames = [hostname()].filter((name) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(name));
@@ -96,7 +98,7 @@ export async function listenForMachines(
     { addresses, authority, clock, hostNames, log, ...times },
     (renewed) => server.setSecureContext(serverOptions(renewed)),
   );
-  const door = createJoinDoor(joining, clock, log);
+  const door = createJoinDoor(() => seat.joining(), clock, log);
   const limits = { handshakeTimeout: HANDSHAKE_MS, requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS };
   const server = createServer({ ...serverOptions(credentials.current), ...limits }, (request, response) => {
     if (!door(request, response)) api.handle(request, response);
@@ -111,7 +113,11 @@ export async function listenForMachines(
   server.on('tlsClientError', (error, socket) =>
     log.debug({ err: error, from: socket.remoteAddress }, 'No handshake.'),
   );
-  serveAgents(server, agents, (request) => machineCaller(request, clock.now()));
+  serveAgents(
+    server,
+    () => seat.agentHost(),
+    (request) => machineCaller(request, clock.now()),
+  );
   try {
     server.listen(port, address);
     await once(server, 'listening');

@@ -157,6 +157,12 @@ export interface Request<O extends AgentOperation = AgentOperation> {
 export interface Welcome {
   type: 'welcome';
   protocol: number;
+  /** Null: of a control plane that is the only one, and leads always. */
+  term: FleetTerm | null;
+  /** Where the servers of the fleet are, to be tried when this one is gone; none: only this one. */
+  servers: readonly string[];
+  /** A connection on which nothing came for so long is dead, in ms; the control plane sends pings more often. */
+  silenceMs: number;
 }
 
 /** Sent instead of it, before closing: the agent is not let in. One of another version only gets the closing. */
@@ -165,4 +171,16 @@ export interface Refused {
   error: ErrorDocument;
 }
 
-export type ToAgent = Welcome | Refused | Request;
+/** A time of leading. Numbers only grow within one fleet, whoever leads; those of two fleets have nothing in common. */
+export interface FleetTerm {
+  fleet: string;
+  number: number;
+}
+
+/** The servers of the fleet are not those of the welcome any more. */
+export interface ServersChanged {
+  type: 'servers';
+  servers: readonly string[];
+}
+
+export type ToAgent = Welcome | Refused | ServersChanged | Request;

@@ -239,6 +239,13 @@ const fleetStatus = z.strictObject({
   machines: z.array(machineStatus),
   databases: z.array(z.strictObject({ name: z.string(), state })),
   looks: z.strictObject({ count, totalMs: z.number().min(0) }),
+  servers: z.strictObject({
+    store: z.enum(['embedded', 'etcd']),
+    storeProblem: z.string().nullable(),
+    term: count.nullable(),
+    leader: z.string().nullable(),
+    all: z.array(z.strictObject({ url: z.string(), version: z.string() })),
+  }),
 });
 
 const problem = z.strictObject({

@@ -110,6 +110,21 @@ export interface FleetStatus {
   machines: MachineStatus[];
   databases: Pick<DatabaseStatus, 'name' | 'state'>[];
   looks: LookTimes;
+  servers: ServersStatus;
+}
+
+/** The servers of a fleet, and how they are led. */
+export interface ServersStatus {
+  /** `embedded`: this server is the only one, and leads always. */
+  store: 'embedded' | 'etcd';
+  /** Why the store cannot be used now, as far as the server that answers knows; null when all is well. */
+  storeProblem: string | null;
+  /** Number of the term; null while nobody leads, and where the only server leads always. */
+  term: number | null;
+  /** URL of the API of the server that leads; null while nobody does, and where there is only one. */
+  leader: string | null;
+  /** The servers that run, by the URLs of their APIs; none where there is only one. */
+  all: { url: string; version: string }[];
 }
 
 /** Looks at databases since the control plane's start: how many, and the sum of their times in milliseconds. */

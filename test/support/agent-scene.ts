@@ -12,7 +12,7 @@ import { isRunning, startTimeOf } from '../../src/platform/process-identity.ts';
 import type { NodeConfig } from '../../src/protocol/agent-messages.ts';
 import { NodeConnection } from '../../src/valkey/connection.ts';
 import { testEngine } from './engine.ts';
-import { type FakeControl, type FakeSession, startFakeControl } from './fake-control.ts';
+import { type FakeControl, type FakeControlOptions, type FakeSession, startFakeControl } from './fake-control.ts';
 import { assertNothingLeft, processesUnder } from './leaks.ts';
 
 const AGENT_PROCESS = join(import.meta.dirname, 'agent-process.ts');
@@ -31,6 +31,8 @@ interface AgentWish {
   enginePath?: string;
   /** With the stand-in for the endpoint process. */
   endpoint?: boolean;
+  /** Where control planes are, if not the scene's. */
+  controlUrls?: readonly string[];
 }
 
 export class AgentScene {
@@ -67,7 +69,8 @@ export class AgentScene {
   }
 
   /** Starts an agent without waiting for anything. */
-  spawnAgent({ enginePath = this.#enginePath, endpoint = false }: AgentWish = {}): AgentChild {
+  spawnAgent(wish: AgentWish = {}): AgentChild {
+    const { enginePath = this.#enginePath, endpoint = false, controlUrls = [this.control.url] } = wish;
     const options = {
       dir: this.dir,
       machine: MACHINE,
@@ -76,7 +79,7 @@ export class AgentScene {
       memoryBytes: 2 ** 30,
       enginePath,
       engineVersion: this.#engineVersion,
-      controlUrls: [this.control.url],
+      controlUrls,
       token: this.control.token,
       credentials: null,
       portRange: [7000, 7999],
@@ -164,9 +167,9 @@ export class AgentScene {
 }
 
 /** A machine with nothing on it. */
-export const agentScene = async (t: TestContext): Promise<AgentScene> => {
+export const agentScene = async (t: TestContext, options: FakeControlOptions = {}): Promise<AgentScene> => {
   const engine = await testEngine();
-  return new AgentScene(t, await startFakeControl(), engine);
+  return new AgentScene(t, await startFakeControl(options), engine);
 };
 
 /** kill -9, and waits until the process is gone. */

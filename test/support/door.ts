@@ -71,7 +71,8 @@ export class Door {
     const listener = await listenForMachines(
       { address: LOCALHOST, port: 0 },
       {
-        ...{ api, agents, authority, joining: plane.entrance.joining, log, clock },
+        ...{ api, authority, log, clock },
+        seat: { agentHost: () => ({ agents, term: null, servers: [] }), joining: () => plane.entrance.joining },
         ...(validityMs === undefined ? {} : { validityMs }),
         ...(lookMs === undefined ? {} : { lookMs }),
       },
