@@ -2,11 +2,10 @@
 import { X509Certificate } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import { toErrorDocument } from '../domain/errors.ts';
-import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { CertificateView } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
 import { RENEW_PATH } from '../protocol/join-messages.ts';
-import { MachineCredentials } from '../trust/credential-files.ts';
+import type { MachineCredentials } from '../trust/credential-files.ts';
 import { clientOptions, validityOf } from '../trust/credentials.ts';
 import { renewAt, retryAfterMs } from '../trust/renewal.ts';
 import { acceptReply, createRequest } from '../trust/request.ts';
@@ -18,12 +17,14 @@ const LOOK_MS = 60_000;
 const CONTROL = { kind: 'control' } as const;
 
 export interface CertificateKeeperOptions {
-  files: TlsFiles;
+  credentials: MachineCredentials;
   machine: string;
   log: Logger;
   /** From 0 to 1; see `renewAt`. */
   jitter?: number | undefined;
   lookMs?: number | undefined;
+  /** The files hold others: who uses them is to read them anew. */
+  renewed: () => Promise<void>;
   /** It is another, or was not renewed. */
   changed: (certificate: CertificateView) => void;
 }
@@ -39,10 +40,9 @@ export class CertificateKeeper {
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  /** @throws credentials_unusable */
   constructor(options: CertificateKeeperOptions) {
     this.#options = options;
-    this.#credentials = new MachineCredentials(options.files);
+    this.#credentials = options.credentials;
     this.#jitter = options.jitter ?? Math.random();
   }
 
@@ -96,12 +96,12 @@ export class CertificateKeeper {
   }
 
   async #ask(): Promise<void> {
-    const { files, machine } = this.#options;
+    const { machine, renewed } = this.#options;
     const identity = { kind: 'machine', name: machine } as const;
     const { key, request } = createRequest(identity);
     const ask = (url: string) => askControl(url, RENEW_PATH, { request }, this.access());
     const reply = await firstThatAnswers(this.#servers(), ask);
-    await writeCredentials(files, acceptReply(key, reply, identity, Date.now()));
-    this.#credentials.reload();
+    await writeCredentials(this.#credentials.files, acceptReply(key, reply, identity, Date.now()));
+    await renewed();
   }
 }

@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { WebSocket } from 'ws';
+import type { NodeAssignment } from '../domain/database.ts';
 import { fromErrorDocument, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
 import type { CertificateView, EndpointView } from '../domain/view.ts';
@@ -30,6 +31,8 @@ export interface Machine {
   name: string;
   address: string;
   zone: string;
+  /** It has credentials: nodes of new databases speak TLS there. */
+  tls: boolean;
   memoryBytes: number;
   connected: boolean;
   /** Milliseconds since the epoch at which `connected` took its value. */
@@ -95,6 +98,12 @@ export class Agents extends EventEmitter<AgentEvents> {
     return known.nodes.get(id) ?? 'absent';
   }
 
+  /** No process of the node runs, as its agent knows for certain. */
+  isGone({ machine, id }: Pick<NodeAssignment, 'machine' | 'id'>): boolean {
+    const report = this.report(machine, id);
+    return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
+  }
+
   /** @throws not_leader, agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
   request<O extends AgentOperation>(
     machine: string,
@@ -123,10 +132,10 @@ export class Agents extends EventEmitter<AgentEvents> {
     const session = new AgentSession(socket, hello, this.#clock);
     this.#sessions.set(hello.machine, session);
     this.#turnedAway.delete(hello.machine);
-    const { machine: name, address, zone, memoryBytes, endpoint, certificate } = hello;
+    const { machine: name, address, zone, tls, memoryBytes, endpoint, certificate } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
     const since = this.#clock.now();
-    this.#set({ name, address, zone, memoryBytes, connected: true, since, nodes, endpoint, certificate });
+    this.#set({ name, address, zone, tls, memoryBytes, connected: true, since, nodes, endpoint, certificate });
     return session;
   }
 

@@ -11,6 +11,7 @@ import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
 import type {
+  AuthoritiesDocument,
   CreateDatabase,
   FleetStatus,
   LogDocument,
@@ -22,6 +23,7 @@ import type {
   SwitchoverDocument,
 } from '../protocol/api.ts';
 import { tellOfAgents } from './agent-events.ts';
+import { authoritiesOf } from './authorities.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
@@ -29,7 +31,6 @@ import { Endpoints } from './endpoints.ts';
 import { connectWhile, Engines } from './engines.ts';
 import { createEntrance, type Entrance } from './entrance.ts';
 import { Fleet } from './fleet.ts';
-import { hasEnded } from './fleet-view.ts';
 import { Grants } from './grants.ts';
 import type { JoinTokens } from './join-tokens.ts';
 import { sinceThen, unseenStatus } from './known-status.ts';
@@ -92,7 +93,7 @@ class Plane implements RunningControlPlane {
     this.#options = options;
     this.#databases = databases;
     this.#primaries = primaries;
-    this.#engines = new Engines(options.mayAct && connectWhile(options.mayAct));
+    this.#engines = new Engines(options.credentials, options.mayAct && connectWhile(options.mayAct));
     const { agents, clock, log } = options;
     this.fleet = new Fleet({
       agents,
@@ -133,7 +134,8 @@ class Plane implements RunningControlPlane {
       const database = this.#databases.all().find((other) => other.uid === uid);
       if (!database) return;
       this.#loops.get(database.name)?.wake();
-      if (hasEnded(agents, database, id)) this.#endpoints.nudge(uid);
+      const node = database.nodes.find((one) => one.id === id);
+      if (!node || agents.isGone(node)) this.#endpoints.nudge(uid);
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
   }
@@ -226,6 +228,10 @@ class Plane implements RunningControlPlane {
   async explain(name: string): Promise<PlacementExplanation> {
     const database = this.#databases.get(name);
     return explainPlacement(database, await this.#observer.observe(database));
+  }
+
+  authorities(): AuthoritiesDocument {
+    return authoritiesOf(this.#options.credentials);
   }
 
   password(name: string, user: string): PasswordDocument {

@@ -21,6 +21,7 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   putDatabase: async (name, input, allow) => now().putDatabase(name, input, allow),
   explain: async (name) => now().explain(name),
   switchOver: async (name, shard, to) => now().switchOver(name, shard, to),
+  authorities: () => now().authorities(),
   password: (name, user) => now().password(name, user),
   plan: async (request) => now().plan(request),
   restartEndpoints: async (wish) => now().restartEndpoints(wish),

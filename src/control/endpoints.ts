@@ -142,6 +142,10 @@ function endpointDatabases(databases: readonly Database[], machines: readonly Ma
       adminPassword: secrets.adminPassword,
       read: spec.read,
       clusterView: spec.clusterView,
-      nodes: nodes.map(({ id, host, port, machine }) => ({ id, host, port, zone: zones.get(machine) ?? '' })),
+      tls: spec.tls,
+      nodes: nodes.map(({ id, machine, host, port, tls }) => {
+        const zone = zones.get(machine) ?? '';
+        return { id, machine, host, port, tls, zone };
+      }),
     }));
 }

@@ -9,7 +9,16 @@ const LOCAL: AgentCaller = { kind: 'local' };
 const by = (name: string, keyId: string): AgentCaller => ({ kind: 'machine', name, keyId });
 
 const record = (name: string, change: Partial<MachineRecord> = {}): MachineRecord => ({
-  ...{ name, address: `10.0.0.${name.length}`, zone: 'z', memoryBytes: 1, state: 'active', labels: {}, joinedAt: '' },
+  ...{
+    name,
+    address: `10.0.0.${name.length}`,
+    zone: 'z',
+    tls: false,
+    memoryBytes: 1,
+    state: 'active',
+    labels: {},
+    joinedAt: '',
+  },
   ...change,
 });
 const joined = (name: string, keyIds: string[], change: Partial<MachineRecord> = {}): MachineRecord =>

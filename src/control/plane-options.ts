@@ -4,6 +4,7 @@ import type { Logger } from '../platform/log.ts';
 import type { ServersStatus } from '../protocol/api.ts';
 import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
+import type { Credentials } from '../trust/credentials.ts';
 import type { Agents } from './agents.ts';
 import type { EntranceOptions } from './entrance.ts';
 
@@ -16,6 +17,8 @@ export interface ControlPlaneOptions {
   version: string;
   dataDir: string;
   engineVersion: string;
+  /** What it shows nodes that speak TLS, as it is now; null: none of them can be reached. */
+  credentials: (() => Credentials) | null;
   /** Last lines of the control plane's own log. */
   readOwnLog: (lines: number) => Promise<string>;
   /** For machines that join; without it, none can. */

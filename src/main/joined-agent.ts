@@ -50,6 +50,7 @@ export async function runJoinedAgent(cli: Cli, options: AgentCommandOptions): Pr
     controlUrls: servers,
     token: null,
     credentials: paths.credentials,
+    plainText: false,
     endpointProgram: programFile('endpoint-process'),
     endpointWorkers: workersIn(process.env),
     welcomed: () => {

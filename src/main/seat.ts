@@ -17,7 +17,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { FleetStatus, ServersStatus } from '../protocol/api.ts';
 import { openEventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
-import { type Credentials, clientOptions } from '../trust/credentials.ts';
+import { clientOptions } from '../trust/credentials.ts';
 
 type PlaneOptions = Omit<ControlPlaneOptions, 'store' | 'events' | 'agents' | 'servers' | 'mayAct'>;
 
@@ -29,11 +29,8 @@ export interface Seat {
   agentHost(): AgentHost;
   /** Where machines join. @throws not_leader when it is not here */
   joining(): Joining;
-  /**
-   * To be called once the API listens: others find it at this URL.
-   * @param credentials what this server shows the others, where they speak TLS
-   */
-  begin(url: string, credentials?: () => Credentials): void;
+  /** To be called once the API listens: others find it at this URL. */
+  begin(url: string): void;
   /** Databases are not looked after any more; agents and nodes go on. */
   close(): Promise<void>;
 }
@@ -84,7 +81,6 @@ class SharedSeat implements Seat {
   readonly #options: SharedSeatOptions;
   readonly #startedAt: string;
   #begun: Begun | null = null;
-  #credentials: (() => Credentials) | undefined;
 
   constructor(options: SharedSeatOptions) {
     this.#options = options;
@@ -96,9 +92,8 @@ class SharedSeat implements Seat {
     this.follower = createFollower(this.#standing());
   }
 
-  begin(url: string, credentials?: () => Credentials): void {
+  begin(url: string): void {
     const { entrance, leaseMs, log, store, clock, version, fleet: _, ...plane } = this.#options;
-    this.#credentials = credentials;
     // A machine that joins by any of them is sent on; it is told of all, since one may be away then.
     const joinUrls = (): string[] => {
       const [own = [], all] = [entrance?.joinUrls(), this.#urls().filter((one) => one.startsWith('https:'))];
@@ -169,7 +164,7 @@ class SharedSeat implements Seat {
   }
 
   #standing(): Standing {
-    const { clock, dataDir, engineVersion, store, version } = this.#options;
+    const { clock, credentials, dataDir, engineVersion, store, version } = this.#options;
     const records = staleRecords(store, clock);
     const status = async (): Promise<FleetStatus> => {
       // Asked most of all when the store is gone: then it says that, soon, instead of failing late.
@@ -188,7 +183,7 @@ class SharedSeat implements Seat {
     return {
       leads: () => this.#begun?.terms.leading != null,
       leader: () => this.#leader(),
-      tls: () => (this.#credentials ? (clientOptions(this.#credentials(), { kind: 'control' }) as RequestOptions) : {}),
+      tls: () => (credentials ? (clientOptions(credentials(), { kind: 'control' }) as RequestOptions) : {}),
       records: { ...records, status },
     };
   }

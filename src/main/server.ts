@@ -5,8 +5,9 @@ import { carriesToken } from '../api/bearer.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { Cli } from '../cli/cli.ts';
 import type { ServerOptions } from '../cli/process-options.ts';
+import { ControlCredentials } from '../control/control-credentials.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { fleetAuthority } from '../control/fleet-authority.ts';
+import { fleetAuthority, hasAuthority } from '../control/fleet-authority.ts';
 import { DEFAULT_LEASE_MS } from '../control/leader.ts';
 import { serveAgents } from '../control/serve-agents.ts';
 import { ValkeeperError } from '../domain/errors.ts';
@@ -17,7 +18,14 @@ import { identify, type ProcessIdentity } from '../platform/process-identity.ts'
 import { pathsIn, readToken, runningServer, type ServerFile } from './data-dir.ts';
 import { describe, existingEngine } from './engine.ts';
 import { changeFleet, type LocalMachine, readFleet } from './fleet-file.ts';
-import { isEverywhere, joinUrlsOf, type ListenAddress, listenForMachines, parseListen } from './fleet-listener.ts';
+import {
+  isEverywhere,
+  joinUrlsOf,
+  type ListenAddress,
+  listenForMachines,
+  namesFor,
+  parseListen,
+} from './fleet-listener.ts';
 import { LocalFleet, recordedAgent } from './local-fleet.ts';
 import { prepareDataDir } from './prepare.ts';
 import { waitForExit } from './processes.ts';
@@ -55,7 +63,12 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   const { store, isShared } = await chooseStore(paths.store, options);
   const authority = fleetAuthority(store, systemClock);
   const joinUrls = (): string[] => (address === null ? [] : advertised === null ? joinUrlsOf(address) : [advertised]);
+  const credentials =
+    address === null && !(await hasAuthority(store))
+      ? null
+      : await ControlCredentials.open({ ...namesFor(address), authority, clock: systemClock, log });
   const planeOptions = {
+    credentials: credentials && (() => credentials.current),
     entrance: { authority, joinUrls },
     ...{ log, clock: systemClock, version, dataDir, engineVersion: engine.version },
     readOwnLog: (lines: number) => lastLines(paths.serverLog, lines),
@@ -88,9 +101,10 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   const url = `http://127.0.0.1:${port}`;
   if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
   await changeFleet(dataDir, { apiPort: port });
-  const around = { api, seat, authority, log, clock: systemClock, authorityFile: paths.authority };
-  const listener = address && (await listenForMachines(address, around));
-  seat.begin(advertised ?? joinUrls()[0] ?? url, listener?.credentials);
+  const around = { api, seat, log, clock: systemClock };
+  const listener = address && credentials && (await listenForMachines(address, { ...around, credentials }));
+  if (listener) await writeFileAtomic(paths.authority, (await authority()).certificate, 0o644);
+  seat.begin(advertised ?? joinUrls()[0] ?? url);
   fleet.keep();
   const server: ServerFile = { ...identify(process.pid)!, url, engine: describe(engine) };
   await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
@@ -106,6 +120,7 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
     await seat.close();
     await api.close();
     await listener?.close();
+    credentials?.close();
     await store.close();
     log.info('the server ends');
     closeLog();

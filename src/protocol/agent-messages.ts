@@ -43,6 +43,8 @@ export interface Hello {
   engineVersion: string;
   /** What it shows of itself; null on a local machine, whose agent comes with a token. */
   certificate: CertificateView | null;
+  /** It has credentials: nodes of new databases speak TLS there, and only TLS. */
+  tls: boolean;
   nodes: NodeReport[];
   /** Null when this machine has no endpoint. */
   endpoint: EndpointView | null;
@@ -84,6 +86,8 @@ export interface NodeConfig {
   database: string;
   databaseUid: string;
   port: number;
+  /** It speaks TLS, and only TLS: to clients, to its primary and on the cluster bus. */
+  tls: boolean;
   /**
    * Lines of valkey.conf beyond what the agent itself decides (directory, port, addresses, log): the directive's name,
    * then its arguments, each quoted on its own.

@@ -16,6 +16,7 @@ const {
   port,
   read,
   clusterView,
+  tls,
   users,
   replaceAfterSeconds,
 } = SPEC_FIELDS;
@@ -37,6 +38,7 @@ export const specInputSchema = z
     port: z.int().min(port.min).max(port.max).describe(port.about),
     read: z.enum(read.choices).describe(read.about),
     clusterView: z.enum(clusterView.choices).describe(clusterView.about),
+    tls: z.enum(tls.choices).describe(tls.about),
     users: z.array(userSchema).readonly().describe(users.about),
     replaceAfterSeconds: z
       .int()
@@ -172,6 +174,12 @@ export interface PasswordDocument {
   user: string;
   /** Null: the database is open to all who reach it. */
   password: string | null;
+}
+
+/** Whom clients with TLS must believe. */
+export interface AuthoritiesDocument {
+  /** One certificate or more, in PEM. */
+  pem: string;
 }
 
 /** Which copy is to become the primary of a shard. */
