@@ -13,8 +13,8 @@ import { processesIn } from './processes.ts';
 /** The power of the machines in one data directory. */
 export class MachinePower {
   readonly #dataDir: string;
-  /** Machines without it. */
-  readonly #dark = new Set<string>();
+  /** Machines without it; each with what gives it back should this process end. */
+  readonly #dark = new Map<string, () => void>();
 
   constructor(dataDir: string) {
     this.#dataDir = dataDir;
@@ -24,7 +24,9 @@ export class MachinePower {
   cut(machine: string): number {
     const agent = recordedAgent(this.#dataDir, machine);
     if (!agent) throw new RangeError(`no agent of ${machine} runs in ${this.#dataDir}`);
-    this.#dark.add(machine);
+    const onExit = (): void => this.restore(machine);
+    this.#dark.set(machine, onExit);
+    process.on('exit', onExit);
     signal([agent], 'SIGSTOP'); // the first: it would start anew what it sees ending
     const processes = processesOf(this.#dataDir, machine);
     signal(processes, 'SIGSTOP');
@@ -33,7 +35,11 @@ export class MachinePower {
 
   /** Nothing, if the machine has power. */
   restore(machine: string): void {
-    if (this.#dark.delete(machine)) signal(processesOf(this.#dataDir, machine), 'SIGKILL');
+    const onExit = this.#dark.get(machine);
+    if (!onExit) return;
+    this.#dark.delete(machine);
+    process.off('exit', onExit);
+    signal(processesOf(this.#dataDir, machine), 'SIGKILL');
   }
 }
 

@@ -1,8 +1,11 @@
 /** The act in which a machine is lost ends in the middle: nothing stands still, and nothing is left. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { it } from 'node:test';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { Cli, type Host } from '../../src/cli/cli.ts';
 import { loseMachine } from '../../src/demo/acts/lose-machine.ts';
 import { until } from '../../src/demo/wait.ts';
@@ -10,21 +13,29 @@ import { ValkeeperError } from '../../src/domain/errors.ts';
 import { endpointOf } from '../../src/main/data-dir.ts';
 import { createDemoDatabase, removeByForce, startDemoFleet, stopAndRemove } from '../../src/main/demo-fleet.ts';
 import { sceneOf } from '../../src/main/demo-scene.ts';
+import { recordedAgent } from '../../src/main/local-fleet.ts';
 import { Signals } from '../../src/main/signals.ts';
 import { testEngine } from '../support/engine.ts';
 import { assertNothingLeft, processesUnder } from '../support/leaks.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
+const POWER = join(import.meta.dirname, '..', '..', 'src', 'main', 'machine-power.ts');
+const run = promisify(execFile);
 const silent = new PassThrough() as unknown as NodeJS.WriteStream;
 const host = {
   ...{ stdin: process.stdin, stdout: silent, stderr: silent, version: '0.0.0', defaultDataDir: '/nonexistent' },
   endpoint: endpointOf,
 } as unknown as Host;
 
-const isStopped = ({ pid }: { pid: number }): boolean =>
-  /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+function isStopped({ pid }: { pid: number }): boolean {
+  try {
+    return /^State:\tT/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false; // it has ended meanwhile
+  }
+}
 
-it('does not leave a machine in the dark when it is interrupted', async (test) => {
+it('does not leave a machine in the dark, interrupted or ended', async (test) => {
   process.env['VALKEEPER_ENGINE'] = (await testEngine()).serverPath;
   const cli = new Cli(host, { dataDir: `${tempDir(test)}/fleet` });
   test.after(() => removeByForce(cli.dataDir));
@@ -37,6 +48,15 @@ it('does not leave a machine in the dark when it is interrupted', async (test) =
   const addresses = new Set(shards.flatMap(({ primary, replicas }) => [primary!, ...replicas]).map(({ host }) => host));
   assert.equal(addresses.size, 4);
   const { password } = await cli.client.password('dark');
+
+  const agent = recordedAgent(cli.dataDir, 'machine-2')!;
+  const cut = `new MachinePower(${JSON.stringify(cli.dataDir)}).cut('machine-2')`;
+  await run(process.execPath, ['--input-type=module', '--eval', `import { MachinePower } from '${POWER}'; ${cut};`]);
+  await until(
+    async () => recordedAgent(cli.dataDir, 'machine-2'),
+    (now) => (now && !isDeepStrictEqual(now, agent) ? null : 'its agent is the old one, or none runs'),
+    { what: 'the machine back after whoever cut its power ended', timeoutMs: 10_000, signal: stop.signal },
+  );
 
   const stopped = (): number => processesUnder(cli.dataDir).filter(isStopped).length;
   let seen: Promise<number> | null = null;
