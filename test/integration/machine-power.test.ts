@@ -1,7 +1,8 @@
 /** The act in which a machine is lost ends in the middle: nothing stands still, and nothing is left. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { it } from 'node:test';
@@ -17,7 +18,6 @@ import { recordedAgent } from '../../src/main/local-fleet.ts';
 import { Signals } from '../../src/main/signals.ts';
 import { testEngine } from '../support/engine.ts';
 import { assertNothingLeft, processesUnder } from '../support/leaks.ts';
-import { tempDir } from '../support/temp-dir.ts';
 
 const POWER = join(import.meta.dirname, '..', '..', 'src', 'main', 'machine-power.ts');
 const run = promisify(execFile);
@@ -37,8 +37,8 @@ function isStopped({ pid }: { pid: number }): boolean {
 
 it('does not leave a machine in the dark, interrupted or ended', async (test) => {
   process.env['VALKEEPER_ENGINE'] = (await testEngine()).serverPath;
-  const cli = new Cli(host, { dataDir: `${tempDir(test)}/fleet` });
-  test.after(() => removeByForce(cli.dataDir));
+  const cli = new Cli(host, { dataDir: mkdtempSync(join(realpathSync(tmpdir()), 'valkeeper-test-')) });
+  test.after(() => removeByForce(cli.dataDir)); // finds processes by the folder: it must be the first to remove it
   const signals = new Signals();
   test.after(() => signals.release());
   await startDemoFleet(cli, 4, signals);
