@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import { Client } from './client.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { EngineDescription, UpOptions } from './process-options.ts';
+import type { EngineDescription, ServerOptions, UpOptions } from './process-options.ts';
 import { Progress } from './progress.ts';
 
 /** What the command line needs from outside: the terminal, and what only `main` can wire together. */
@@ -27,7 +27,7 @@ export interface ProcessCommands {
   down(cli: Cli, options: { yes: boolean }): Promise<void>;
   demo(cli: Cli, options: { keep: boolean }): Promise<void>;
   /** Resolves when the server has shut down. */
-  server(cli: Cli, options: { apiPort?: number }): Promise<void>;
+  server(cli: Cli, options: ServerOptions): Promise<void>;
   /** Resolves when the agent has left its nodes or stopped them. */
   agent(cli: Cli, options: { machine: string }): Promise<void>;
 }

@@ -22,7 +22,7 @@ export interface EventQuery {
 export async function* readEvents(endpoint: Endpoint, { database, after }: EventQuery): AsyncGenerator<Event> {
   let last = after;
   for (;;) {
-    const response = await open(endpoint, { database, after: last });
+    const response = await openSoon(endpoint, { database, after: last });
     try {
       for await (const event of eventsOf(response)) {
         last = event.seq;
@@ -34,6 +34,18 @@ export async function* readEvents(endpoint: Endpoint, { database, after }: Event
       response.destroy();
     }
     await sleep(RETRY_MS);
+  }
+}
+
+/** Between two leaders of several servers it waits. */
+async function openSoon(endpoint: Endpoint, query: EventQuery): Promise<IncomingMessage> {
+  for (;;) {
+    try {
+      return await open(endpoint, query);
+    } catch (error) {
+      if (!(error instanceof ValkeeperError && error.code === 'no_leader')) throw error;
+      await sleep(RETRY_MS);
+    }
   }
 }
 

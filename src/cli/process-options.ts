@@ -21,3 +21,26 @@ export interface UpOptions {
   foreground?: boolean;
   timeoutMs: number;
 }
+
+/** Which store a server works with; without `store` the one in its data directory. */
+export interface StoreOptions {
+  /** `etcd://HOST:PORT[,HOST:PORT...]/PREFIX`, or `etcds://` for TLS. */
+  store?: string;
+  /** Files in PEM. */
+  storeCa?: string;
+  storeCert?: string;
+  storeKey?: string;
+  /** A file with one line NAME:PASSWORD. */
+  storeUserFile?: string;
+}
+
+/** Options of `server`. */
+export interface ServerOptions extends StoreOptions {
+  apiPort?: number;
+  /** Address that the API listens on. */
+  listen?: string;
+  /** URL at which the other servers and agents reach the API. */
+  advertise?: string;
+  /** Another server leads so long after the death of one, in ms. */
+  leaseMs?: number;
+}

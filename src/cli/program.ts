@@ -3,6 +3,7 @@ import { Command, type CommanderError } from 'commander';
 import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
+import { addCa } from './commands/ca.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDbApply } from './commands/db-apply.ts';
 import { addDbConnect } from './commands/db-connect.ts';
@@ -54,7 +55,7 @@ const MACHINE: AddCommand[] = [
   addMachineRemove,
   addMachineLabel,
 ];
-const REST: AddCommand[] = [addEvents, addLogs, addEngine, addCompletion, addServer, addAgent];
+const REST: AddCommand[] = [addEvents, addLogs, addCa, addEngine, addCompletion, addServer, addAgent];
 
 /** Help was asked for and is the result. */
 class HelpShown extends Error {

@@ -13,7 +13,11 @@ test('turns an agent of another protocol away: it is told why, the registry tell
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
-  serveAgents(server, agents, () => true);
+  serveAgents(
+    server,
+    () => ({ agents, term: null, servers: [] }),
+    () => true,
+  );
   const told: unknown[] = [];
   agents.on('other-protocol', (...what) => told.push(what));
 

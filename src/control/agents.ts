@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { NodeAssignment } from '../domain/database.ts';
 import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
 import type { EndpointView } from '../domain/view.ts';
@@ -15,6 +16,7 @@ import {
   AGENT_PROTOCOL,
   type AgentOperation,
   type AgentRequests,
+  type FleetTerm,
   type FromAgent,
   type Hello,
   MAX_MESSAGE_BYTES,
@@ -25,6 +27,8 @@ import {
 
 /** How often a silent agent is asked for a sign of life, and how long it may stay silent before it counts as away. */
 const PING_INTERVAL_MS = 5_000;
+/** An agent takes the silence of so many pings for the end of a connection. */
+const SILENT_PINGS = 3;
 /** An agent that says nothing after connecting is turned away. */
 const HELLO_TIMEOUT_MS = 5_000;
 
@@ -33,6 +37,8 @@ export interface Machine {
   name: string;
   address: string;
   zone: string;
+  /** It has credentials: nodes of new databases speak TLS there. */
+  tls: boolean;
   memoryBytes: number;
   connected: boolean;
   /** Milliseconds since the epoch at which `connected` took its value. */
@@ -72,10 +78,13 @@ export class Agents extends EventEmitter<AgentEvents> {
   /** Whether a machine is let in; one that was taken out of the fleet is not. */
   admits: (machine: string) => boolean = () => true;
   readonly #clock: Clock;
+  readonly #mayAct: () => boolean;
 
-  constructor(clock: Clock) {
+  /** @param mayAct whether requests may be sent at this moment: not by one that leads no longer */
+  constructor(clock: Clock, mayAct: () => boolean = () => true) {
     super();
     this.#clock = clock;
+    this.#mayAct = mayAct;
   }
 
   machines(): Machine[] {
@@ -89,13 +98,20 @@ export class Agents extends EventEmitter<AgentEvents> {
     return known.nodes.get(id) ?? 'absent';
   }
 
-  /** @throws agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
+  /** No process of the node runs, as its agent knows for certain. */
+  isGone({ machine, id }: Pick<NodeAssignment, 'machine' | 'id'>): boolean {
+    const report = this.report(machine, id);
+    return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
+  }
+
+  /** @throws not_leader, agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
   request<O extends AgentOperation>(
     machine: string,
     operation: O,
     args: AgentRequests[O]['args'],
     timeoutMs: number,
   ): Promise<AgentRequests[O]['result']> {
+    if (!this.#mayAct()) return Promise.reject(new ValkeeperError('not_leader'));
     const session = this.#sessions.get(machine);
     if (!session) return Promise.reject(new ValkeeperError('agent_away', { machine }));
     return session.request(operation, args, timeoutMs);
@@ -107,9 +123,10 @@ export class Agents extends EventEmitter<AgentEvents> {
     const session = new AgentSession(socket, hello.machine, this.#clock);
     this.#sessions.set(hello.machine, session);
     this.#turnedAway.delete(hello.machine);
-    const { machine: name, address, zone, memoryBytes, endpoint } = hello;
+    const { machine: name, address, zone, tls, memoryBytes, endpoint } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
-    this.#set({ name, address, zone, memoryBytes, connected: true, since: this.#clock.now(), nodes, endpoint });
+    const since = this.#clock.now();
+    this.#set({ name, address, zone, tls, memoryBytes, connected: true, since, nodes, endpoint });
     return session;
   }
 
@@ -147,6 +164,11 @@ export class Agents extends EventEmitter<AgentEvents> {
       this.#machines.set(machineName, { ...machine, nodes });
       if (gone) this.emit('node', gone.databaseUid, message.id);
     }
+  }
+
+  /** Tells every agent where the servers of the fleet are. */
+  announce(servers: readonly string[]): void {
+    for (const session of this.#sessions.values()) session.send({ type: 'servers', servers });
   }
 
   /** Closes every session; the agents and their nodes go on. */
@@ -187,8 +209,12 @@ export class AgentSession {
       });
       this.#waiting.set(id, { resolve, reject, endTimer });
       const request: Request<O> = { type: 'request', id, operation, args };
-      this.#socket.send(JSON.stringify(request));
+      this.send(request);
     });
+  }
+
+  send(message: ToAgent): void {
+    this.#socket.send(JSON.stringify(message));
   }
 
   answered(message: Extract<FromAgent, { type: 'reply' }>): void {
@@ -210,24 +236,45 @@ export class AgentSession {
   }
 }
 
+/** Whom an agent meets here: a control plane that leads, or nobody, and where to go instead. */
+export type AgentHost =
+  | {
+      agents: Agents;
+      term: FleetTerm | null;
+      servers: readonly string[];
+      /** How often agents are asked for a sign of life, in ms. */
+      pingMs?: number;
+    }
+  | { leader: string | null };
+
 /**
- * Serves agents on the HTTP server's `AGENT_PATH`.
+ * Serves agents on the HTTP server's `AGENT_PATH`. Where nobody leads, they are sent to who does (307), or away (503).
  * @param isAuthorized says whether an upgrade request carries the agents' token
  */
-export function serveAgents(server: Server, agents: Agents, isAuthorized: (request: IncomingMessage) => boolean): void {
+export function serveAgents(
+  server: Server,
+  hostNow: () => AgentHost,
+  isAuthorized: (request: IncomingMessage) => boolean,
+): void {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (request.url !== AGENT_PATH) return turnAway(socket, '404 Not Found');
     if (!isAuthorized(request)) return turnAway(socket, '401 Unauthorized');
-    sockets.handleUpgrade(request, socket, head, (webSocket) => serveAgent(webSocket, agents));
+    const host = hostNow();
+    if ('agents' in host) sockets.handleUpgrade(request, socket, head, (webSocket) => serveAgent(webSocket, host));
+    else if (host.leader === null) turnAway(socket, '503 Service Unavailable');
+    else turnAway(socket, '307 Temporary Redirect', `Location: ${host.leader}${AGENT_PATH}\r\n`);
   });
 }
 
-function turnAway(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
+function turnAway(socket: Duplex, status: string, header = ''): void {
+  socket.on('error', () => {}); // who was turned away may be gone already
+  socket.end(`HTTP/1.1 ${status}\r\n${header}Connection: close\r\n\r\n`);
 }
 
-function serveAgent(socket: WebSocket, agents: Agents): void {
+type Leading = Extract<AgentHost, { agents: Agents }>;
+
+function serveAgent(socket: WebSocket, { agents, term, servers, pingMs = PING_INTERVAL_MS }: Leading): void {
   let session: AgentSession | null = null;
   let alive = true;
   const silence = setTimeout(() => socket.close(1008, 'no hello'), HELLO_TIMEOUT_MS);
@@ -235,7 +282,7 @@ function serveAgent(socket: WebSocket, agents: Agents): void {
     if (!alive) return socket.terminate();
     alive = false;
     socket.ping();
-  }, PING_INTERVAL_MS);
+  }, pingMs);
   socket.on('pong', () => {
     alive = true;
   });
@@ -249,7 +296,7 @@ function serveAgent(socket: WebSocket, agents: Agents): void {
         return socket.close(1008, `agent protocol ${message.protocol} is not ${AGENT_PROTOCOL}`);
       }
       if (!agents.admits(message.machine)) return socket.close(1008, `${message.machine} was taken out of the fleet`);
-      send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL });
+      send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL, term, servers, silenceMs: pingMs * SILENT_PINGS });
       session = agents.welcome(socket, message);
     } else if (message.type === 'reply') session?.answered(message);
     else if (session) agents.heard(session.machine, message);

@@ -6,7 +6,7 @@ import type { EndpointView, MachineView } from '../domain/view.ts';
 import { endpointProblem } from '../plan/endpoints.ts';
 import { reservedBytesPerNode } from '../plan/placement.ts';
 import type { MachineEndpoint } from '../protocol/api.ts';
-import type { Machine } from './agents.ts';
+import type { Agents, Machine } from './agents.ts';
 
 /**
  * Every machine of the fleet, connected or not, with the memory that its assigned nodes reserve.
@@ -22,9 +22,9 @@ export function fleetView(
   const seen = new Map(machines.map((machine) => [machine.name, machine]));
   const recorded = records.map((record): MachineView => {
     const { connected, since, endpoint } = seen.get(record.name) ?? AWAY;
-    const { name, address, memoryBytes, state } = record;
+    const { name, address, tls, memoryBytes, state } = record;
     return {
-      ...{ name, address, zone: zoneOf(record), state, connected, memoryBytes, endpoint },
+      ...{ name, address, tls, zone: zoneOf(record), state, connected, memoryBytes, endpoint },
       since: since ?? startedAt,
       reservedBytes: reserved.get(name) ?? 0,
     };
@@ -67,3 +67,10 @@ export const machineEndpoint = (
     .filter(({ uid, spec }) => endpointProblem(endpoint, uid, spec.port) === null)
     .map(({ name }) => name),
 });
+
+/** Its agent says that the node's process runs no longer, or that there is no such node. */
+export function hasEnded(agents: Agents, { nodes }: Database, id: string): boolean {
+  const machine = nodes.find((node) => node.id === id)?.machine;
+  const report = machine === undefined ? 'absent' : agents.report(machine, id);
+  return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
+}

@@ -64,9 +64,9 @@ export class Fleet {
   }
 
   /** Its agent has connected: a machine that is new gets its record, of the others what has changed is kept. */
-  async seen({ name, address, zone, memoryBytes }: Machine): Promise<void> {
+  async seen({ name, address, zone, tls, memoryBytes }: Machine): Promise<void> {
     const { machines, clock } = this.#around;
-    const told = { address, zone, memoryBytes };
+    const told: Told = { address, zone, tls, memoryBytes };
     if (machines.find(name)) {
       await machines.change(name, (record) => (isSame(record, told) ? record : { ...record, ...told }));
       return;
@@ -148,5 +148,7 @@ export class Fleet {
 const nodesOn = (machine: string, databases: readonly Database[]): unknown[] =>
   databases.flatMap(({ nodes, retired }) => [...nodes, ...retired]).filter((node) => node.machine === machine);
 
-const isSame = (record: MachineRecord, told: Pick<MachineRecord, 'address' | 'zone' | 'memoryBytes'>): boolean =>
-  record.address === told.address && record.zone === told.zone && record.memoryBytes === told.memoryBytes;
+type Told = Pick<MachineRecord, 'address' | 'zone' | 'tls' | 'memoryBytes'>;
+
+const isSame = (record: MachineRecord, told: Told): boolean =>
+  (Object.keys(told) as (keyof Told)[]).every((key) => record[key] === told[key]);

@@ -2,6 +2,7 @@
  * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
+import { SERVER_ERRORS } from './server-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 import { TRUST_ERRORS } from './trust-errors.ts';
 
@@ -29,6 +30,7 @@ export interface CatalogueEntry {
 
 /** The catalogue. Codes are stable: scripts may match on them. */
 export const ERRORS = {
+  ...SERVER_ERRORS,
   ...STORE_ERRORS,
   ...TRUST_ERRORS,
   invalid_value: { kind: 'invalid', message: '{field}: {problem}', hint: '{remedy}' },

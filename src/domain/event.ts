@@ -26,6 +26,9 @@ export const EVENT_KINDS = {
   machine_removed: 'A machine was taken out of the fleet; its agent is not let in any more.',
   machine_zone: 'A machine is in another zone than before.',
   agent_turned_away: 'An agent speaks another version of the protocol; it is not let in until both are of one version.',
+  leader_elected: 'Of several servers another leads now, or the same one anew.',
+  primary_changed_meanwhile:
+    'The primary of a shard is not the one that was known last: the engine chose another while no control plane looked.',
   fleet_stopping: 'All nodes and agents are being stopped, as asked.',
 } as const;
 

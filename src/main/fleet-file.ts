@@ -17,6 +17,8 @@ export interface FleetFile {
   machines: LocalMachine[];
   /** Port of the API; null until it has listened once. */
   apiPort: number | null;
+  /** Where the agents find a server at first, if not at that port of the loopback address. */
+  servers?: string[];
   /** The database `main` was made once; deleting it is final. */
   createdMain: boolean;
 }

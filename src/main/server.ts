@@ -4,25 +4,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { carriesToken } from '../api/bearer.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { Cli } from '../cli/cli.ts';
-import { Agents, serveAgents } from '../control/agents.ts';
+import type { ServerOptions } from '../cli/process-options.ts';
+import { serveAgents } from '../control/agents.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { createControlPlane } from '../control/create-control-plane.ts';
+import { DEFAULT_LEASE_MS } from '../control/leader.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import { createLogger } from '../platform/log.ts';
 import { identify, type ProcessIdentity } from '../platform/process-identity.ts';
-import { openEventLog } from '../store/events.ts';
-import { openSqliteStore } from '../store/sqlite.ts';
 import { pathsIn, readToken, runningServer, type ServerFile } from './data-dir.ts';
 import { describe, existingEngine } from './engine.ts';
 import { changeFleet, type LocalMachine, readFleet } from './fleet-file.ts';
 import { LocalFleet, recordedAgent } from './local-fleet.ts';
 import { prepareDataDir } from './prepare.ts';
 import { waitForExit } from './processes.ts';
+import { seatAlone, seatShared } from './seat.ts';
+import { joinFleet } from './shared-fleet.ts';
+import { chooseStore } from './store-choice.ts';
 
 const DEFAULT_PORT = 7420;
 const LAST_PORT = 7439;
+const LOOPBACK = '127.0.0.1';
 /** Before a shutdown, agents get this long to connect: what is not connected cannot be told to stop. */
 const CONNECT_MS = 5_000;
 const AGENT_EXIT_MS = 10_000;
@@ -31,9 +34,9 @@ const LOG_TAIL_BYTES = 4 * 1024 ** 2;
 
 /**
  * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out.
- * @throws already_running, api_port_taken, and what the engine's search and the store's opening throw
+ * @throws already_running, api_port_taken, bad_advertise, and what the engine's search and the store's opening throw
  */
-export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }: { apiPort?: number }): Promise<void> {
+export async function runServer({ dataDir, host: { version } }: Cli, options: ServerOptions): Promise<void> {
   const over = Promise.withResolvers<void>();
   const signalled = Promise.withResolvers<void>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, signalled.resolve);
@@ -45,62 +48,87 @@ export async function runServer({ dataDir, host: { version } }: Cli, { apiPort }
   const { log, close: closeLog } = createLogger({ name: 'server', file: paths.serverLog, level: 'info' });
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'the server ends by a defect'));
 
+  const listenHost = options.listen ?? LOOPBACK;
+  const advertised = advertisedIn(options);
   const engine = await existingEngine();
-  const store = openSqliteStore(paths.store);
-  const events = await openEventLog(store);
-  const agents = new Agents(systemClock);
-  const readOwnLog = (lines: number): Promise<string> => lastLines(paths.serverLog, lines);
-  const control = await createControlPlane({
-    store,
-    events,
-    agents,
-    log,
-    clock: systemClock,
-    version,
-    dataDir,
-    engineVersion: engine.version,
-    readOwnLog,
-  });
+  const { store, isShared } = await chooseStore(paths.store, options);
+  const planeOptions = {
+    ...{ log, clock: systemClock, version, dataDir, engineVersion: engine.version },
+    readOwnLog: (lines: number) => lastLines(paths.serverLog, lines),
+    credentials: null,
+  };
+  const fleetOfAll = isShared ? await joinFleet(store, paths) : null;
+  const seat = fleetOfAll
+    ? seatShared({ ...planeOptions, store, fleet: fleetOfAll.id, leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS })
+    : await seatAlone(store, planeOptions);
+  const { control } = seat;
   const { machines = [], apiPort: lastPort = null } = (await readFleet(dataDir)) ?? {};
   const fleet = new LocalFleet(dataDir, machines, log);
-  const shutDown = shutDownOnce(dataDir, machines, fleet, control);
+  const shutDown = isShared ? control.shutDown : shutDownOnce(dataDir, machines, fleet, control);
 
   const token = readToken(paths.token);
-  const api = createApi({ control, token, log, shutDown, afterShutDown: over.resolve });
+  const api = createApi({
+    ...{ control, token, log, shutDown, afterShutDown: over.resolve },
+    ...(seat.follower ? { follower: seat.follower } : {}),
+  });
   const agentToken = readToken(paths.agentToken);
-  serveAgents(api.httpServer, agents, ({ headers }) => carriesToken(headers.authorization, agentToken));
+  serveAgents(
+    api.httpServer,
+    () => seat.agentHost(),
+    ({ headers }) => carriesToken(headers.authorization, agentToken),
+  );
 
-  const port = await listen(api, apiPort, lastPort);
+  const port = await listen(api, listenHost, options.apiPort, lastPort);
+  const url = `http://${isEverywhere(listenHost) ? LOOPBACK : listenHost}:${port}`;
   if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
-  await changeFleet(dataDir, { apiPort: port });
+  await changeFleet(dataDir, { apiPort: port, ...(options.listen ? { servers: [url] } : {}) });
+  seat.begin(advertised ?? url);
   fleet.keep();
-  const server: ServerFile = { ...identify(process.pid)!, url: `http://127.0.0.1:${port}`, engine: describe(engine) };
+  const server: ServerFile = { ...identify(process.pid)!, url, engine: describe(engine) };
   await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
-  log.info({ ...server, version }, 'the server listens');
-  signalled.promise.then(() => shutDown({ loseUnsavedData: true })).then(over.resolve, over.reject);
+  log.info({ ...server, version, advertised, isShared }, 'the server listens');
+  signalled.promise
+    // Where several servers lead in turn, the end of one is no end of the fleet.
+    .then(() => (isShared ? undefined : shutDown({ loseUnsavedData: true })))
+    .then(over.resolve, over.reject);
 
   await over.promise.finally(async () => {
     fleet.release();
     await rm(paths.server, { force: true });
-    agents.close();
+    await seat.close();
     await api.close();
-    await control.close();
     await store.close();
     log.info('the server ends');
     closeLog();
   });
 }
 
+/** Addresses that mean all of the host's. */
+const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::';
+
+/** @throws bad_advertise */
+function advertisedIn({ advertise, listen, store }: ServerOptions): string | null {
+  if (advertise === undefined) {
+    if (store === undefined || listen === undefined || !isEverywhere(listen)) return null;
+    throw new ValkeeperError('bad_advertise', { url: '', problem: `is needed: nobody can reach ${listen}` });
+  }
+  const url = URL.parse(advertise);
+  if (url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search && !url.username) {
+    return url.origin;
+  }
+  throw new ValkeeperError('bad_advertise', { url: advertise, problem: 'is not the URL of an API' });
+}
+
 /**
  * Tries the port asked for; without a wish the last one, then the free ones from the default on.
  * @throws api_port_taken
  */
-async function listen(api: Api, wanted: number | undefined, last: number | null): Promise<number> {
+async function listen(api: Api, host: string, wanted: number | undefined, last: number | null): Promise<number> {
   const fallback = Array.from({ length: LAST_PORT - DEFAULT_PORT + 1 }, (_, index) => DEFAULT_PORT + index);
   const ports = wanted === undefined ? [...new Set([last ?? DEFAULT_PORT, ...fallback])] : [wanted];
   for (const port of ports) {
     try {
-      return await api.listen(port);
+      return await api.listen(port, host);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     }

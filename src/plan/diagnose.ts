@@ -2,6 +2,7 @@
 import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
 import { placeholderOf, shortId } from '../domain/ids.ts';
 import type { Breach } from '../domain/placement.ts';
+import { isLoopback } from '../domain/plain-text.ts';
 import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
@@ -9,7 +10,7 @@ import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { countProblems, leftovers } from './copies.ts';
 import { endpointProblem } from './endpoints.ts';
-import { layoutOf } from './layout.ts';
+import { layoutOf, machinesFor } from './layout.ts';
 import { describeRemedy } from './placement/advice.ts';
 import { judge, type Verdict } from './placement/judge.ts';
 import { reservedBytesPerNode } from './placement.ts';
@@ -32,6 +33,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...placementProblems(database, shards, view),
     ...machineProblems(database, view),
     ...endpointProblems(database, view),
+    ...plainTextProblems(database),
     ...(database.spec.auth ? [] : [{ code: 'open_to_all', params: {} } as const]),
   ].sort(byUrgency);
 }
@@ -198,7 +200,7 @@ function placementProblems(
   { machines }: DatabaseView,
 ): Problem[] {
   const layout = layoutOf(database, shards, machines);
-  return judge(layout, reservedBytesPerNode(database.spec), machines).flatMap((verdict) => {
+  return judge(layout, reservedBytesPerNode(database.spec), machinesFor(database, machines)).flatMap((verdict) => {
     const remedy = describeRemedy(verdict.remedy);
     if (verdict.rule === 'zones') return zoneProblems(verdict, remedy);
     return verdict.breaches.flatMap((breach) => placementProblem(database, breach, remedy) ?? []);
@@ -242,6 +244,13 @@ function machineProblems(database: Database, view: DatabaseView): Problem[] {
   return view.machines
     .filter(({ name, connected }) => used.has(name) && !connected)
     .map(({ name }) => ({ code: 'machine_lost', machine: name, params: { machine: name } }));
+}
+
+/** Nodes without TLS at an address that others reach, by machine. */
+function plainTextProblems({ nodes }: Database): Problem[] {
+  const exposed = nodes.filter(({ host, tls }) => !tls && !isLoopback(host));
+  const addresses = new Map(exposed.map(({ machine, host }) => [machine, host]));
+  return [...addresses].map(([machine, address]) => ({ code: 'plain_text', machine, params: { machine, address } }));
 }
 
 /** Any machine's address is to work, whether or not it has nodes of this database. */

@@ -11,7 +11,7 @@ import type { DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 4;
+export const AGENT_PROTOCOL = 5;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -39,6 +39,8 @@ export interface Hello {
   memoryBytes: number;
   pid: number;
   engineVersion: string;
+  /** It has credentials: nodes of new databases speak TLS there, and only TLS. */
+  tls: boolean;
   nodes: NodeReport[];
   /** Null when this machine has no endpoint. */
   endpoint: EndpointView | null;
@@ -74,6 +76,8 @@ export interface NodeConfig {
   database: string;
   databaseUid: string;
   port: number;
+  /** It speaks TLS, and only TLS: to clients, to its primary and on the cluster bus. */
+  tls: boolean;
   /**
    * Lines of valkey.conf beyond what the agent itself decides (directory, port, addresses, log): the directive's name,
    * then its arguments, each quoted on its own.
@@ -147,6 +151,24 @@ export interface Request<O extends AgentOperation = AgentOperation> {
 export interface Welcome {
   type: 'welcome';
   protocol: number;
+  /** Null: of a control plane that is the only one, and leads always. */
+  term: FleetTerm | null;
+  /** Where the servers of the fleet are, to be tried when this one is gone; none: only this one. */
+  servers: readonly string[];
+  /** A connection on which nothing came for so long is dead, in ms; the control plane sends pings more often. */
+  silenceMs: number;
 }
 
-export type ToAgent = Welcome | Request;
+/** A time of leading. Numbers only grow within one fleet, whoever leads; those of two fleets have nothing in common. */
+export interface FleetTerm {
+  fleet: string;
+  number: number;
+}
+
+/** The servers of the fleet are not those of the welcome any more. */
+export interface ServersChanged {
+  type: 'servers';
+  servers: readonly string[];
+}
+
+export type ToAgent = Welcome | ServersChanged | Request;

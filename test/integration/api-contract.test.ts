@@ -215,9 +215,15 @@ test('every route keeps what the document promises', async () => {
     }
     assert.deepEqual(await present(api), before, 'a refused request changed something');
 
+    const authority = await api.call({ method: 'GET', path: '/v1/authorities' });
+    assert.equal(authority.status, 404, 'a fleet on one host has none: see tls-fleet.test.ts');
     const untried = Object.keys(ROUTES).filter((key) => !(key in CALLS));
     // A machine is removed when it is empty: test/integration/drain.test.ts.
-    assert.deepEqual(untried, ['DELETE /machines/{name}', 'GET /events/stream'], 'routes whose answer nobody compared');
+    assert.deepEqual(
+      untried,
+      ['GET /authorities', 'DELETE /machines/{name}', 'GET /events/stream'],
+      'routes whose answer nobody compared',
+    );
     const database = await api.call({ method: 'GET', path: '/v1/databases/main' });
     assert.equal(database.headers.get('etag'), '"1"');
     for (const [key, requests] of Object.entries(CALLS) as [RouteKey, Request[]][]) {

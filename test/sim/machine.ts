@@ -194,6 +194,7 @@ export class Machine {
       memoryBytes,
       pid: 1,
       engineVersion: '9.1.2',
+      tls: false,
       nodes,
       endpoint: null,
     };
