@@ -5,6 +5,7 @@ import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
 import { addCa } from './commands/ca.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addConfigExample } from './commands/config-example.ts';
 import { addDbApply } from './commands/db-apply.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
@@ -17,6 +18,7 @@ import { addDbShow } from './commands/db-show.ts';
 import { addDbUpdate } from './commands/db-update.ts';
 import { addDbUrl } from './commands/db-url.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addEndpointRestart } from './commands/endpoint-restart.ts';
 import { addEngine } from './commands/engine.ts';
@@ -28,9 +30,12 @@ import { addMachineList } from './commands/machine-list.ts';
 import { addMachineRemove } from './commands/machine-remove.ts';
 import { addMachineShow } from './commands/machine-show.ts';
 import { addAgent, addServer } from './commands/processes.ts';
+import { addService } from './commands/service.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
 import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
+import { prepareConfig, takesConfig } from './config.ts';
+import { CONFIGURABLE } from './config-keys.ts';
 import { usageError } from './usage-errors.ts';
 
 const TOP: AddCommand[] = [addUp, addDown, addStatus, addDemo];
@@ -55,7 +60,7 @@ const MACHINE: AddCommand[] = [
   addMachineRemove,
   addMachineLabel,
 ];
-const REST: AddCommand[] = [addEvents, addLogs, addCa, addEngine, addCompletion, addServer, addAgent];
+const REST: AddCommand[] = [addEvents, addLogs, addCa, addEngine, addDoctor, addCompletion, addServer, addAgent];
 
 /** Help was asked for and is the result. */
 class HelpShown extends Error {
@@ -97,7 +102,10 @@ function createProgram(host: Host): Command {
   group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
   group('machine', 'machines: list, show, drain, resume, remove, label', 'valkeeper machine show machine-1', MACHINE);
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
+  group('service', 'systemd units: install, uninstall, show', 'valkeeper service install agent', [addService]);
+  group('config', 'configuration files: example', 'valkeeper config example server', [addConfigExample]);
   add(program, REST);
+  for (const name of CONFIGURABLE) takesConfig(program.commands.find((command) => command.name() === name)!);
   onEachCommand(program, (command) => {
     command.exitOverride((error: CommanderError) => {
       if (error.exitCode === 0) throw new HelpShown(written.join('').trimEnd());
@@ -121,6 +129,7 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
   const end = args.indexOf('--');
   const json = args.slice(0, end < 0 ? undefined : end).includes('--json');
   try {
+    await prepareConfig(args);
     await createProgram(host).parseAsync(args.length > 0 ? args : ['--help'], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {

@@ -6,7 +6,7 @@ import type { EndpointView, MachineView } from '../domain/view.ts';
 import { endpointProblem } from '../plan/endpoints.ts';
 import { reservedBytesPerNode } from '../plan/placement.ts';
 import type { MachineEndpoint } from '../protocol/api.ts';
-import type { Agents, Machine } from './agents.ts';
+import type { Machine } from './agents.ts';
 
 /**
  * Every machine of the fleet, connected or not, with the memory that its assigned nodes reserve.
@@ -67,10 +67,3 @@ export const machineEndpoint = (
     .filter(({ uid, spec }) => endpointProblem(endpoint, uid, spec.port) === null)
     .map(({ name }) => name),
 });
-
-/** Its agent says that the node's process runs no longer, or that there is no such node. */
-export function hasEnded(agents: Agents, { nodes }: Database, id: string): boolean {
-  const machine = nodes.find((node) => node.id === id)?.machine;
-  const report = machine === undefined ? 'absent' : agents.report(machine, id);
-  return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
-}
