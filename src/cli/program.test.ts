@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { tempDir } from '../../test/support/temp-dir.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Host } from './cli.ts';
 import { runCli } from './program.ts';
@@ -23,6 +26,7 @@ async function run(...args: string[]) {
     stdout: collect('stdout'),
     stderr: collect('stderr'),
     version: '1.2.3',
+    program: ['/opt/node', '/opt/valkeeper.js'],
     defaultDataDir: '/default',
     endpoint: (dir) => {
       throw new ValkeeperError('not_running', { dir });
@@ -32,6 +36,7 @@ async function run(...args: string[]) {
       throw new Error('a defect');
     },
     engine: () => Promise.reject(new Error('a defect')),
+    doctor: () => Promise.resolve([]),
     processes: {
       up: record('up'),
       down: record('down'),
@@ -135,3 +140,28 @@ test('help and version are documents too', async () => {
   assert.deepEqual(JSON.parse((await run('--version', '--json')).stdout), { text: '1.2.3' });
   assert.equal((await run('--version')).stdout, '1.2.3\n');
 });
+
+for (const [name, ...needed] of [['server'], ['agent', '--machine', 'machine-1']] as const) {
+  test(`the example for the ${name} names every option, and with it the defaults stay`, async (t) => {
+    const { code, stdout } = await run('config', 'example', name);
+    assert.equal(code, 0);
+    const { stdout: help } = await run(name, '--help');
+    const options = [...help.split('Global')[0]!.matchAll(/^ {2}--([\w-]+)/gm)].map(([, option]) => option!);
+    assert.ok(options.includes('config'), help);
+    for (const option of options.filter((one) => one !== 'config' && one !== 'help')) {
+      assert.match(stdout, new RegExp(`^#${option.replace(/^no-/, '')}: `, 'm'));
+    }
+    const file = join(tempDir(t), 'example.yaml');
+    writeFileSync(file, stdout);
+    const [plain] = (await run(name, ...needed)).calls;
+    assert.deepEqual((await run(name, ...needed, '--config', file)).calls, [{ ...(plain as object), config: file }]);
+
+    writeFileSync(file, `${stdout}data-dir: /from/file\n`);
+    const [{ dataDir }] = (await run(name, ...needed, '--config', file)).calls as [{ dataDir: string }];
+    assert.equal(dataDir, '/from/file');
+    writeFileSync(file, `${stdout}data-dri: /from/file\n`);
+    const refused = await run(name, ...needed, '--config', file);
+    assert.deepEqual([refused.code, refused.calls], [2, []]);
+    assert.match(refused.stderr, /example\.yaml:\d+:1: data-dri: unknown key; did you mean data-dir\?/);
+  });
+}

@@ -50,6 +50,11 @@ export const ERRORS = {
     message: '{file} cannot be applied:\n{errors}',
     hint: 'Correct it; nothing was changed. Fields: {fields}.',
   },
+  config_file_invalid: {
+    kind: 'invalid',
+    message: '{file} cannot be used:\n{errors}',
+    hint: 'Correct it; nothing was started. Keys: {keys}. What each is for: `valkeeper config example {process}`.',
+  },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
   data_dir_unusable: {
     kind: 'invalid',
@@ -184,6 +189,21 @@ export const ERRORS = {
     kind: 'conflict',
     message: 'The node {node} is not started as itself: {path} does not say who it is.',
     hint: 'As a replica of a running primary it is started all the same. Without one: put a copy of that file back.',
+  },
+  unit_exists: {
+    kind: 'conflict',
+    message: 'A different unit lies at {path}.',
+    hint: 'Compare it with `valkeeper service show {role}`; to replace it: `valkeeper service install {role} --force`.',
+  },
+  unit_foreign: {
+    kind: 'conflict',
+    message: '{path} was not written by `valkeeper service install`.',
+    hint: 'To remove it all the same: `valkeeper service uninstall {role} --force`.',
+  },
+  systemctl_failed: {
+    kind: 'unavailable',
+    message: '`{command}` failed: {problem}',
+    hint: 'See why with `systemctl status {unit}` and `journalctl -u {unit}`; then run it again.',
   },
   api_port_taken: {
     kind: 'conflict',

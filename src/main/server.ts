@@ -33,7 +33,8 @@ import { seatAlone, seatShared } from './seat.ts';
 import { joinFleet } from './shared-fleet.ts';
 import { chooseStore } from './store-choice.ts';
 
-const DEFAULT_PORT = 7420;
+/** Of the API, unless it is taken or another is asked for. */
+export const DEFAULT_PORT = 7420;
 const LAST_PORT = 7439;
 /** Before a shutdown, agents get this long to connect: what is not connected cannot be told to stop. */
 const CONNECT_MS = 5_000;
@@ -42,13 +43,15 @@ const AGENT_EXIT_MS = 10_000;
 const LOG_TAIL_BYTES = 4 * 1024 ** 2;
 
 /**
- * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out.
+ * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out. SIGQUIT ends the server
+ * alone.
  * @throws already_running, api_port_taken, listen_unusable, bad_advertise, invalid_value, and what the engine's search and the store's opening throw
  */
 export async function runServer({ dataDir, host: { version } }: Cli, options: ServerOptions): Promise<void> {
   const over = Promise.withResolvers<void>();
   const signalled = Promise.withResolvers<void>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, signalled.resolve);
+  process.on('SIGQUIT', () => over.resolve()); // as a service: agents and nodes go on
 
   const address = options.listen === undefined ? null : parseListen(options.listen);
   const advertised = advertisedIn(options, address);

@@ -47,7 +47,7 @@ test('two machines join, get a database from afar, and serve a client elsewhere'
   const folder = join(fleet.home(1), 'machines', 'alpha', 'nodes');
   const confs = readdirSync(folder).map((node) => readFileSync(join(folder, node, 'valkey.conf'), 'utf8'));
   assert.equal(
-    confs.filter((conf) => /^tls-port \d+$/m.test(conf) && /^port 0$/m.test(conf)).length,
+    confs.filter((conf) => /^tls-port "\d+"$/m.test(conf) && /^port "0"$/m.test(conf)).length,
     3,
     confs.join('\n'),
   );

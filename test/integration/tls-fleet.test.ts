@@ -57,7 +57,7 @@ class TlsFleet {
       () => ({ agents, term: null, servers: [] }),
       () => ({ kind: 'local' }),
     );
-    const fleet = new TlsFleet(authority, control, `ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const fleet = new TlsFleet(authority, control, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     t.after(async () => {
       for (const { agent } of fleet.machines) agent.kill('SIGKILL');
       agents.close();
@@ -96,7 +96,7 @@ class TlsFleet {
         memoryBytes: 2 ** 30,
         credentials: await this.issue(name, address),
       },
-      ...{ enginePath: engine.serverPath, engineVersion: engine.version, controlUrl: this.#url, token: 'none' },
+      ...{ enginePath: engine.serverPath, engineVersion: engine.version, controlUrls: [this.#url], token: 'none' },
       ...{
         portRange: [7000, 7999],
         plainText: false,
