@@ -3,6 +3,7 @@ import { renderBehaviours } from './render-behaviours.ts';
 import { renderCommands } from './render-commands.ts';
 import { renderConditions } from './render-conditions.ts';
 import { renderConformance } from './render-conformance.ts';
+import { renderDoctor } from './render-doctor.ts';
 import { renderEndpoint } from './render-endpoint.ts';
 import { renderErrors } from './render-errors.ts';
 import { renderOpenApi } from './render-openapi.ts';
@@ -15,6 +16,7 @@ export const PAGES = [
   page('docs/commands.md', renderCommands),
   page('docs/conditions.md', renderConditions),
   page('docs/conformance.md', renderConformance),
+  page('docs/doctor.md', renderDoctor),
   page('docs/endpoint-behaviour.md', renderBehaviours),
   page('docs/endpoint.md', renderEndpoint),
   page('docs/openapi.json', renderOpenApi),

@@ -26,6 +26,11 @@ const MEANINGS: Record<keyof Limits, [what: string, then: string]> = {
   totalBytes: ['memory of all commands and replies under way', 'the client that has most of it is told so and closed'],
   idleMs: ['how long a client may say nothing', 'closed; not while it waits for a reply or is subscribed'],
   loginMs: ['how long a client may take to name its user', '`ERR no user was named within ...`, and closed'],
+  handshakes: ['TLS handshakes that are not over', 'the next is closed'],
+  handshakeMs: [
+    'how long a handshake may take',
+    'closed; a client that has said nothing for so long is taken to speak no TLS',
+  ],
 };
 
 /** As the page has it: `512 MiB`, `10 s`, `20,000`; a time of 0 is no limit. */

@@ -7,16 +7,19 @@ import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import { mayListen } from '../domain/plain-text.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
-import type { CertificateView, EndpointView } from '../domain/view.ts';
+import type { EndpointView } from '../domain/view.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
+import { MachineCredentials } from '../trust/credential-files.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
+import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
@@ -32,18 +35,20 @@ export interface AgentOptions {
   memoryBytes: number;
   enginePath: string;
   engineVersion: string;
-  /** Where control planes are, such as `http://127.0.0.1:7420`. */
+  /** Where control planes are, such as `http://127.0.0.1:7420`; one that answers tells of the others. */
   controlUrls: readonly string[];
   /** With which a local agent comes. One with credentials needs none. */
   token: string | null;
-  /** The files of what the machine shows and believes; null: a local machine. */
-  credentials: TlsFiles | null;
   /** From 0 to 1: when in its time a certificate is renewed; without it, at random. */
   renewalJitter?: number;
   /** How often it is looked whether it is time, in ms. */
   renewalLookMs?: number;
   /** Client ports that nodes may get: the first and the last. */
   portRange: readonly [number, number];
+  /** What the machine shows and believes; null: nothing here speaks TLS. */
+  credentials: TlsFiles | null;
+  /** Nodes without TLS are meant, though others reach the address. */
+  plainText: boolean;
   /** File of the endpoint's program; null: this machine has no endpoint. */
   endpointProgram: string | null;
   /** Processes that share the endpoint's work. */
@@ -57,6 +62,11 @@ export interface AgentOptions {
 export interface Agent {
   /** Ends the agent; its nodes go on. */
   close(): Promise<void>;
+  /**
+   * The files of its credentials were renewed: agent, nodes and endpoint read them anew, and what is connected stays.
+   * @throws credentials_unusable: then all keep those of before
+   */
+  readCredentials(): Promise<void>;
   /** How it ended: `shut-down` with its nodes, on request, or `detached` from them. */
   closed: Promise<'shut-down' | 'detached'>;
 }
@@ -65,13 +75,20 @@ export interface Agent {
 const ENDPOINT_GRACE_MS = 3_000;
 const AGENT_FILE = 'agent.json';
 
-/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable */
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
+  requireTls('What listens', options.credentials !== null, options);
   const dir = makeFolder(options.dir);
   await claimFolder(dir);
   const agent = new MachineAgent({ ...options, dir });
   await agent.begin();
   return agent;
+}
+
+/** @throws plain_text_refused */
+function requireTls(what: string, tls: boolean, { address, machine, plainText }: AgentOptions): void {
+  if (mayListen({ address, tls, plainText })) return;
+  throw new ValkeeperError('plain_text_refused', { what, address, machine });
 }
 
 /** @returns its path without links: so the kernel tells the working directory of a process */
@@ -101,6 +118,7 @@ class MachineAgent implements Agent {
   readonly #nodes = new Map<NodeId, SupervisedNode>();
   readonly #end: (how: 'shut-down' | 'detached') => void;
   readonly #endpoint: EndpointKeeper | null;
+  readonly #credentials: MachineCredentials | null;
   readonly #certificate: CertificateKeeper | null;
   readonly #instance = randomBytes(8).toString('hex');
   #link: Link | null = null;
@@ -110,14 +128,24 @@ class MachineAgent implements Agent {
     this.closed = promise;
     this.#end = resolve;
     this.#options = options;
+    this.#credentials = options.credentials && new MachineCredentials(options.credentials);
     const { endpointProgram: program, endpointWorkers: workers = 1, dir, machine, address, zone, log } = options;
+    const { credentials: tls } = options;
     const changed = (endpoint: EndpointView) => this.#link?.tell({ type: 'endpoint', endpoint });
     this.#endpoint =
-      program === null ? null : new EndpointKeeper({ program, workers, dir, machine, address, zone, log, changed });
-    const { controlUrls, credentials: files, renewalJitter: jitter, renewalLookMs: lookMs } = options;
-    const told = (certificate: CertificateView) => this.#link?.tell({ type: 'certificate', certificate });
-    this.#certificate =
-      files && new CertificateKeeper({ files, machine, controlUrls, log, jitter, lookMs, changed: told });
+      program === null
+        ? null
+        : new EndpointKeeper({ program, workers, dir, machine, address, zone, tls, log, changed });
+    this.#certificate = this.#credentials && this.#keepCertificate(this.#credentials);
+  }
+
+  #keepCertificate(credentials: MachineCredentials): CertificateKeeper {
+    const { machine, log, renewalJitter: jitter, renewalLookMs: lookMs } = this.#options;
+    return new CertificateKeeper({
+      ...{ credentials, machine, log, jitter, lookMs },
+      renewed: () => this.readCredentials(),
+      changed: (certificate) => this.#link?.tell({ type: 'certificate', certificate }),
+    });
   }
 
   get #folder(): string {
@@ -125,7 +153,8 @@ class MachineAgent implements Agent {
   }
 
   async begin(): Promise<void> {
-    const { log, controlUrls, token, welcomed, refused } = this.#options;
+    const { controlUrls, credentials, dir, log, token, welcomed, refused } = this.#options;
+    const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -139,21 +168,31 @@ class MachineAgent implements Agent {
     );
     await this.#endpoint?.begin();
     this.#link = new Link({
-      controlUrls,
-      access: () => this.#certificate?.access() ?? { headers: { authorization: `Bearer ${token}` } },
+      servers,
+      access: () => ({
+        ...this.#certificate?.access(),
+        ...(token === null ? {} : { headers: { authorization: `Bearer ${token}` } }),
+      }),
       hello: () => this.#hello(),
       handle: (request) => this.#handle(request),
       ...(welcomed ? { welcomed } : {}),
       ...(refused ? { refused } : {}),
       log,
     });
-    this.#certificate?.begin();
+    this.#certificate?.begin(() => servers.all);
   }
 
   async close(): Promise<void> {
     for (const node of this.#nodes.values()) node.detach();
     this.#endpoint?.detach();
     this.#finish('detached');
+  }
+
+  async readCredentials(): Promise<void> {
+    if (!this.#credentials?.reload()) return;
+    this.#options.log.info({}, 'The credentials were renewed.');
+    this.#endpoint?.readCredentials();
+    await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.readCertificates())));
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
@@ -169,6 +208,7 @@ class MachineAgent implements Agent {
       enginePath,
       machine,
       address,
+      credentials: this.#credentials,
       log,
       now: Date.now,
       changed: (node) => {
@@ -196,6 +236,7 @@ class MachineAgent implements Agent {
       instance: this.#instance,
       engineVersion,
       certificate: this.#certificate?.view ?? null,
+      tls: this.#credentials !== null,
       nodes,
       endpoint: this.#endpoint?.view ?? null,
     } as const;
@@ -239,7 +280,14 @@ class MachineAgent implements Agent {
   async #create(config: AgentRequests['create_node']['args']): Promise<{ pid: number }> {
     const existing = this.#nodes.get(config.id);
     if (existing) return existing.exclusively(() => existing.start({ kind: 'itself' }));
-    const directory = makeNode(this.#folder, config, this.#options.address);
+    const { address, machine } = this.#options;
+    const files = config.tls ? this.#credentials?.files : null;
+    if (files === undefined) {
+      const { id: node, database } = config;
+      throw new ValkeeperError('credentials_missing', { node, database, machine });
+    }
+    requireTls(`A node of ${config.database}`, config.tls, this.#options);
+    const directory = makeNode(this.#folder, config, address, files);
     const node = new SupervisedNode(directory, this.#surroundings());
     this.#nodes.set(config.id, node);
     try {

@@ -110,3 +110,20 @@ const isDocument = (answer: unknown): answer is ErrorDocument => {
 };
 
 const nameOf = (url: string): string => `The control plane at ${url}`;
+
+/** What the first of the servers says, that can be reached. @throws what the last one fails with */
+export async function firstThatAnswers<T>(urls: readonly string[], ask: (url: string) => Promise<T>): Promise<T> {
+  let failure: unknown = new ValkeeperError('usage', {
+    problem: 'There is no server to join.',
+    remedy: 'Name one: --join https://HOST:PORT.',
+  });
+  for (const url of urls) {
+    try {
+      return await ask(url);
+    } catch (error) {
+      if (!(error instanceof ValkeeperError && error.kind === 'unavailable')) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}

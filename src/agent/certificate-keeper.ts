@@ -2,15 +2,14 @@
 import { X509Certificate } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
 import { toErrorDocument } from '../domain/errors.ts';
-import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { CertificateView } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
 import { RENEW_PATH } from '../protocol/join-messages.ts';
-import { MachineCredentials } from '../trust/credential-files.ts';
+import type { MachineCredentials } from '../trust/credential-files.ts';
 import { clientOptions, validityOf } from '../trust/credentials.ts';
 import { renewAt, retryAfterMs } from '../trust/renewal.ts';
 import { acceptReply, createRequest } from '../trust/request.ts';
-import { askControl } from './ask-control.ts';
+import { askControl, firstThatAnswers } from './ask-control.ts';
 import { writeCredentials } from './write-credentials.ts';
 
 /** How often it is looked whether it is time: a clock may jump, a process be held. */
@@ -18,14 +17,14 @@ const LOOK_MS = 60_000;
 const CONTROL = { kind: 'control' } as const;
 
 export interface CertificateKeeperOptions {
-  files: TlsFiles;
+  credentials: MachineCredentials;
   machine: string;
-  /** Where control planes are; one after the other is asked. */
-  controlUrls: readonly string[];
   log: Logger;
   /** From 0 to 1; see `renewAt`. */
   jitter?: number | undefined;
   lookMs?: number | undefined;
+  /** The files hold others: who uses them is to read them anew. */
+  renewed: () => Promise<void>;
   /** It is another, or was not renewed. */
   changed: (certificate: CertificateView) => void;
 }
@@ -34,16 +33,16 @@ export class CertificateKeeper {
   readonly #options: CertificateKeeperOptions;
   readonly #credentials: MachineCredentials;
   readonly #jitter: number;
+  #servers: () => readonly string[] = () => [];
   #problem: string | null = null;
   #failures = 0;
   #notBefore = 0;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  /** @throws credentials_unusable */
   constructor(options: CertificateKeeperOptions) {
     this.#options = options;
-    this.#credentials = new MachineCredentials(options.files);
+    this.#credentials = options.credentials;
     this.#jitter = options.jitter ?? Math.random();
   }
 
@@ -59,7 +58,9 @@ export class CertificateKeeper {
     return { serial, notAfter: validityOf(certificate).notAfter, problem: this.#problem };
   }
 
-  begin(): void {
+  /** @param servers where control planes are at that moment; one after the other is asked */
+  begin(servers: () => readonly string[]): void {
+    this.#servers = servers;
     void this.#look();
   }
 
@@ -95,12 +96,12 @@ export class CertificateKeeper {
   }
 
   async #ask(): Promise<void> {
-    const { controlUrls, files, machine } = this.#options;
+    const { machine, renewed } = this.#options;
     const identity = { kind: 'machine', name: machine } as const;
     const { key, request } = createRequest(identity);
-    const url = controlUrls[this.#failures % controlUrls.length]!;
-    const reply = await askControl(url, RENEW_PATH, { request }, this.access());
-    await writeCredentials(files, acceptReply(key, reply, identity, Date.now()));
-    this.#credentials.reload();
+    const ask = (url: string) => askControl(url, RENEW_PATH, { request }, this.access());
+    const reply = await firstThatAnswers(this.#servers(), ask);
+    await writeCredentials(this.#credentials.files, acceptReply(key, reply, identity, Date.now()));
+    await renewed();
   }
 }

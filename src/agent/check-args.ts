@@ -55,6 +55,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     database: TEXT,
     databaseUid: TEXT,
     port: PORT,
+    tls: ['true or false', (value) => typeof value === 'boolean'],
     directives: DIRECTIVES,
     aclFile: TEXT,
     adminPassword: TEXT,

@@ -7,6 +7,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointView } from '../domain/view.ts';
 import { readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
@@ -51,6 +52,8 @@ export interface EndpointKeeperOptions {
   machine: string;
   address: string;
   zone: string;
+  /** The machine's credentials; null when it has none. */
+  tls: TlsFiles | null;
   /** Processes that share the endpoint's work, its own included. */
   workers: number;
   /** File of the endpoint's program. */
@@ -110,6 +113,12 @@ export class EndpointKeeper {
     return written;
   }
 
+  /** The files of the credentials were renewed: the process reads them again. */
+  readCredentials(): void {
+    this.#version += 1;
+    this.#wake();
+  }
+
   /** Lets the process ask the nodes of a database for the slot map at once. */
   nudge(database: string): void {
     if (!this.#running || !this.#config?.databases.some(({ uid }) => uid === database)) return;
@@ -157,12 +166,13 @@ export class EndpointKeeper {
   }
 
   async #write(databases: readonly EndpointDatabase[]): Promise<void> {
-    const { dir, machine, address, zone } = this.#options;
+    const { dir, machine, address, zone, tls } = this.#options;
     const config: EndpointConfig = {
       protocol: ENDPOINT_PROTOCOL,
       machine,
       address,
       zone,
+      tls,
       workers: this.#options.workers,
       metricsPort: await this.#metricsPort(databases),
       databases: [...databases],

@@ -7,7 +7,7 @@ import { type Credentials, joiningOptions } from '../trust/credentials.ts';
 import { parseJoinToken } from '../trust/join-token.ts';
 import { fetchAuthority } from '../trust/pinned.ts';
 import { acceptReply, type KeyAndRequest } from '../trust/request.ts';
-import { askControl } from './ask-control.ts';
+import { askControl, firstThatAnswers } from './ask-control.ts';
 
 const CONNECT_MS = 5_000;
 
@@ -35,21 +35,4 @@ export async function joinFleet(
     const reply = await askControl(url, JOIN_PATH, body, joiningOptions(authority) as RequestOptions);
     return acceptReply(key, reply, identity, Date.now());
   });
-}
-
-/** What the first of the servers says, that can be reached. @throws what the last one fails with */
-export async function firstThatAnswers<T>(urls: readonly string[], ask: (url: string) => Promise<T>): Promise<T> {
-  let failure: unknown = new ValkeeperError('usage', {
-    problem: 'There is no server to join.',
-    remedy: 'Name one: --join https://HOST:PORT.',
-  });
-  for (const url of urls) {
-    try {
-      return await ask(url);
-    } catch (error) {
-      if (!(error instanceof ValkeeperError && error.kind === 'unavailable')) throw error;
-      failure = error;
-    }
-  }
-  throw failure;
 }

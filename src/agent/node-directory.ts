@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { aclMarkOf } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isNodeId, type NodeId } from '../domain/ids.ts';
+import { type TlsFiles, tlsDirectives } from '../domain/tls-directives.ts';
 import type { DiskView, ProcessView, Settings } from '../domain/view.ts';
 import { keepsSnapshots, logsEveryWrite, MANAGED_SETTINGS } from '../plan/settings.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
@@ -28,7 +29,7 @@ import { type Directive, formatConf, parseConf } from './valkey-conf.ts';
 
 /** What an agent must remember of a node: who it is, its process, and how the last one ended. */
 export interface Manifest {
-  config: Pick<NodeConfig, 'id' | 'database' | 'databaseUid' | 'port' | 'adminPassword'>;
+  config: Pick<NodeConfig, 'id' | 'database' | 'databaseUid' | 'port' | 'tls' | 'adminPassword'>;
   /** Null when none was started or the last one is known to have ended. */
   process: (ProcessIdentity & { bootId: string }) | null;
   lastExit: Extract<ProcessView, { state: 'exited' }> | null;
@@ -107,10 +108,10 @@ export class NodeDirectory {
     return { hasData: files.some(holdsSomething), dataAt, claim, settings, aclMark: this.#aclMark() };
   }
 
-  /** Writes valkey.conf, whole or not at all. @throws file_unusable, invalid_value */
-  async writeConf(directives: readonly Directive[], address: string): Promise<void> {
+  /** Writes valkey.conf, whole or not at all. `tls`: its files, for a node that speaks it. @throws file_unusable, invalid_value */
+  async writeConf(directives: readonly Directive[], address: string, tls: TlsFiles | null): Promise<void> {
     const { port } = this.manifest.config;
-    const text = confText([...directives, ...ownDirectives(this.path, address, port)], 'configure_node');
+    const text = confText([...directives, ...ownDirectives(this.path, address, port, tls)], 'configure_node');
     await writeFileAtomic(join(this.path, CONF), text);
   }
 
@@ -224,26 +225,28 @@ async function readManifest(path: string, id: NodeId): Promise<Manifest> {
   if (manifest?.config?.id !== id) {
     throw new ValkeeperError('file_damaged', { path: file, problem: `it does not describe the node ${id}` });
   }
-  return manifest as Manifest;
+  const { config } = manifest as Manifest;
+  return { ...(manifest as Manifest), config: { ...config, tls: config.tls ?? false } }; // one of a time before has none
 }
 
 /**
  * Makes a node's directory, whole or not at all.
  * @param address where the node listens
+ * @param tls its files, for a node that speaks it
  * @throws file_unusable, invalid_value
  */
-export function makeNode(folder: string, config: NodeConfig, address: string): NodeDirectory {
+export function makeNode(folder: string, config: NodeConfig, address: string, tls: TlsFiles | null): NodeDirectory {
   const path = join(folder, config.id);
   const draft = join(folder, `${NEW_PREFIX}${config.id}`);
   const { id, database, databaseUid, port, adminPassword } = config;
   const manifest: Manifest = {
-    config: { id, database, databaseUid, port, adminPassword },
+    config: { id, database, databaseUid, port, tls: tls !== null, adminPassword },
     process: null,
     lastExit: null,
   };
   const files: Record<string, string> = {
     // The engine believes the last of two lines: the agent's own come last.
-    [CONF]: confText([...config.directives, ...ownDirectives(path, address, port)], 'create_node'),
+    [CONF]: confText([...config.directives, ...ownDirectives(path, address, port, tls)], 'create_node'),
     [USERS]: config.aclFile,
     'nodes.conf': config.nodesConf,
     [MANIFEST]: JSON.stringify(manifest),
@@ -274,8 +277,8 @@ function confText(directives: readonly Directive[], operation: string): string {
 }
 
 /** What the agent decides: where the node lives and where it listens. */
-const ownDirectives = (path: string, address: string, port: number): Directive[] => [
-  ['port', String(port)],
+const ownDirectives = (path: string, address: string, port: number, tls: TlsFiles | null): Directive[] => [
+  ...(tls === null ? [['port', String(port)] as const] : tlsDirectives(tls, port)),
   ['bind', address],
   ['dir', path],
   ['logfile', 'valkey.log'],

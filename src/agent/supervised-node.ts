@@ -8,13 +8,16 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ADMIN_USER } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import { tlsReload } from '../domain/tls-directives.ts';
 import type { DiskView } from '../domain/view.ts';
 import { fileError, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import type { AgentRequests, Leader, NodeConfig, NodeReport, StartAs } from '../protocol/agent-messages.ts';
-import { myId } from '../valkey/admin.ts';
-import { EngineReplyError, EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
+import type { MachineCredentials } from '../trust/credential-files.ts';
+import { clientOptions } from '../trust/credentials.ts';
+import { configSet, myId } from '../valkey/admin.ts';
+import { EngineReplyError, type EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
 import { fencedNodesConf } from './fence.ts';
 import { bootId, findProcess } from './find-process.ts';
 import type { NodeDirectory } from './node-directory.ts';
@@ -28,12 +31,16 @@ const COMMAND_TIMEOUT_MS = 1_000;
 /** From SIGKILL to the end; a process that a disk holds in the kernel takes longer. */
 const KILL_DEADLINE_MS = 10_000;
 const LOG_LINES_IN_ERROR = 8;
+/** In OpenSSL's words for what the other side has against us. */
+const TLS_ALERT = /\balert\b/;
 
 export interface NodeSurroundings {
   enginePath: string;
   machine: string;
   /** Where nodes listen. */
   address: string;
+  /** What nodes with TLS show and believe; null: none can be here. */
+  credentials: MachineCredentials | null;
   log: Logger;
   now: () => number;
   /** Something about the node changed. */
@@ -68,6 +75,15 @@ export class SupervisedNode {
     return this.#process?.pid ?? null;
   }
 
+  /** What it shows and believes; null: it speaks no TLS. @throws credentials_missing when it does and there are none */
+  get #tls(): MachineCredentials | null {
+    const { tls, database, id: node } = this.directory.manifest.config;
+    if (!tls) return null;
+    const { credentials, machine } = this.#around;
+    if (credentials === null) throw new ValkeeperError('credentials_missing', { node, database, machine });
+    return credentials;
+  }
+
   report(): NodeReport {
     const { config, lastExit } = this.directory.manifest;
     const { id, database, databaseUid, port } = config;
@@ -86,9 +102,10 @@ export class SupervisedNode {
 
   /**
    * Finds the node's process after a restart of the agent and watches it; without one it is known to be dead.
-   * @returns whether a process was adopted
+   * @returns whether a process was adopted. @throws credentials_missing
    */
   async adopt(): Promise<boolean> {
+    void this.#tls; // without its credentials it can be neither asked nor watched
     const found = findProcess(this.directory);
     if (!found) {
       if (this.directory.manifest.process) await this.#noteExit('died', 'it ended while no agent watched');
@@ -135,7 +152,7 @@ export class SupervisedNode {
     const reason =
       pid === this.pid ? this.directory.whyNotYet(directives, this.#around.now()) : `process ${pid} has ended`;
     if (reason) return { written: false, reason };
-    await this.directory.writeConf(directives, this.#around.address);
+    await this.directory.writeConf(directives, this.#around.address, this.#tls?.files ?? null);
     this.#disk = this.#lookAtDisk();
     this.#around.changed(this);
     return { written: true };
@@ -147,6 +164,24 @@ export class SupervisedNode {
     this.#disk = this.#lookAtDisk();
     this.#around.changed(this);
     return {};
+  }
+
+  /**
+   * The process reads its certificates anew, if it runs and speaks TLS; what is connected stays. What fails is logged:
+   * the engine looks at its files by itself, too.
+   */
+  async readCertificates(): Promise<void> {
+    const tls = this.#tls;
+    if (tls === null || this.pid === null) return;
+    const connection = this.#connect();
+    try {
+      await configSet(connection, tlsReload(tls.files));
+    } catch (error) {
+      const reason = (error as Error).message;
+      this.#around.log.error({ node: this.id, reason }, 'A node did not read its renewed certificates.');
+    } finally {
+      connection.close();
+    }
   }
 
   /** Ends this process and no other. @throws node_not_ended */
@@ -253,6 +288,7 @@ export class SupervisedNode {
   async #accepting(found: ProcessIdentity): Promise<void> {
     const connection = this.#connect();
     const deadline = performance.now() + START_DEADLINE_MS;
+    const { tls } = this.directory.manifest.config;
     try {
       while (isRunning(found)) {
         try {
@@ -262,9 +298,11 @@ export class SupervisedNode {
         } catch (error) {
           if (error instanceof ValkeeperError) throw error;
           if (error instanceof EngineReplyError && error.code === 'LOADING') return;
-          if (error instanceof EngineUnreachable && error.reason === 'not_admitted') throw this.#portTaken();
+          const { reason, message } = error as EngineUnreachable;
+          // With TLS it may be our certificate that is not taken: then the node itself says so.
+          if (reason === 'not_admitted' && !(tls && TLS_ALERT.test(message))) throw this.#portTaken();
           if (performance.now() > deadline)
-            throw await this.#notStarted(`it did not answer within ${START_DEADLINE_MS} ms`);
+            throw await this.#notStarted(`it did not answer within ${START_DEADLINE_MS} ms (${message})`);
         }
         await pause(START_POLL_MS);
       }
@@ -298,9 +336,13 @@ export class SupervisedNode {
   }
 
   #connect(onLost?: () => void): NodeConnection {
+    const credentials = this.#tls;
+    const { address, machine: name } = this.#around;
+    const tls = credentials && (() => clientOptions(credentials.current, { kind: 'machine', name }));
     return new NodeConnection({
-      host: this.#around.address,
+      host: address,
       port: this.port,
+      ...(tls ? { tls } : {}),
       username: ADMIN_USER,
       password: this.directory.manifest.config.adminPassword,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,

@@ -94,6 +94,7 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
     'GET /databases/{name}/explain': ({ params }) => control.explain(params.name),
     'POST /databases/{name}/shards/{shard}/switchover': ({ params, body }) =>
       control.switchOver(params.name, params.shard, body.to),
+    'GET /authorities': () => control.authorities(),
     'GET /databases/{name}/password': ({ params, query }) => control.password(params.name, query.user),
 
     'POST /plans': ({ body }) => control.plan(body),

@@ -5,6 +5,7 @@ import { type FastifyReply, fastify } from 'fastify';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import { carriesToken } from './bearer.ts';
+import type { Follower } from './follower.ts';
 import { BODY_LIMIT_BYTES, PROBLEM_TYPE, toProblem, translate } from './problem.ts';
 import { addRoutes, methodsOf, type RouteOptions } from './routes.ts';
 
@@ -12,6 +13,8 @@ export interface ApiOptions extends RouteOptions {
   /** Sent by clients as `Authorization: Bearer <token>`. */
   token: string;
   log: Logger;
+  /** Where several servers share a fleet: answers what is not for this one to answer. */
+  follower?: Follower;
 }
 
 export interface Api {
@@ -29,7 +32,7 @@ export interface Api {
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Makes the API; it does not listen yet. */
-export function createApi({ token, log, ...routes }: ApiOptions): Api {
+export function createApi({ token, log, follower, ...routes }: ApiOptions): Api {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -44,6 +47,7 @@ export function createApi({ token, log, ...routes }: ApiOptions): Api {
   app.addHook('onRequest', async ({ headers }) => {
     if (!carriesToken(headers.authorization, token)) throw new ValkeeperError('not_authorized');
   });
+  if (follower) app.addHook('onRequest', follower.onRequest);
   app.setErrorHandler((error: Error, _request, reply) => sendError(error, reply, log));
   app.setNotFoundHandler(({ method, url }, reply) => {
     const path = url.split('?')[0]!;

@@ -1,6 +1,7 @@
 /** One run of a command: where it points, how it speaks. Results go to stdout, everything else to stderr. */
 import { resolve } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { Finding } from '../domain/finding.ts';
 import { Client } from './client.ts';
 import type { Endpoint, Remote } from './endpoint.ts';
 import type { AgentCommandOptions, EngineDescription, ServerOptions, UpOptions } from './process-options.ts';
@@ -12,6 +13,8 @@ export interface Host {
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
   version: string;
+  /** How this program is called: the runtime, its flags and the program's file, absolute. */
+  program: readonly string[];
   /** Where data lies when --data-dir does not say it. */
   defaultDataDir: string;
   /** @throws not_running when no server is recorded in the data directory */
@@ -22,6 +25,8 @@ export interface Host {
   remoteEndpoint(remote: Remote): Endpoint;
   /** The engine in use there, or else the one that would be used now. @throws what the search for an engine throws */
   engine(dataDir: string): Promise<EngineDescription>;
+  /** Looks at this host, for `doctor`. @throws invalid_value */
+  doctor(dataDir: string, server: string | undefined): Promise<Finding[]>;
   processes: ProcessCommands;
 }
 

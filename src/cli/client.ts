@@ -38,6 +38,7 @@ export class Client {
     this.#call('PUT /databases/{name}/spec', { params: { name }, body }, ANSWER_MS, { 'if-match': `"${generation}"` });
   password = (name: string, user?: string) =>
     this.#call('GET /databases/{name}/password', { params: { name }, query: user === undefined ? {} : { user } });
+  authorities = () => this.#call('GET /authorities', {});
   plan = (body: RouteCall<'POST /plans'>['body']) => this.#call('POST /plans', { body });
   switchOver = (name: string, shard: string, to?: string) =>
     this.#call('POST /databases/{name}/shards/{shard}/switchover', {

@@ -29,6 +29,7 @@ export const describeSpec = ({
   auth,
   read,
   clusterView,
+  tls,
   users,
 }: DatabaseSpec): string =>
   [
@@ -40,6 +41,7 @@ export const describeSpec = ({
     auth ? 'password' : 'NO PASSWORD',
     ...(read === 'primary' ? [] : [`reads by ${read}`]),
     ...(clusterView === 'endpoint' ? [] : ['cluster clients see the nodes']),
+    ...(tls === 'required' ? ['TLS required'] : []),
     ...(users.length === 0 ? [] : [`users ${users.map(({ name }) => name).join(' ')}`]),
   ].join(', ');
 

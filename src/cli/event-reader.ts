@@ -1,7 +1,7 @@
 /** Reads the API's stream of events for as long as there is a server, and resumes where a connection was lost. */
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorDocument, fromErrorDocument } from '../domain/errors.ts';
+import { type ErrorDocument, fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import type { Event } from '../domain/event.ts';
 import { API_PREFIX } from '../protocol/prefix.ts';
 import { type Endpoint, queryText } from './endpoint.ts';
@@ -21,7 +21,7 @@ export interface EventQuery {
 export async function* readEvents(endpoint: Endpoint, { database, after }: EventQuery): AsyncGenerator<Event> {
   let last = after;
   for (;;) {
-    const response = await open(endpoint, { database, after: last });
+    const response = await openSoon(endpoint, { database, after: last });
     try {
       for await (const event of eventsOf(response)) {
         last = event.seq;
@@ -33,6 +33,18 @@ export async function* readEvents(endpoint: Endpoint, { database, after }: Event
       response.destroy();
     }
     await sleep(RETRY_MS);
+  }
+}
+
+/** Between two leaders of several servers it waits. */
+async function openSoon(endpoint: Endpoint, query: EventQuery): Promise<IncomingMessage> {
+  for (;;) {
+    try {
+      return await open(endpoint, query);
+    } catch (error) {
+      if (!(error instanceof ValkeeperError && error.code === 'no_leader')) throw error;
+      await sleep(RETRY_MS);
+    }
   }
 }
 

@@ -22,11 +22,27 @@ export interface UpOptions {
   timeoutMs: number;
 }
 
+/** Which store a server works with; without `store` the one in its data directory. */
+export interface StoreOptions {
+  /** `etcd://HOST:PORT[,HOST:PORT...]/PREFIX`, or `etcds://` for TLS. */
+  store?: string;
+  /** Files in PEM. */
+  storeCa?: string;
+  storeCert?: string;
+  storeKey?: string;
+  /** A file with one line NAME:PASSWORD. */
+  storeUserFile?: string;
+}
+
 /** Options of `server`. */
-export interface ServerOptions {
+export interface ServerOptions extends StoreOptions {
   apiPort?: number;
   /** `ADDRESS[:PORT]` on which other machines are served, over TLS; without it none are. */
   listen?: string;
+  /** URL at which the other servers and agents reach this one. */
+  advertise?: string;
+  /** Another server leads so long after the death of one, in ms. */
+  leaseMs?: number;
 }
 
 /** Options of `agent`. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { tempDir } from '../../test/support/temp-dir.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Host } from './cli.ts';
 import { runCli } from './program.ts';
@@ -23,6 +26,7 @@ async function run(...args: string[]) {
     stdout: collect('stdout'),
     stderr: collect('stderr'),
     version: '1.2.3',
+    program: ['/opt/node', '/opt/valkeeper.js'],
     defaultDataDir: '/default',
     endpoint: (dir) => {
       throw new ValkeeperError('not_running', { dir });
@@ -32,6 +36,7 @@ async function run(...args: string[]) {
       throw new Error('a defect');
     },
     engine: () => Promise.reject(new Error('a defect')),
+    doctor: () => Promise.resolve([]),
     processes: {
       up: record('up'),
       down: record('down'),
@@ -60,6 +65,18 @@ const mistakes: [words: string, code: string, says: RegExp, hint: RegExp][] = [
   ['db create a --memory lots', 'invalid_value', /^--memory: must be a size, is lots$/, /--memory 512mb/],
   ['db create a --persistence disk', 'invalid_value', /^--persistence: must be one of none, snapshot/, /--persistence/],
   ['db plan a --eviction x', 'invalid_value', /^--eviction: must be one of noeviction/, /--eviction/],
+  ['machine token create --ttl 1', 'invalid_value', /^--ttl: must be a time, is 1$/, /from 1s to 604800s/],
+  ['machine token create --ttl 8d', 'invalid_value', /^--ttl: must be a time, is 8d$/, /--ttl 1h/],
+  ['machine token create --label rack', 'invalid_value', /^--label: must be LABEL=VALUE, is rack$/, /rack=7/],
+  ['agent --ports 7999-7000', 'invalid_value', /^--ports: must be two ports from 1024 to 55535/, /7000-7999/],
+  ['agent --ports 7000-60000', 'invalid_value', /^--ports: must be two ports/, /7000-7999/],
+  [
+    'agent --join https://10.0.0.1:7440,x',
+    'invalid_value',
+    /^--join: must be https:\/\/HOST:PORT, is x$/,
+    /10\.0\.0\.1:7440/,
+  ],
+  ['up --server https://10.0.0.1:7440', 'usage', /processes of this machine/, /Leave it out/],
   ['events --limit 0', 'invalid_value', /^--limit: must be 1 to 1000, is 0$/, /--limit 1/],
 ];
 
@@ -123,3 +140,28 @@ test('help and version are documents too', async () => {
   assert.deepEqual(JSON.parse((await run('--version', '--json')).stdout), { text: '1.2.3' });
   assert.equal((await run('--version')).stdout, '1.2.3\n');
 });
+
+for (const [name, ...needed] of [['server'], ['agent', '--machine', 'machine-1']] as const) {
+  test(`the example for the ${name} names every option, and with it the defaults stay`, async (t) => {
+    const { code, stdout } = await run('config', 'example', name);
+    assert.equal(code, 0);
+    const { stdout: help } = await run(name, '--help');
+    const options = [...help.split('Global')[0]!.matchAll(/^ {2}--([\w-]+)/gm)].map(([, option]) => option!);
+    assert.ok(options.includes('config'), help);
+    for (const option of options.filter((one) => one !== 'config' && one !== 'help')) {
+      assert.match(stdout, new RegExp(`^#${option.replace(/^no-/, '')}: `, 'm'));
+    }
+    const file = join(tempDir(t), 'example.yaml');
+    writeFileSync(file, stdout);
+    const [plain] = (await run(name, ...needed)).calls;
+    assert.deepEqual((await run(name, ...needed, '--config', file)).calls, [{ ...(plain as object), config: file }]);
+
+    writeFileSync(file, `${stdout}data-dir: /from/file\n`);
+    const [{ dataDir }] = (await run(name, ...needed, '--config', file)).calls as [{ dataDir: string }];
+    assert.equal(dataDir, '/from/file');
+    writeFileSync(file, `${stdout}data-dri: /from/file\n`);
+    const refused = await run(name, ...needed, '--config', file);
+    assert.deepEqual([refused.code, refused.calls], [2, []]);
+    assert.match(refused.stderr, /example\.yaml:\d+:1: data-dri: unknown key; did you mean data-dir\?/);
+  });
+}

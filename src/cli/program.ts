@@ -3,7 +3,9 @@ import { Command, type CommanderError } from 'commander';
 import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
+import { addCa } from './commands/ca.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addConfigExample } from './commands/config-example.ts';
 import { addDbApply } from './commands/db-apply.ts';
 import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
@@ -16,6 +18,7 @@ import { addDbShow } from './commands/db-show.ts';
 import { addDbUpdate } from './commands/db-update.ts';
 import { addDbUrl } from './commands/db-url.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addDown } from './commands/down.ts';
 import { addEndpointRestart } from './commands/endpoint-restart.ts';
 import { addEngine } from './commands/engine.ts';
@@ -28,9 +31,12 @@ import { addMachineRemove } from './commands/machine-remove.ts';
 import { addMachineShow } from './commands/machine-show.ts';
 import { addMachineToken } from './commands/machine-token.ts';
 import { addAgent, addServer } from './commands/processes.ts';
+import { addService } from './commands/service.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
 import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
+import { prepareConfig, takesConfig } from './config.ts';
+import { CONFIGURABLE } from './config-keys.ts';
 import { usageError } from './usage-errors.ts';
 
 const TOP: AddCommand[] = [addUp, addDown, addStatus, addDemo];
@@ -56,7 +62,7 @@ const MACHINE: AddCommand[] = [
   addMachineLabel,
   addMachineToken,
 ];
-const REST: AddCommand[] = [addEvents, addLogs, addEngine, addCompletion, addServer, addAgent];
+const REST: AddCommand[] = [addEvents, addLogs, addCa, addEngine, addDoctor, addCompletion, addServer, addAgent];
 
 /** Help was asked for and is the result. */
 class HelpShown extends Error {
@@ -106,7 +112,10 @@ function createProgram(host: Host): Command {
     MACHINE,
   );
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
+  group('service', 'systemd units: install, uninstall, show', 'valkeeper service install agent', [addService]);
+  group('config', 'configuration files: example', 'valkeeper config example server', [addConfigExample]);
   add(program, REST);
+  for (const name of CONFIGURABLE) takesConfig(program.commands.find((command) => command.name() === name)!);
   onEachCommand(program, (command) => {
     command.exitOverride((error: CommanderError) => {
       if (error.exitCode === 0) throw new HelpShown(written.join('').trimEnd());
@@ -130,6 +139,7 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
   const end = args.indexOf('--');
   const json = args.slice(0, end < 0 ? undefined : end).includes('--json');
   try {
+    await prepareConfig(args);
     await createProgram(host).parseAsync(args.length > 0 ? args : ['--help'], { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {

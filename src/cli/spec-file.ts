@@ -19,6 +19,7 @@ import { formatSize, parseSize } from '../domain/size.ts';
 import { type DatabaseSpec, DEFAULT_SPEC, SPEC_LIMITS, type UserSpec } from '../domain/spec.ts';
 import { userMistake, usersMistake } from '../domain/user-rules.ts';
 import { type SpecField, specFields } from '../protocol/spec-fields.ts';
+import { isEmpty, type Mistake, offsetOf, show, suggestion, tellMistakes } from './yaml-mistakes.ts';
 
 /** More than any file of specs needs; a file that is larger, or has more documents, is refused unread. */
 const MAX_BYTES = 1024 ** 2;
@@ -30,12 +31,6 @@ export interface NamedSpec {
   spec: Partial<DatabaseSpec>;
 }
 
-interface Mistake {
-  /** Where it begins in the text. */
-  offset: number;
-  text: string;
-}
-
 /**
  * The databases that the text asks for, in its order.
  * @param file how the text is called in errors
@@ -44,14 +39,8 @@ interface Mistake {
 export function readSpecs(text: string, file: string): NamedSpec[] {
   const lines = new LineCounter();
   const refuse = (mistakes: readonly Mistake[]): never => {
-    const errors = [...mistakes]
-      .sort((a, b) => a.offset - b.offset)
-      .map(({ offset, text: what }) => {
-        const { line, col } = lines.linePos(offset);
-        return `${file}:${line}:${col}: ${what}`;
-      });
-    const fields = KEYS.join(', ');
-    throw new ValkeeperError('spec_file_invalid', { file, errors: errors.join('\n'), fields });
+    const errors = tellMistakes(mistakes, file, lines);
+    throw new ValkeeperError('spec_file_invalid', { file, errors, fields: KEYS.join(', ') });
   };
   if (Buffer.byteLength(text) > MAX_BYTES) refuse([{ offset: 0, text: `larger than ${formatSize(MAX_BYTES)}` }]);
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
@@ -66,9 +55,6 @@ export function readSpecs(text: string, file: string): NamedSpec[] {
   });
   return mistakes.length > 0 ? refuse(mistakes) : specs;
 }
-
-/** Nothing between two lines of dashes. */
-const isEmpty = (node: unknown): boolean => node === null || (isScalar(node) && node.value === null);
 
 const KEYS = ['name', ...specFields().map(([, { key }]) => key)];
 
@@ -101,7 +87,7 @@ class DocumentReader {
       const found = specFields().find(([, field]) => field.key === key);
       if (key === 'name') name = this.#nameOf(value, offset, names);
       else if (found) Object.assign(spec, this.#field(...found, value, offset));
-      else this.#wrong(offsetOf(pair.key), `${key || 'this'}: unknown field${suggestion(key)}`);
+      else this.#wrong(offsetOf(pair.key), `${key || 'this'}: unknown field${suggestion(key, KEYS)}`);
     }
     if (name === null && !places.has('name')) this.#wrong(offsetOf(contents), 'name: missing');
     this.#checkTogether(spec, places, offsetOf(contents));
@@ -184,8 +170,6 @@ class DocumentReader {
 /** A field whose value is one word or number. */
 type ScalarField = Exclude<SpecField, { kind: 'users' }>;
 
-const offsetOf = (node: Node | null): number => node?.range?.[0] ?? 0;
-
 /** The value in the field's kind; null when it is of another. */
 function readValue(field: ScalarField, value: unknown): DatabaseSpec[keyof DatabaseSpec] | null {
   switch (field.kind) {
@@ -213,32 +197,4 @@ function requirement(field: ScalarField): string {
     case 'switch':
       return 'true or false';
   }
-}
-
-function show(node: Node | null): string {
-  if (isEmpty(node)) return 'empty';
-  if (!isScalar(node)) return isMap(node) ? 'a list of fields' : 'a list';
-  return String(node.source ?? node.value).slice(0, 60);
-}
-
-/** The known field that differs in the fewest letters, if that is near enough to be what was meant. */
-function suggestion(key: string): string {
-  const [nearest] = KEYS.map((known) => ({ known, distance: distance(key.toLowerCase(), known) })).sort(
-    (a, b) => a.distance - b.distance,
-  );
-  return nearest && nearest.distance <= Math.max(2, nearest.known.length / 3) ? `; did you mean ${nearest.known}?` : '';
-}
-
-/** Letters to be changed, added or taken to make one of the other (Levenshtein). */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let at = 1; at <= from.length; at += 1) {
-    const next = [at];
-    for (let other = 1; other <= to.length; other += 1) {
-      const same = from[at - 1] === to[other - 1] ? 0 : 1;
-      next.push(Math.min(next[other - 1]! + 1, row[other]! + 1, row[other - 1]! + same));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }

@@ -2,6 +2,7 @@
 import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isName, type NodeId } from '../domain/ids.ts';
+import { isLoopback } from '../domain/plain-text.ts';
 import { formatSize } from '../domain/size.ts';
 import { type DatabaseSpec, DEFAULT_SPEC, memoryBytesPerNode, SPEC_LIMITS } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
@@ -36,13 +37,20 @@ export function checkName(name: string): void {
   if (!isName(name)) throw new ValkeeperError('invalid_name', { field: 'name', value: JSON.stringify(name) });
 }
 
+/**
+ * The machines that may get nodes of a new database: where any has credentials, only those that have. A database speaks
+ * TLS throughout or not at all, and it must not lose it because a machine without is less full.
+ */
+const machinesFor = (machines: readonly MachineView[]): readonly MachineView[] =>
+  machines.some(({ tls }) => tls) ? machines.filter(({ tls }) => tls) : machines;
+
 /** Places for the nodes of a new database. @throws invalid_value, not_enough_memory, no_auth_beyond_loopback, agent_away */
 export function findPlaces(spec: DatabaseSpec, machines: readonly MachineView[]): Place[] {
-  const beyond = machines.find(({ address }) => !address.startsWith('127.'));
+  const beyond = machines.find(({ address }) => !isLoopback(address));
   if (!spec.auth && beyond) {
     throw new ValkeeperError('no_auth_beyond_loopback', { machine: beyond.name, address: beyond.address });
   }
-  const placement = place(spec, machines);
+  const placement = place(spec, machinesFor(machines));
   if (!('refused' in placement)) return placement.places;
   const { machines: count, machinesNeeded, maxReplicas, nodeBytes, nodes, missing, add } = placement.figures;
   const advice = add ? `Add ${describeAddition(add)}` : 'Add machines';
@@ -75,7 +83,7 @@ export function assignNodes(
   return places.map(({ shard, machine, birth }, index) => {
     const next = used.get(machine) ?? 0;
     used.set(machine, next + 1);
-    const host = machines.find(({ name }) => name === machine)!.address;
-    return { id: ids[index]!, shard, machine, host, port: ports.get(machine)![next]!, birth };
+    const { address: host, tls } = machines.find(({ name }) => name === machine)!;
+    return { id: ids[index]!, shard, machine, host, port: ports.get(machine)![next]!, tls, birth };
   });
 }

@@ -14,7 +14,11 @@ test('turns an agent of another protocol away: it is told why, the registry tell
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
-  serveAgents(server, agents, () => ({ kind: 'local' }));
+  serveAgents(
+    server,
+    () => ({ agents, term: null, servers: [] }),
+    () => ({ kind: 'local' }),
+  );
   const told: unknown[] = [];
   agents.on('other-protocol', (...what) => told.push(what));
 

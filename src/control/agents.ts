@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { WebSocket } from 'ws';
+import type { NodeAssignment } from '../domain/database.ts';
 import { fromErrorDocument, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
 import type { CertificateView, EndpointView } from '../domain/view.ts';
@@ -14,19 +15,24 @@ import type {
   FromAgent,
   Hello,
   NodeReport,
-  Refused,
   Request,
+  ToAgent,
 } from '../protocol/agent-messages.ts';
 import type { AgentCaller } from './agent-caller.ts';
 
 /** An agent that is asked whether it is still there, because another comes in its name, answers within this time. */
 const ANSWER_MS = 2_000;
 
+/** What is left on a machine that was taken out, gets so long to end. */
+const DISMISSED_GRACE_MS = 5_000;
+
 /** One machine as the control plane knows it. */
 export interface Machine {
   name: string;
   address: string;
   zone: string;
+  /** It has credentials: nodes of new databases speak TLS there. */
+  tls: boolean;
   memoryBytes: number;
   connected: boolean;
   /** Milliseconds since the epoch at which `connected` took its value. */
@@ -72,10 +78,13 @@ export class Agents extends EventEmitter<AgentEvents> {
   /** Why an agent is not let in; null when it is. */
   admits: (hello: Hello, caller: AgentCaller) => ValkeeperError | null = () => null;
   readonly #clock: Clock;
+  readonly #mayAct: () => boolean;
 
-  constructor(clock: Clock) {
+  /** @param mayAct whether requests may be sent at this moment: not by one that leads no longer */
+  constructor(clock: Clock, mayAct: () => boolean = () => true) {
     super();
     this.#clock = clock;
+    this.#mayAct = mayAct;
   }
 
   machines(): Machine[] {
@@ -89,13 +98,20 @@ export class Agents extends EventEmitter<AgentEvents> {
     return known.nodes.get(id) ?? 'absent';
   }
 
-  /** @throws agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
+  /** No process of the node runs, as its agent knows for certain. */
+  isGone({ machine, id }: Pick<NodeAssignment, 'machine' | 'id'>): boolean {
+    const report = this.report(machine, id);
+    return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
+  }
+
+  /** @throws not_leader, agent_away when it is not connected or goes away, agent_timeout, or what the agent answers */
   request<O extends AgentOperation>(
     machine: string,
     operation: O,
     args: AgentRequests[O]['args'],
     timeoutMs: number,
   ): Promise<AgentRequests[O]['result']> {
+    if (!this.#mayAct()) return Promise.reject(new ValkeeperError('not_leader'));
     const session = this.#sessions.get(machine);
     if (!session) return Promise.reject(new ValkeeperError('agent_away', { machine }));
     return session.request(operation, args, timeoutMs);
@@ -116,10 +132,10 @@ export class Agents extends EventEmitter<AgentEvents> {
     const session = new AgentSession(socket, hello, this.#clock);
     this.#sessions.set(hello.machine, session);
     this.#turnedAway.delete(hello.machine);
-    const { machine: name, address, zone, memoryBytes, endpoint, certificate } = hello;
+    const { machine: name, address, zone, tls, memoryBytes, endpoint, certificate } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
     const since = this.#clock.now();
-    this.#set({ name, address, zone, memoryBytes, connected: true, since, nodes, endpoint, certificate });
+    this.#set({ name, address, zone, tls, memoryBytes, connected: true, since, nodes, endpoint, certificate });
     return session;
   }
 
@@ -130,9 +146,14 @@ export class Agents extends EventEmitter<AgentEvents> {
     this.emit('other-protocol', machine, protocol);
   }
 
-  /** A machine is not let in any more: its agent is told why, and its session ends. */
-  dismiss(machine: string, error: ValkeeperError): void {
-    this.#sessions.get(machine)?.dismiss(error);
+  /** A machine is not let in any more: its agent is told why, stops what it runs, and ends. One that is away, later. */
+  async dismiss(machine: string, error: ValkeeperError): Promise<void> {
+    const session = this.#sessions.get(machine);
+    if (!session) return;
+    session.refuse(error);
+    const args = { graceMs: DISMISSED_GRACE_MS };
+    await session.request('shut_down', args, DISMISSED_GRACE_MS * 2).catch(() => {}); // it is let in no more anyway
+    session.close(error.code);
   }
 
   /** The session is over. */
@@ -173,6 +194,11 @@ export class Agents extends EventEmitter<AgentEvents> {
       this.#machines.set(machineName, { ...machine, nodes });
       if (gone) this.emit('node', gone.databaseUid, message.id);
     }
+  }
+
+  /** Tells every agent where the servers of the fleet are. */
+  announce(servers: readonly string[]): void {
+    for (const session of this.#sessions.values()) session.send({ type: 'servers', servers });
   }
 
   /** Closes every session; the agents and their nodes go on. */
@@ -233,8 +259,12 @@ export class AgentSession {
       });
       this.#waiting.set(id, { resolve, reject, endTimer });
       const request: Request<O> = { type: 'request', id, operation, args };
-      this.#socket.send(JSON.stringify(request));
+      this.send(request);
     });
+  }
+
+  send(message: ToAgent): void {
+    this.#socket.send(JSON.stringify(message));
   }
 
   answered(message: Extract<FromAgent, { type: 'reply' }>): void {
@@ -246,10 +276,8 @@ export class AgentSession {
     else waiting.resolve(message.result as never);
   }
 
-  dismiss(error: ValkeeperError): void {
-    const refused: Refused = { type: 'refused', error: toErrorDocument(error) };
-    this.#socket.send(JSON.stringify(refused));
-    this.close(error.code);
+  refuse(error: ValkeeperError): void {
+    this.send({ type: 'refused', error: toErrorDocument(error) });
   }
 
   close(reason: string): void {

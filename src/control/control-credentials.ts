@@ -28,30 +28,27 @@ export interface ControlCredentialsOptions {
 
 export class ControlCredentials {
   readonly #options: ControlCredentialsOptions;
-  readonly #renewed: (credentials: Credentials) => void;
+  readonly #listeners = new Set<(credentials: Credentials) => void>();
   #current: Credentials;
   #failures = 0;
   #notBefore = 0;
   #endTimer: EndTimer = () => {};
   #closed = false;
 
-  private constructor(
-    options: ControlCredentialsOptions,
-    first: Credentials,
-    renewed: (credentials: Credentials) => void,
-  ) {
+  private constructor(options: ControlCredentialsOptions, first: Credentials) {
     this.#options = options;
     this.#current = first;
-    this.#renewed = renewed;
     this.#lookLater();
   }
 
-  /** @param renewed is called with each one that follows. @throws authority_damaged */
-  static async open(
-    options: ControlCredentialsOptions,
-    renewed: (credentials: Credentials) => void,
-  ): Promise<ControlCredentials> {
-    return new ControlCredentials(options, await issue(options), renewed);
+  /** @throws authority_damaged, and what the store throws */
+  static async open(options: ControlCredentialsOptions): Promise<ControlCredentials> {
+    return new ControlCredentials(options, await issue(options));
+  }
+
+  /** Tells those that follow, each as it comes. */
+  onRenewal(listener: (credentials: Credentials) => void): void {
+    this.#listeners.add(listener);
   }
 
   get current(): Credentials {
@@ -77,7 +74,7 @@ export class ControlCredentials {
       try {
         this.#current = await issue(this.#options);
         this.#failures = 0;
-        this.#renewed(this.#current);
+        for (const listener of this.#listeners) listener(this.#current);
         log.info({}, 'The certificate of this server was renewed.');
       } catch (error) {
         this.#failures += 1;

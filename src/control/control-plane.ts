@@ -3,6 +3,7 @@ import type { Event } from '../domain/event.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type {
+  AuthoritiesDocument,
   CreateDatabase,
   FleetStatus,
   LogDocument,
@@ -65,6 +66,8 @@ export interface ControlPlane {
    * @throws database_not_found, being_deleted, shard_not_found, copy_not_found, switchover_refused
    */
   switchOver(name: string, shard: string, to?: string): Promise<SwitchoverDocument>;
+  /** Whom clients with TLS must believe. @throws no_authority */
+  authorities(): AuthoritiesDocument;
   /** @throws database_not_found, user_not_found */
   password(name: string, user: string): PasswordDocument;
   /** What would be executed; changes nothing. @throws what `createDatabase` and `updateDatabase` throw */

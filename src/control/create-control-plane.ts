@@ -7,14 +7,11 @@ import type { PlacementExplanation } from '../domain/placement.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
-import { UNKNOWN_NODE } from '../domain/view.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
-import { statusOf } from '../plan/status.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { Logger } from '../platform/log.ts';
 import type {
+  AuthoritiesDocument,
   CreateDatabase,
   FleetStatus,
   LogDocument,
@@ -25,47 +22,34 @@ import type {
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
-import type { EventLog } from '../store/events.ts';
-import type { Store } from '../store/store.ts';
 import { tellOfAgents } from './agent-events.ts';
-import type { Agents } from './agents.ts';
+import { authoritiesOf } from './authorities.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
-import { Engines } from './engines.ts';
-import { createEntrance, type Entrance, type EntranceOptions } from './entrance.ts';
+import { connectWhile, Engines } from './engines.ts';
+import { createEntrance, type Entrance } from './entrance.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
 import type { JoinTokens } from './join-tokens.ts';
+import { sinceThen, unseenStatus } from './known-status.ts';
+import { LastPrimaries } from './last-primaries.ts';
 import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
 import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
+import { passwordOf } from './password-of.ts';
+import type { ControlPlaneOptions } from './plane-options.ts';
 import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
-import { sinceThen } from './since-then.ts';
+import { ALONE } from './servers.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
 /** After the first agent the others come within this time. */
 const ARRIVAL_MS = 3_000;
 /** A node gets this long to write its data and end; after that its agent kills it. */
 const STOP_GRACE_MS = 30_000;
-
-export interface ControlPlaneOptions {
-  store: Store;
-  events: EventLog;
-  agents: Agents;
-  log: Logger;
-  clock: Clock;
-  version: string;
-  dataDir: string;
-  engineVersion: string;
-  /** Last lines of the control plane's own log. */
-  readOwnLog: (lines: number) => Promise<string>;
-  /** For machines that join; without it, none can. */
-  entrance?: EntranceOptions;
-}
 
 type Allow = (present: SpecVersion) => void;
 type EndpointRestart = Parameters<ControlPlane['restartEndpoints']>[0];
@@ -79,7 +63,9 @@ export interface RunningControlPlane extends ControlPlane {
 
 /** Reads the records and begins to look after every database. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const plane = new Plane(options, await Databases.open(options.store), await Machines.open(options.store));
+  const { log, store } = options;
+  const records = await Promise.all([Databases.open(store), Machines.open(store), LastPrimaries.open(store, log)]);
+  const plane = new Plane(options, ...records);
   plane.begin();
   return plane;
 }
@@ -90,7 +76,8 @@ class Plane implements RunningControlPlane {
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
   readonly #databases: Databases;
-  readonly #engines = new Engines();
+  readonly #primaries: LastPrimaries;
+  readonly #engines: Engines;
   readonly #observer: Observer;
   readonly #loops = new Map<string, Reconciler>();
   readonly #endpoints: Endpoints;
@@ -102,9 +89,11 @@ class Plane implements RunningControlPlane {
   /** Requests that reserve room or names run one after the other. */
   #admissions: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ControlPlaneOptions, databases: Databases, machines: Machines) {
+  constructor(options: ControlPlaneOptions, databases: Databases, machines: Machines, primaries: LastPrimaries) {
     this.#options = options;
     this.#databases = databases;
+    this.#primaries = primaries;
+    this.#engines = new Engines(options.credentials, options.mayAct && connectWhile(options.mayAct));
     const { agents, clock, log } = options;
     this.fleet = new Fleet({
       agents,
@@ -145,7 +134,8 @@ class Plane implements RunningControlPlane {
       const database = this.#databases.all().find((other) => other.uid === uid);
       if (!database) return;
       this.#loops.get(database.name)?.wake();
-      if (hasEnded(agents, database, id)) this.#endpoints.nudge(uid);
+      const node = database.nodes.find((one) => one.id === id);
+      if (!node || agents.isGone(node)) this.#endpoints.nudge(uid);
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
   }
@@ -162,6 +152,7 @@ class Plane implements RunningControlPlane {
       machines: this.fleet.statuses(),
       databases: this.databases().map(({ name, state }) => ({ name, state })),
       looks: this.#looks.times,
+      servers: this.#options.servers?.() ?? ALONE,
     };
   }
 
@@ -239,13 +230,12 @@ class Plane implements RunningControlPlane {
     return explainPlacement(database, await this.#observer.observe(database));
   }
 
+  authorities(): AuthoritiesDocument {
+    return authoritiesOf(this.#options.credentials);
+  }
+
   password(name: string, user: string): PasswordDocument {
-    const { spec, secrets } = this.#databases.get(name);
-    if (user === 'default') return { user, password: secrets.password };
-    const names = spec.users.map((one) => one.name);
-    if (!names.includes(user))
-      throw new ValkeeperError('user_not_found', { name, user, users: ['default', ...names].join(', ') });
-    return { user, password: secrets.users[user]! };
+    return passwordOf(this.#databases.get(name), user);
   }
 
   restartEndpoints({ machine, drainSeconds }: EndpointRestart): Promise<RestartedEndpoints> {
@@ -308,9 +298,9 @@ class Plane implements RunningControlPlane {
   }
 
   async close(): Promise<void> {
+    this.#endpoints.close();
     await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
     this.#options.agents.removeAllListeners();
-    this.#endpoints.close();
     this.#engines.close();
   }
 
@@ -332,6 +322,7 @@ class Plane implements RunningControlPlane {
       record: (event) => this.#recordOf(name, event),
       isStopping: () => this.#stopping,
       looked: (durationMs) => this.#looks.note(durationMs),
+      seen: (status) => this.#notePrimaries(name, status),
       moved: () => {
         const database = this.#databases.find(name);
         if (!database) return;
@@ -349,8 +340,15 @@ class Plane implements RunningControlPlane {
     if (event.kind === 'step_done') this.fleet.noteDrained();
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
+    this.#primaries.forget(name);
     this.#endpoints.changed();
     this.#record({ kind: 'database_deleted', severity: 'info', database: name, message: `${name} is gone.` });
+  }
+
+  /** Who is primary is known by looking; who was, for the history only. */
+  #notePrimaries(name: string, status: DatabaseStatus): void {
+    const database = this.#databases.find(name);
+    for (const event of database ? this.#primaries.note(database, status) : []) this.#record(event);
   }
 
   #record(event: NewEvent): void {
@@ -365,8 +363,7 @@ class Plane implements RunningControlPlane {
   #statusOf(database: Database): DatabaseStatus {
     const seen = this.#loops.get(database.name)?.status;
     if (seen) return sinceThen(database, seen);
-    const nodes = new Map(database.nodes.map(({ id }) => [id, UNKNOWN_NODE]));
-    return statusOf(database, { at: this.#options.clock.now(), machines: [], nodes }, [], new Map(), new Map());
+    return unseenStatus(database, this.#options.clock.now());
   }
 
   /** Databases of a time before endpoints get a port, once the agents have had time to come. */
@@ -391,10 +388,4 @@ class Plane implements RunningControlPlane {
   #refuseWhileStopping(): void {
     if (this.#stopping) throw new ValkeeperError('stopping');
   }
-}
-
-function hasEnded(agents: Agents, { nodes }: Database, id: string): boolean {
-  const machine = nodes.find((node) => node.id === id)?.machine;
-  const report = machine === undefined ? 'absent' : agents.report(machine, id);
-  return report === 'absent' || (report !== 'unknown' && report.process.state === 'exited');
 }

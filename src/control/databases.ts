@@ -24,6 +24,7 @@ export class Databases extends Records<Database> {
 function upToDate(stored: Database): Database {
   const spec = { ...DEFAULT_SPEC, ...stored.spec };
   const secrets = { ...stored.secrets, users: userPasswords(spec.users, stored.secrets.users) };
+  const nodes = stored.nodes.map((node) => ({ ...node, tls: node.tls ?? false }));
   const { wantedPrimaries = {}, retired = [] } = stored;
-  return { ...stored, spec, secrets, wantedPrimaries, retired, aclMark: aclMark({ spec, secrets }) };
+  return { ...stored, nodes, spec, secrets, wantedPrimaries, retired, aclMark: aclMark({ spec, secrets }) };
 }

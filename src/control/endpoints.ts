@@ -119,7 +119,8 @@ export class Endpoints {
       return true;
     } catch (error) {
       const isAway = agents.machines().every(({ name, connected }) => name !== machine || !connected);
-      if (!isAway) log.warn({ machine, err: error }, 'An agent did not take what its endpoint is to serve.');
+      if (!isAway && !this.#closed)
+        log.warn({ machine, err: error }, 'An agent did not take what its endpoint is to serve.');
       return isAway;
     }
   }
@@ -141,6 +142,10 @@ function endpointDatabases(databases: readonly Database[], machines: readonly Ma
       adminPassword: secrets.adminPassword,
       read: spec.read,
       clusterView: spec.clusterView,
-      nodes: nodes.map(({ id, host, port, machine }) => ({ id, host, port, zone: zones.get(machine) ?? '' })),
+      tls: spec.tls,
+      nodes: nodes.map(({ id, machine, host, port, tls }) => {
+        const zone = zones.get(machine) ?? '';
+        return { id, machine, host, port, tls, zone };
+      }),
     }));
 }

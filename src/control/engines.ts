@@ -1,6 +1,9 @@
 /** The control plane's connections to nodes: one each, opened when first needed, closed when the node is no longer ours. */
+import type { ConnectionOptions } from 'node:tls';
 import { ADMIN_USER, type Database, type NodeAssignment } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import { type Credentials, clientOptions } from '../trust/credentials.ts';
 import { type NodeCommands, NodeConnection, type NodeConnectionOptions } from '../valkey/connection.ts';
 
 const CONNECT_TIMEOUT_MS = 400;
@@ -17,11 +20,32 @@ export interface EngineConnection extends NodeCommands {
 /** Makes a connection; it connects by itself with the first command. */
 export type Connect = (options: NodeConnectionOptions) => EngineConnection;
 
+/** Connections whose commands fail with not_leader, without being sent, once `mayAct` says no. */
+export const connectWhile =
+  (mayAct: () => boolean): Connect =>
+  (options) => {
+    const connection = new NodeConnection(options);
+    const guarded = <T>(send: () => Promise<T>): Promise<T> =>
+      mayAct() ? send() : Promise.reject(new ValkeeperError('not_leader'));
+    return {
+      commandTimeoutMs: connection.commandTimeoutMs,
+      command: (...args) => guarded(() => connection.command(...args)),
+      pipeline: (commands) => guarded(() => connection.pipeline(commands)),
+      close: () => connection.close(),
+    };
+  };
+
 export class Engines {
   readonly #connections = new Map<NodeId, EngineConnection>();
   readonly #connect: Connect;
+  readonly #credentials: (() => Credentials) | null;
 
-  constructor(connect: Connect = (options) => new NodeConnection(options)) {
+  /** @param credentials of the control plane, as they are now, for nodes that speak TLS; null when it has none */
+  constructor(
+    credentials: (() => Credentials) | null = null,
+    connect: Connect = (options) => new NodeConnection(options),
+  ) {
+    this.#credentials = credentials;
     this.#connect = connect;
   }
 
@@ -37,10 +61,17 @@ export class Engines {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         commandTimeoutMs: COMMAND_TIMEOUT_MS,
         maxQueued: MAX_QUEUED,
+        ...(node.tls ? { tls: () => this.#tlsTo(node) } : {}),
       });
       this.#connections.set(node.id, connection);
     }
     return connection;
+  }
+
+  /** Whoever else has a certificate of the fleet is not this node, and is told no password. */
+  #tlsTo({ machine: name }: NodeAssignment): ConnectionOptions {
+    if (this.#credentials === null) throw new ValkeeperError('control_without_credentials');
+    return clientOptions(this.#credentials(), { kind: 'machine', name });
   }
 
   /** The nodes are gone: their connections too. */

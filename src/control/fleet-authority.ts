@@ -19,6 +19,9 @@ export function fleetAuthority(store: Store, clock: Clock): FleetAuthority {
   };
 }
 
+/** Whether one was made: then machines may have joined, and their nodes speak TLS. */
+export const hasAuthority = async (store: Store): Promise<boolean> => (await store.get(KEY)) !== null;
+
 async function open(store: Store, clock: Clock): Promise<Authority> {
   // Seldom needed, and dear: see trust/x509.ts.
   const { createAuthority, openAuthority } = await import('../trust/authority.ts');

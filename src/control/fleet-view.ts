@@ -22,9 +22,9 @@ export function fleetView(
   const seen = new Map(machines.map((machine) => [machine.name, machine]));
   const recorded = records.map((record): MachineView => {
     const { connected, since, endpoint } = seen.get(record.name) ?? AWAY;
-    const { name, address, memoryBytes, state } = record;
+    const { name, address, tls, memoryBytes, state } = record;
     return {
-      ...{ name, address, zone: zoneOf(record), state, connected, memoryBytes, endpoint },
+      ...{ name, address, tls, zone: zoneOf(record), state, connected, memoryBytes, endpoint },
       since: since ?? startedAt,
       reservedBytes: reserved.get(name) ?? 0,
     };

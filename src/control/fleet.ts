@@ -78,9 +78,9 @@ export class Fleet {
   }
 
   /** Its agent has connected: a machine that is new gets its record, of the others what has changed is kept. */
-  async seen({ name, address, zone, memoryBytes }: Machine): Promise<void> {
+  async seen({ name, address, zone, tls, memoryBytes }: Machine): Promise<void> {
     const { machines, clock } = this.#around;
-    const told = { address, zone, memoryBytes };
+    const told: Told = { address, zone, tls, memoryBytes };
     if (machines.find(name)) {
       await machines.change(name, (record) => (isSame(record, told) ? record : { ...record, ...told }));
       return;
@@ -115,12 +115,13 @@ export class Fleet {
 
   /** @throws machine_not_found, machine_in_use while it has nodes */
   async remove(name: string): Promise<MachineStatus> {
-    const { agents, databases, record } = this.#around;
+    const { agents, databases, machines, record } = this.#around;
     const last = this.status(name);
     const nodes = nodesOn(name, databases());
     if (nodes.length > 0) throw new ValkeeperError('machine_in_use', { name, nodes: nodes.length });
     await this.#become(name, 'removed');
-    agents.dismiss(name, new ValkeeperError('machine_removed', { name }));
+    // The agent of a local machine is the server's own, which stops it when it stops.
+    if (machines.find(name)?.certificate) await agents.dismiss(name, new ValkeeperError('machine_removed', { name }));
     const message = `${name} is no longer part of the fleet.`;
     record({ kind: 'machine_removed', severity: 'info', machine: name, message });
     return { ...last, state: 'removed' };
@@ -163,5 +164,7 @@ export class Fleet {
 const nodesOn = (machine: string, databases: readonly Database[]): unknown[] =>
   databases.flatMap(({ nodes, retired }) => [...nodes, ...retired]).filter((node) => node.machine === machine);
 
-const isSame = (record: MachineRecord, told: Pick<MachineRecord, 'address' | 'zone' | 'memoryBytes'>): boolean =>
-  record.address === told.address && record.zone === told.zone && record.memoryBytes === told.memoryBytes;
+type Told = Pick<MachineRecord, 'address' | 'zone' | 'tls' | 'memoryBytes'>;
+
+const isSame = (record: MachineRecord, told: Told): boolean =>
+  (Object.keys(told) as (keyof Told)[]).every((key) => record[key] === told[key]);

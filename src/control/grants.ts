@@ -61,8 +61,12 @@ export class Grants {
     };
   }
 
-  /** The spec with a port of its own, once the engine has nothing against its users. @throws endpoint_port_taken, bad_rules */
+  /** The spec with a port of its own, once the engine has nothing against its users. @throws client_tls_unavailable, endpoint_port_taken, bad_rules */
   async granted(spec: DatabaseSpec, present?: Database): Promise<DatabaseSpec> {
+    const wantsTls = spec.tls === 'required' && present?.spec.tls !== 'required';
+    if (wantsTls && this.#around.agents.machines().every(({ tls }) => !tls)) {
+      throw new ValkeeperError('client_tls_unavailable');
+    }
     const all = this.#around.databases.all();
     const known = new Set(present?.spec.users.map(({ name, rules }) => `${name} ${rules}`));
     await checkRules(

@@ -10,15 +10,18 @@ import type { Joining } from './joining.ts';
 /** Says whether it was one of these requests: it is answered then. */
 export type JoinDoor = (request: IncomingMessage, response: ServerResponse) => boolean;
 
-/** Answers them. What is refused is answered with the error's document. */
-export function createJoinDoor(joining: Joining, clock: Clock, log: Logger): JoinDoor {
+/**
+ * Answers them. What is refused is answered with the error's document.
+ * @param joining that of who leads now; it throws not_leader when another does
+ */
+export function createJoinDoor(joining: () => Joining, clock: Clock, log: Logger): JoinDoor {
   const replyTo = async (request: IncomingMessage): Promise<CertificateReply> => {
     if (request.method !== 'POST') {
       const { method = '', url = '' } = request;
       throw new ValkeeperError('method_not_allowed', { method, path: url, allowed: 'POST' });
     }
-    if (request.url === JOIN_PATH) return joining.join(await readBody(request), request.socket.remoteAddress ?? '?');
-    return joining.renew(machineCaller(request, clock.now()), await readBody(request));
+    if (request.url === JOIN_PATH) return joining().join(await readBody(request), request.socket.remoteAddress ?? '?');
+    return joining().renew(machineCaller(request, clock.now()), await readBody(request));
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const send = (status: number, body: unknown): void => {

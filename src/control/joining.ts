@@ -106,7 +106,7 @@ export class Joining {
       if (other) throw new ValkeeperError('address_taken', { address, name, other: other.name });
       const issued = await this.#issue(request, name, address);
       const joined: MachineRecord = {
-        ...{ name, address, zone, memoryBytes },
+        ...{ name, address, zone, memoryBytes, tls: true },
         state: present === undefined || present.state === 'removed' ? 'active' : present.state,
         labels: { ...labels, ...decision.token.labels },
         joinedAt: new Date(now).toISOString(),

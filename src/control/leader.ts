@@ -16,7 +16,7 @@ import { type Claim, claimEndsMs, keepAtMs, retryAfterMs } from './leader-timing
 export const LEADER_KEY = 'leader';
 
 /** After the death of a leader another leads within this and a second, in ms. */
-const DEFAULT_LEASE_MS = 6_000;
+export const DEFAULT_LEASE_MS = 6_000;
 /** After the store has failed, in ms. */
 const RETRY_MS = 500;
 /** How long closing waits for a store that does not answer, in ms. */

@@ -6,7 +6,7 @@ import { type RecordKind, Records } from './records.ts';
 
 const KIND: RecordKind<MachineRecord> = {
   prefix: 'machines/',
-  upToDate: (stored) => stored,
+  upToDate: (stored) => ({ ...stored, tls: stored.tls ?? false }),
   notFound: (name) => new ValkeeperError('machine_not_found', { name }),
   exists: (name) => new ValkeeperError('machine_exists', { name }),
 };

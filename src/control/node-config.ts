@@ -13,6 +13,7 @@ export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'pri
   database: database.name,
   databaseUid: database.uid,
   port: node.port,
+  tls: node.tls,
   directives: directives(database),
   aclFile: aclFile(database),
   adminPassword: database.secrets.adminPassword,

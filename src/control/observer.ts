@@ -44,10 +44,8 @@ export class Observer {
   }
 
   async observeNode(database: Database, node: NodeAssignment): Promise<NodeView> {
-    const before = this.#around.agents.report(node.machine, node.id);
     // Where the agent knows that no process runs, whatever answers on the port is not this node.
-    const gone = before === 'absent' || (before !== 'unknown' && before.process.state === 'exited');
-    const engine = gone ? unreachable('no process') : await this.#ask(database, node);
+    const engine = this.#around.agents.isGone(node) ? unreachable('no process') : await this.#ask(database, node);
     const report = this.#around.agents.report(node.machine, node.id);
     const process = processView(report);
     const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());

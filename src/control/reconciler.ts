@@ -31,6 +31,8 @@ export interface Surroundings extends Tools {
   isStopping: () => boolean;
   /** A look is over, with the steps that followed from it. */
   looked?: (durationMs: number) => void;
+  /** A look has shown this. */
+  seen?: (status: DatabaseStatus) => void;
   /** Slots, primaries or copies are, or may be, not where they were. */
   moved?: () => void;
 }
@@ -187,6 +189,7 @@ export class Reconciler {
     const before = this.#status?.state;
     if (this.#status && placesOf(this.#status) !== placesOf(status)) this.#around.moved?.();
     this.#status = status;
+    this.#around.seen?.(status);
     if (before === status.state) return;
     const severity = status.state === 'degraded' ? 'warning' : 'info';
     const message = `${database.name} is ${status.state}${before ? `, was ${before}` : ''}.`;
@@ -223,9 +226,10 @@ export class Reconciler {
   }
 
   #failed(error: unknown): void {
+    if (this.#closed) return; // a term that ends takes the store away in the middle of a look
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#record({ kind: 'pass_failed', severity: 'error', message: `A look at ${this.#name} failed: ${detail}` });
-    if (!this.#closed) this.#endTimer = this.#around.clock.timer(FAILED_INTERVAL_MS, () => this.wake());
+    this.#endTimer = this.#around.clock.timer(FAILED_INTERVAL_MS, () => this.wake());
   }
 }
 

@@ -17,8 +17,13 @@ export interface NodeAssignment {
   host: string;
   /** Client port; the cluster bus listens on port + 10000. */
   port: number;
+  /** It speaks TLS, and only TLS. The same for all nodes of a database: the cluster bus speaks one or the other. */
+  tls: boolean;
   birth: Birth;
 }
+
+/** All its nodes speak TLS, or none does. */
+export const speaksTls = ({ nodes }: Pick<Database, 'nodes'>): boolean => nodes.some(({ tls }) => tls);
 
 /** Distance from a node's client port to its bus port (CLUSTER_PORT_INCR in Valkey). */
 export const BUS_PORT_OFFSET = 10_000;

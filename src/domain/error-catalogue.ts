@@ -2,6 +2,7 @@
  * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
+import { SERVER_ERRORS } from './server-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 import { TRUST_ERRORS } from './trust-errors.ts';
 
@@ -29,6 +30,7 @@ export interface CatalogueEntry {
 
 /** The catalogue. Codes are stable: scripts may match on them. */
 export const ERRORS = {
+  ...SERVER_ERRORS,
   ...STORE_ERRORS,
   ...TRUST_ERRORS,
   invalid_value: { kind: 'invalid', message: '{field}: {problem}', hint: '{remedy}' },
@@ -47,6 +49,11 @@ export const ERRORS = {
     kind: 'invalid',
     message: '{file} cannot be applied:\n{errors}',
     hint: 'Correct it; nothing was changed. Fields: {fields}.',
+  },
+  config_file_invalid: {
+    kind: 'invalid',
+    message: '{file} cannot be used:\n{errors}',
+    hint: 'Correct it; nothing was started. Keys: {keys}. What each is for: `valkeeper config example {process}`.',
   },
   usage: { kind: 'invalid', message: '{problem}', hint: '{remedy}' },
   data_dir_unusable: {
@@ -182,6 +189,21 @@ export const ERRORS = {
     kind: 'conflict',
     message: 'The node {node} is not started as itself: {path} does not say who it is.',
     hint: 'As a replica of a running primary it is started all the same. Without one: put a copy of that file back.',
+  },
+  unit_exists: {
+    kind: 'conflict',
+    message: 'A different unit lies at {path}.',
+    hint: 'Compare it with `valkeeper service show {role}`; to replace it: `valkeeper service install {role} --force`.',
+  },
+  unit_foreign: {
+    kind: 'conflict',
+    message: '{path} was not written by `valkeeper service install`.',
+    hint: 'To remove it all the same: `valkeeper service uninstall {role} --force`.',
+  },
+  systemctl_failed: {
+    kind: 'unavailable',
+    message: '`{command}` failed: {problem}',
+    hint: 'See why with `systemctl status {unit}` and `journalctl -u {unit}`; then run it again.',
   },
   api_port_taken: {
     kind: 'conflict',

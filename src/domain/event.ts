@@ -32,6 +32,9 @@ export const EVENT_KINDS = {
   join_token_revoked: 'A token was taken back; nobody joins with it any more.',
   certificate_renewed: 'A machine uses a new certificate.',
   certificate_not_renewed: 'The certificate of a machine could not be renewed; its agent tries again.',
+  leader_elected: 'Of several servers another leads now, or the same one anew.',
+  primary_changed_meanwhile:
+    'The primary of a shard is not the one that was known last: the engine chose another while no control plane looked.',
   fleet_stopping: 'All nodes and agents are being stopped, as asked.',
 } as const;
 

@@ -10,6 +10,8 @@ export interface MachineRecord {
   zone: string;
   /** Memory it gives to nodes, in bytes. */
   memoryBytes: number;
+  /** It has credentials: nodes of new databases speak TLS there. */
+  tls: boolean;
   state: MachineState;
   /** Names and values of an operator's choosing. */
   labels: Readonly<Record<string, string>>;

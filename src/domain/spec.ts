@@ -25,6 +25,10 @@ export type ReadPolicy = (typeof READ_POLICIES)[number];
 export const CLUSTER_VIEWS = ['endpoint', 'nodes'] as const;
 export type ClusterView = (typeof CLUSTER_VIEWS)[number];
 
+/** Whether clients of the endpoint may speak plain text beside TLS, which is offered wherever a machine has a certificate. */
+export const CLIENT_TLS = ['optional', 'required'] as const;
+export type ClientTls = (typeof CLIENT_TLS)[number];
+
 /** A user beside `default`, with what it may do. */
 export interface UserSpec {
   name: string;
@@ -49,6 +53,8 @@ export interface DatabaseSpec {
   read: ReadPolicy;
   /** What CLUSTER SLOTS and its like say at the endpoint. */
   clusterView: ClusterView;
+  /** Of clients of the endpoint. */
+  tls: ClientTls;
   users: readonly UserSpec[];
   /** How long a machine may be away, or a node not run, before its copies are made anew elsewhere. */
   replaceAfterSeconds: number;
@@ -79,6 +85,7 @@ export const DEFAULT_SPEC: DatabaseSpec = {
   port: ANY_PORT,
   read: 'primary',
   clusterView: 'endpoint',
+  tls: 'optional',
   users: [],
   replaceAfterSeconds: 60,
 };

@@ -78,11 +78,6 @@ export const TRUST_ERRORS = {
     message: 'Another agent is connected as {name}, and answers.',
     hint: 'One identity is for one machine: end one of both. A copy of a machine joins with a --data-dir and a token of its own.',
   },
-  credentials_unusable: {
-    kind: 'unavailable',
-    message: 'The credentials of this machine cannot be used: {path}: {problem}.',
-    hint: 'Put the file back, or let the machine join again: `valkeeper agent --join URL --token TOKEN`.',
-  },
   server_untrusted: {
     kind: 'refused',
     message: '{url} does not prove to be the server: {detail}.',
@@ -167,6 +162,38 @@ export const TRUST_ERRORS = {
     http: 401,
     message: '{peer} does not accept the certificate of this side: {detail}.',
     hint: 'Its log says more. Compare the clocks; if they are right, let this machine join again.',
+  },
+  credentials_unusable: {
+    kind: 'unavailable',
+    message: 'The credentials of this machine cannot be used: {path}: {problem}.',
+    hint: 'Put the file back, or let the machine join again: `valkeeper agent --join URL --token TOKEN`.',
+  },
+  credentials_missing: {
+    kind: 'refused',
+    message:
+      '{node} of {database} on {machine} speaks TLS, and the agent of {machine} was started without credentials.',
+    hint: 'Start the agent with the credentials with which {machine} joined.',
+  },
+  control_without_credentials: {
+    kind: 'unavailable',
+    message: 'Nodes that speak TLS cannot be reached: the control plane was started without credentials.',
+    hint: 'Start it with the authority of the fleet, as before.',
+  },
+  no_authority: {
+    kind: 'not_found',
+    message: 'This fleet has no authority: nothing here speaks TLS.',
+    hint: 'A fleet on one host needs none. Machines of other hosts join with a token, and then there is one.',
+  },
+  client_tls_unavailable: {
+    kind: 'refused',
+    message: 'Clients cannot use TLS: no machine of this fleet has a certificate to show.',
+    hint: 'Leave it optional, or let machines join with a token (`valkeeper agent --join URL --token TOKEN`) first.',
+  },
+  plain_text_refused: {
+    kind: 'refused',
+    message:
+      '{what} at {address} would send data and passwords in clear text, and {machine} was not told that this is meant.',
+    hint: 'Let the machine join (`valkeeper agent --join URL --token TOKEN`), or start its agent with --plain-text if nobody else is on that network.',
   },
   authority_damaged: {
     kind: 'unavailable',

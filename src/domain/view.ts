@@ -125,6 +125,8 @@ export interface MachineView {
   address: string;
   /** Machines that fail together. */
   zone: string;
+  /** It has credentials: nodes of new databases speak TLS there. */
+  tls: boolean;
   state: MachineState;
   /** Its agent is connected. */
   connected: boolean;

@@ -14,6 +14,8 @@ const COUNTERS: Readonly<Record<string, [name: string, help: string]>> = {
   protocolErrors: ['protocol_errors_total', 'Clients that were closed for bytes that are no command.'],
   longCommands: ['long_commands_total', 'Clients that were closed for a command beyond the limit of its bytes.'],
   largeClients: ['large_clients_total', 'Clients that were closed because they held most of too much memory.'],
+  plainRefused: ['plain_refused_total', 'Connections without TLS that were turned away since TLS is required.'],
+  failedHandshakes: ['failed_handshakes_total', 'TLS handshakes that came to nothing.'],
   lateLogins: ['late_logins_total', 'Clients that were closed because they named no user in time.'],
   idleClients: ['idle_clients_total', 'Clients that were closed because they said nothing for too long.'],
   defects: ['defects_total', 'Commands that met a defect of the endpoint.'],

@@ -8,17 +8,14 @@ import { isIPv4, type Socket } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Api } from '../api/server.ts';
 import { machineCaller } from '../control/agent-caller.ts';
-import type { Agents } from '../control/agents.ts';
-import { ControlCredentials } from '../control/control-credentials.ts';
-import type { FleetAuthority } from '../control/fleet-authority.ts';
+import type { ControlCredentials } from '../control/control-credentials.ts';
 import { createJoinDoor } from '../control/join-door.ts';
-import type { Joining } from '../control/joining.ts';
 import { serveAgents } from '../control/serve-agents.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
-import { writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
-import { type Credentials, serverOptions } from '../trust/credentials.ts';
+import { serverOptions } from '../trust/credentials.ts';
+import type { Seat } from './seat.ts';
 
 const DEFAULT_PORT = 7440;
 const EVERYWHERE = '0.0.0.0';
@@ -41,21 +38,15 @@ export interface ListenAddress {
 
 export interface ListenerSurroundings {
   api: Pick<Api, 'handle'>;
-  agents: Agents;
-  authority: FleetAuthority;
-  joining: Joining;
+  /** Whom an agent meets, and where machines join, at this moment. */
+  seat: Pick<Seat, 'agentHost' | 'joining'>;
+  /** What this server shows of itself. */
+  credentials: ControlCredentials;
   log: Logger;
   clock: Clock;
-  /** File that the authority's certificate is written to, for clients elsewhere; without it, none. */
-  authorityFile?: string;
-  /** Of this server's certificate, and how often it is looked whether it is time for the next. */
-  validityMs?: number;
-  lookMs?: number;
 }
 
 export interface FleetListener {
-  /** Of the certificate that new connections are shown. */
-  readonly credentials: () => Credentials;
   readonly port: number;
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
@@ -73,9 +64,20 @@ export function parseListen(text: string): ListenAddress {
   });
 }
 
+/** It listens on all addresses of the host. */
+export const isEverywhere = ({ address }: ListenAddress): boolean => address === EVERYWHERE;
+
 /** Where other machines find a server that listens there. */
 export const joinUrlsOf = ({ address, port }: ListenAddress): string[] =>
   (address === EVERYWHERE ? ownAddresses() : [address]).map((one) => `https://${one}:${port}`);
+
+/** What the certificate of a server that listens there is for; of one that listens on loopback only, without one. */
+export const namesFor = (listen: ListenAddress | null): { addresses: string[]; hostNames: string[] } => ({
+  addresses: [
+    ...new Set([...(listen === null ? [] : isEverywhere(listen) ? ownAddresses() : [listen.address]), LOOPBACK]),
+  ],
+  hostNames: [hostname()].filter((name) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(name)),
+});
 
 /** Addresses of this machine that others may reach. */
 const ownAddresses = (): string[] =>
@@ -85,22 +87,17 @@ const ownAddresses = (): string[] =>
     .map(({ address }) => address)
     .slice(0, MOST_ADDRESSES);
 
-/** @throws listen_unusable, authority_damaged, file_unusable */
+/** @throws listen_unusable */
 export async function listenForMachines(
   { address, port }: ListenAddress,
-  { api, agents, authority, authorityFile, clock, joining, log, ...times }: ListenerSurroundings,
+  { api, clock, credentials, log, seat }: ListenerSurroundings,
 ): Promise<FleetListener> {
-  const addresses = [...new Set([...(address === EVERYWHERE ? ownAddresses() : [address]), LOOPBACK])];
-  const hostNames = [hostname()].filter((name) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(name));
-  const credentials = await ControlCredentials.open(
-    { addresses, authority, clock, hostNames, log, ...times },
-    (renewed) => server.setSecureContext(serverOptions(renewed)),
-  );
-  const door = createJoinDoor(joining, clock, log);
+  const door = createJoinDoor(() => seat.joining(), clock, log);
   const limits = { handshakeTimeout: HANDSHAKE_MS, requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS };
   const server = createServer({ ...serverOptions(credentials.current), ...limits }, (request, response) => {
     if (!door(request, response)) api.handle(request, response);
   });
+  credentials.onRenewal((renewed) => server.setSecureContext(serverOptions(renewed)));
   server.maxConnections = MOST_CONNECTIONS;
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -111,22 +108,22 @@ export async function listenForMachines(
   server.on('tlsClientError', (error, socket) =>
     log.debug({ err: error, from: socket.remoteAddress }, 'No handshake.'),
   );
-  serveAgents(server, agents, (request) => machineCaller(request, clock.now()));
+  serveAgents(
+    server,
+    () => seat.agentHost(),
+    (request) => machineCaller(request, clock.now()),
+  );
   try {
     server.listen(port, address);
     await once(server, 'listening');
   } catch (error) {
-    credentials.close();
     throw unusable(`${address}:${port}`, error as NodeJS.ErrnoException);
   }
   const bound = (server.address() as { port: number }).port;
-  if (authorityFile !== undefined) await writeFileAtomic(authorityFile, (await authority()).certificate, 0o644);
   log.info({ address, port: bound }, 'The server listens for other machines.');
   return {
-    credentials: () => credentials.current,
     port: bound,
     close: async () => {
-      credentials.close();
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();

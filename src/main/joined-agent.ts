@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startAgent } from '../agent/agent.ts';
-import { firstThatAnswers, joinFleet } from '../agent/join-fleet.ts';
+import { firstThatAnswers } from '../agent/ask-control.ts';
+import { joinFleet } from '../agent/join-fleet.ts';
 import { addressTowards, checkAddress } from '../agent/own-address.ts';
 import { writeCredentials } from '../agent/write-credentials.ts';
 import type { Cli } from '../cli/cli.ts';
@@ -49,6 +50,7 @@ export async function runJoinedAgent(cli: Cli, options: AgentCommandOptions): Pr
     controlUrls: servers,
     token: null,
     credentials: paths.credentials,
+    plainText: false,
     endpointProgram: programFile('endpoint-process'),
     endpointWorkers: workersIn(process.env),
     welcomed: () => {

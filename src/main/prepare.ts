@@ -1,8 +1,8 @@
 /** Making a data directory: folders and tokens that only their owner may read. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { ValkeeperError } from '../domain/errors.ts';
+import { makeFolders } from '../platform/folders.ts';
 import { pathsIn } from './data-dir.ts';
 
 /** Makes the directory, its folders and its tokens, as far as they are not there. @throws data_dir_unusable */
@@ -16,22 +16,11 @@ export function prepareDataDir(dataDir: string): void {
 /** A folder that only its owner may read, made if need be. @throws data_dir_unusable */
 export function makeFolder(path: string): void {
   try {
-    makeFolders(path);
+    makeFolders(path, 0o700);
     if (!statSync(path).isDirectory()) throw new Error('is not a folder');
     chmodSync(path, 0o700);
   } catch (error) {
     throw unusable(path, error);
-  }
-}
-
-/** As `mkdir -p`. Node's own never returns where a folder cannot be made though its parent exists, such as in /proc. */
-function makeFolders(path: string): void {
-  if (existsSync(path)) return;
-  if (!existsSync(dirname(path))) makeFolders(dirname(path));
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // EEXIST: another start was faster
   }
 }
 

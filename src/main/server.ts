@@ -5,27 +5,36 @@ import { carriesToken } from '../api/bearer.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { Cli } from '../cli/cli.ts';
 import type { ServerOptions } from '../cli/process-options.ts';
-import { Agents } from '../control/agents.ts';
+import { ControlCredentials } from '../control/control-credentials.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { createControlPlane } from '../control/create-control-plane.ts';
-import { fleetAuthority } from '../control/fleet-authority.ts';
+import { fleetAuthority, hasAuthority } from '../control/fleet-authority.ts';
+import { DEFAULT_LEASE_MS } from '../control/leader.ts';
 import { serveAgents } from '../control/serve-agents.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import { createLogger } from '../platform/log.ts';
 import { identify, type ProcessIdentity } from '../platform/process-identity.ts';
-import { openEventLog } from '../store/events.ts';
-import { openSqliteStore } from '../store/sqlite.ts';
 import { pathsIn, readToken, runningServer, type ServerFile } from './data-dir.ts';
 import { describe, existingEngine } from './engine.ts';
 import { changeFleet, type LocalMachine, readFleet } from './fleet-file.ts';
-import { joinUrlsOf, listenForMachines, parseListen } from './fleet-listener.ts';
+import {
+  isEverywhere,
+  joinUrlsOf,
+  type ListenAddress,
+  listenForMachines,
+  namesFor,
+  parseListen,
+} from './fleet-listener.ts';
 import { LocalFleet, recordedAgent } from './local-fleet.ts';
 import { prepareDataDir } from './prepare.ts';
 import { waitForExit } from './processes.ts';
+import { seatAlone, seatShared } from './seat.ts';
+import { joinFleet } from './shared-fleet.ts';
+import { chooseStore } from './store-choice.ts';
 
-const DEFAULT_PORT = 7420;
+/** Of the API, unless it is taken or another is asked for. */
+export const DEFAULT_PORT = 7420;
 const LAST_PORT = 7439;
 /** Before a shutdown, agents get this long to connect: what is not connected cannot be told to stop. */
 const CONNECT_MS = 5_000;
@@ -34,16 +43,18 @@ const AGENT_EXIT_MS = 10_000;
 const LOG_TAIL_BYTES = 4 * 1024 ** 2;
 
 /**
- * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out.
- * @throws already_running, api_port_taken, listen_unusable, invalid_value, and what the engine's search and the store's opening throw
+ * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out. SIGQUIT ends the server
+ * alone.
+ * @throws already_running, api_port_taken, listen_unusable, bad_advertise, invalid_value, and what the engine's search and the store's opening throw
  */
 export async function runServer({ dataDir, host: { version } }: Cli, options: ServerOptions): Promise<void> {
-  const { apiPort } = options;
   const over = Promise.withResolvers<void>();
   const signalled = Promise.withResolvers<void>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, signalled.resolve);
+  process.on('SIGQUIT', () => over.resolve()); // as a service: agents and nodes go on
 
   const address = options.listen === undefined ? null : parseListen(options.listen);
+  const advertised = advertisedIn(options, address);
   prepareDataDir(dataDir);
   const paths = pathsIn(dataDir);
   const other = runningServer(dataDir);
@@ -52,60 +63,85 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'the server ends by a defect'));
 
   const engine = await existingEngine();
-  const store = openSqliteStore(paths.store);
-  const events = await openEventLog(store);
-  const agents = new Agents(systemClock);
+  const { store, isShared } = await chooseStore(paths.store, options);
   const authority = fleetAuthority(store, systemClock);
-  const readOwnLog = (lines: number): Promise<string> => lastLines(paths.serverLog, lines);
-  const control = await createControlPlane({
-    store,
-    events,
-    agents,
-    log,
-    clock: systemClock,
-    version,
-    dataDir,
-    engineVersion: engine.version,
-    readOwnLog,
-    entrance: { authority, joinUrls: () => (address === null ? [] : joinUrlsOf(address)) },
-  });
+  const joinUrls = (): string[] => (address === null ? [] : advertised === null ? joinUrlsOf(address) : [advertised]);
+  const credentials =
+    address === null && !(await hasAuthority(store))
+      ? null
+      : await ControlCredentials.open({ ...namesFor(address), authority, clock: systemClock, log });
+  const planeOptions = {
+    credentials: credentials && (() => credentials.current),
+    entrance: { authority, joinUrls },
+    ...{ log, clock: systemClock, version, dataDir, engineVersion: engine.version },
+    readOwnLog: (lines: number) => lastLines(paths.serverLog, lines),
+  };
+  const fleetOfAll = isShared ? await joinFleet(store, paths) : null;
+  const seat = fleetOfAll
+    ? seatShared({ ...planeOptions, store, fleet: fleetOfAll.id, leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS })
+    : await seatAlone(store, planeOptions);
+  const { control } = seat;
   const { machines = [], apiPort: lastPort = null } = (await readFleet(dataDir)) ?? {};
   const fleet = new LocalFleet(dataDir, machines, log);
-  const shutDown = shutDownOnce(dataDir, machines, fleet, control);
+  const shutDown = isShared ? control.shutDown : shutDownOnce(dataDir, machines, fleet, control);
 
   const token = readToken(paths.token);
-  const api = createApi({ control, token, log, shutDown, afterShutDown: over.resolve });
-  const agentToken = readToken(paths.agentToken);
-  serveAgents(api.httpServer, agents, ({ headers }) => {
-    if (!carriesToken(headers.authorization, agentToken)) throw new ValkeeperError('not_authorized');
-    return { kind: 'local' };
+  const api = createApi({
+    ...{ control, token, log, shutDown, afterShutDown: over.resolve },
+    ...(seat.follower ? { follower: seat.follower } : {}),
   });
+  const agentToken = readToken(paths.agentToken);
+  serveAgents(
+    api.httpServer,
+    () => seat.agentHost(),
+    ({ headers }) => {
+      if (!carriesToken(headers.authorization, agentToken)) throw new ValkeeperError('not_authorized');
+      return { kind: 'local' };
+    },
+  );
 
-  const port = await listen(api, apiPort, lastPort);
+  const port = await listen(api, options.apiPort, lastPort);
+  const url = `http://127.0.0.1:${port}`;
   if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
-  const around = { api, agents, authority, joining: control.entrance.joining, log, clock: systemClock };
-  const listener = address && (await listenForMachines(address, { ...around, authorityFile: paths.authority }));
   await changeFleet(dataDir, { apiPort: port });
+  const around = { api, seat, log, clock: systemClock };
+  const listener = address && credentials && (await listenForMachines(address, { ...around, credentials }));
+  if (listener) await writeFileAtomic(paths.authority, (await authority()).certificate, 0o644);
+  seat.begin(advertised ?? joinUrls()[0] ?? url);
   fleet.keep();
-  const server: ServerFile = { ...identify(process.pid)!, url: `http://127.0.0.1:${port}`, engine: describe(engine) };
+  const server: ServerFile = { ...identify(process.pid)!, url, engine: describe(engine) };
   await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
-  log.info({ ...server, version }, 'the server listens');
+  log.info({ ...server, version, advertised, isShared }, 'the server listens');
   signalled.promise
-    // With machines elsewhere, the end of this process is not the end of the fleet.
-    .then(() => (listener ? undefined : shutDown({ loseUnsavedData: true })))
+    // With machines elsewhere, or servers that lead in turn, the end of this process is no end of the fleet.
+    .then(() => (isShared || listener ? undefined : shutDown({ loseUnsavedData: true })))
     .then(over.resolve, over.reject);
 
   await over.promise.finally(async () => {
     fleet.release();
     await rm(paths.server, { force: true });
-    agents.close();
+    await seat.close();
     await api.close();
     await listener?.close();
-    await control.close();
+    credentials?.close();
     await store.close();
     log.info('the server ends');
     closeLog();
   });
+}
+
+/** @throws bad_advertise */
+function advertisedIn({ advertise, listen, store }: ServerOptions, address: ListenAddress | null): string | null {
+  if (advertise === undefined) {
+    if (store === undefined || address === null || !isEverywhere(address)) return null;
+    throw new ValkeeperError('bad_advertise', { url: '', problem: `is needed: nobody can reach ${listen}` });
+  }
+  const url = URL.parse(advertise);
+  const isPlace = url !== null && url.pathname === '/' && !url.search && !url.username;
+  // What listens for others speaks TLS only; without it, whoever reaches this server is on its host.
+  if (isPlace && url.protocol === (address === null ? 'http:' : 'https:')) return url.origin;
+  const problem = `is not the URL of a server that listens ${address === null ? 'on loopback only' : 'over TLS'}`;
+  throw new ValkeeperError('bad_advertise', { url: advertise, problem });
 }
 
 /**

@@ -12,11 +12,13 @@ const host: Host = {
   stderr: process.stderr,
   version: (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
     .version,
+  program: [process.execPath, ...process.execArgv, import.meta.filename],
   defaultDataDir: defaultDataDir(process.env),
   endpoint: endpointOf,
   remote: remoteIn(process.env),
   remoteEndpoint,
   engine: async (dataDir) => (await import('./engine.ts')).describeEngine(dataDir),
+  doctor: async (dataDir, server) => (await import('./doctor.ts')).examineHost(dataDir, server),
   processes: {
     up: async (cli, options) => (await import('./up.ts')).up(cli, options),
     down: async (cli, options) => (await import('./down.ts')).down(cli, options),

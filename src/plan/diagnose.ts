@@ -1,15 +1,16 @@
 /** What is wrong: from the wish and the view to problems, most urgent first. The same input gives the same list. */
 import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
-import { placeholderOf, shortId } from '../domain/ids.ts';
+import { type NodeId, placeholderOf, shortId } from '../domain/ids.ts';
 import type { Breach } from '../domain/placement.ts';
+import { isLoopback } from '../domain/plain-text.ts';
 import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
-import type { DatabaseView } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
 import { countProblems, leftovers } from './copies.ts';
 import { endpointProblem } from './endpoints.ts';
-import { layoutOf } from './layout.ts';
+import { layoutOf, machinesFor } from './layout.ts';
 import { describeRemedy } from './placement/advice.ts';
 import { judge, type Verdict } from './placement/judge.ts';
 import { reservedBytesPerNode } from './placement.ts';
@@ -32,6 +33,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...placementProblems(database, shards, view),
     ...machineProblems(database, view),
     ...endpointProblems(database, view),
+    ...plainTextProblems(database),
     ...(database.spec.auth ? [] : [{ code: 'open_to_all', params: {} } as const]),
   ].sort(byUrgency);
 }
@@ -115,6 +117,7 @@ function membershipProblems(database: Database, view: DatabaseView): Problem[] {
   const ids = nodeIds(database);
   const members = database.nodes.map((node) => memberOf(node, view));
   const present = members.filter((member) => member.engine && !isUnborn(member));
+  const places = new Map(present.map(({ assignment }) => [assignment.id, assignment]));
   const problems: Problem[] = [];
   for (const member of present) {
     const strangers = member.engine!.peers.filter((peer) => peer.met && !ids.has(peer.id));
@@ -129,23 +132,34 @@ function membershipProblems(database: Database, view: DatabaseView): Problem[] {
       const others = harmless.map((peer) => shortId(peer.id)).join(', ');
       problems.push(about('stranger_known', member.assignment, { others }));
     }
-    const unmet = unmetPeers(member, present);
+    const unmet = hasMetAll(member, places) ? [] : unmetPeers(member, present);
     if (unmet.length > 0)
       problems.push(about('nodes_unacquainted', member.assignment, { others: counted(unmet.length, 'other node') }));
   }
   const complete = present.length === members.length && problems.length === 0;
-  const behind = present.filter((member) => isBehind(member, present)).length;
+  const known = new Map(present.map(({ assignment, engine }) => [assignment.id, engine!]));
+  const behind = present.filter((member) => isBehind(member, known)).length;
   if (complete && behind > 0) problems.push({ code: 'news_spreading', params: { count: behind } });
   return problems;
 }
 
 /** It does not see all slots served, or takes another for something else than that one says it is. */
-function isBehind({ engine }: Member, present: readonly Member[]): boolean {
+function isBehind({ engine }: Member, known: ReadonlyMap<NodeId, AnsweringEngine>): boolean {
   if (!engine!.clusterOk || engine!.slotsOk < SLOT_COUNT) return true;
-  return present.some(({ assignment: { id }, engine: other }) => {
-    const peer = engine!.peers.find((known) => known.id === id);
-    return peer && (peer.role !== other!.role || peer.primaryId !== other!.primaryId);
+  return engine!.peers.some((peer) => {
+    const other = known.get(peer.id);
+    return other !== undefined && (peer.role !== other.role || peer.primaryId !== other.primaryId);
   });
+}
+
+/** As `unmetPeers` finds none; quicker, since as a rule it does and every node knows every other. */
+function hasMetAll({ engine }: Member, places: ReadonlyMap<NodeId, NodeAssignment>): boolean {
+  let met = 0;
+  for (const peer of engine!.peers) {
+    const place = peer.met ? places.get(peer.id) : undefined;
+    if (place && place.host === peer.host && place.port === peer.port) met += 1;
+  }
+  return met === places.size - 1;
 }
 
 /** The present members that this one has not met, or knows at an address where they no longer are. */
@@ -198,7 +212,7 @@ function placementProblems(
   { machines }: DatabaseView,
 ): Problem[] {
   const layout = layoutOf(database, shards, machines);
-  return judge(layout, reservedBytesPerNode(database.spec), machines).flatMap((verdict) => {
+  return judge(layout, reservedBytesPerNode(database.spec), machinesFor(database, machines)).flatMap((verdict) => {
     const remedy = describeRemedy(verdict.remedy);
     if (verdict.rule === 'zones') return zoneProblems(verdict, remedy);
     return verdict.breaches.flatMap((breach) => placementProblem(database, breach, remedy) ?? []);
@@ -242,6 +256,13 @@ function machineProblems(database: Database, view: DatabaseView): Problem[] {
   return view.machines
     .filter(({ name, connected }) => used.has(name) && !connected)
     .map(({ name }) => ({ code: 'machine_lost', machine: name, params: { machine: name } }));
+}
+
+/** Nodes without TLS at an address that others reach, by machine. */
+function plainTextProblems({ nodes }: Database): Problem[] {
+  const exposed = nodes.filter(({ host, tls }) => !tls && !isLoopback(host));
+  const addresses = new Map(exposed.map(({ machine, host }) => [machine, host]));
+  return [...addresses].map(([machine, address]) => ({ code: 'plain_text', machine, params: { machine, address } }));
 }
 
 /** Any machine's address is to work, whether or not it has nodes of this database. */

@@ -1,5 +1,5 @@
 /** The nodes of a database's record: one more, one less, one that nothing is left of. */
-import type { Database, NodeAssignment } from '../domain/database.ts';
+import { type Database, type NodeAssignment, speaksTls } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import type { Step } from './step.ts';
@@ -36,7 +36,8 @@ export function recordAfter(database: Database, { machines }: DatabaseView, step
       const id = `${'0'.repeat(32)}${count.toString(16).padStart(8, '0')}`;
       const host = machines.find(({ name }) => name === machine)?.address ?? '';
       const port = Math.max(...database.nodes.map((node) => node.port)) + 1;
-      return withNode(database, { id, shard: step.target, machine, host, port, birth: { role: 'replica' } });
+      const tls = speaksTls(database);
+      return withNode(database, { id, shard: step.target, machine, host, port, tls, birth: { role: 'replica' } });
     }
     case 'retire_copy':
       return withoutNode(database, step.target);

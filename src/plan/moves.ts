@@ -8,6 +8,7 @@ import { SLOT_COUNT } from '../domain/slots.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { type CopyStanding, copiesOf, standingOf } from './copies.ts';
+import { machinesFor } from './layout.ts';
 import { describeAddition } from './placement/addition.ts';
 import { type FurtherPlaces, furtherPlaces } from './placement/further.ts';
 import type { PlacedCopy } from './placement/layout.ts';
@@ -89,7 +90,7 @@ function furtherFor(
     });
   });
   const layout = { shape: shapeOf(database.spec), copies };
-  return furtherPlaces(shards, layout, reservedBytesPerNode(database.spec), view.machines);
+  return furtherPlaces(shards, layout, reservedBytesPerNode(database.spec), machinesFor(database, view.machines));
 }
 
 /** The primary is to go: a copy that stays takes its place. One at a time: each needs the votes of the others. */

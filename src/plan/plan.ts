@@ -12,7 +12,7 @@ import { diagnose, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
 import { clearRetired, handOver, makeCopy, retireCopy } from './moves.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
-import type { Problem, ProblemCode } from './problems.ts';
+import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import { type Action, type Remedy, type Situation, shardOf, switchOver, targetOf } from './remedy.ts';
 import { logsEveryWrite } from './settings.ts';
 import { changeSettings, writeUsers } from './settings-remedies.ts';
@@ -313,16 +313,6 @@ function changePlaces(situation: Situation, problem: Problem): Action[] {
   if (!isInSync(heir, owner)) return [{ blocked: `${wanted} is not in sync with its primary` }];
   return [switchOver(heir, owner!, problem.code)];
 }
-
-/** Problems that may stand while primaries are levelled: they are not about copies being there and in sync. */
-const HARMLESS: readonly ProblemCode[] = [
-  'majority_on_machine',
-  'copies_together',
-  'zones_shared',
-  'memory_overcommitted',
-  'open_to_all',
-  'endpoint_closed',
-];
 
 /** One switchover at a time, and only when everything else is well. */
 function levelPrimaries(situation: Situation, problem: Problem): Step[] {

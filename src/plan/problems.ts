@@ -215,9 +215,27 @@ export const PROBLEMS = {
     message: 'The database has no password: whoever reaches a node can read and change everything.',
     advice: 'Accepted only on loopback addresses. For a password, create the database without --no-auth.',
   },
+  plain_text: {
+    severity: 'warning',
+    message:
+      'Nodes on {machine} speak without TLS at {address}: whoever is on the way reads and changes data and passwords.',
+    advice:
+      'Accepted because its agent was started with --plain-text. To end it, let the machine join with a token (`valkeeper agent --join URL --token TOKEN`); databases that are made from then on speak TLS.',
+  },
 } as const satisfies Record<string, ProblemEntry>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
+
+/** Problems that may stand while primaries are levelled: they are not about copies being there and in sync. */
+export const HARMLESS: readonly ProblemCode[] = [
+  'majority_on_machine',
+  'copies_together',
+  'zones_shared',
+  'memory_overcommitted',
+  'open_to_all',
+  'plain_text',
+  'endpoint_closed',
+];
 
 export interface Problem {
   code: ProblemCode;

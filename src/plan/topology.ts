@@ -45,13 +45,22 @@ interface Claim {
   configEpoch: number;
 }
 
+/** The strongest claim of which others know. Every node knows every other: nothing is copied on the way. */
+function toldOf(id: NodeId, view: DatabaseView): Claim | null {
+  let told: Claim | null = null;
+  for (const node of view.nodes.values()) {
+    for (const peer of answering(node)?.peers ?? []) {
+      if (peer.id !== id || peer.role !== 'primary') continue;
+      if (told === null || peer.configEpoch > told.configEpoch) told = peer;
+    }
+  }
+  return told;
+}
+
 /** The strongest claim to slots that is known for a member, or null. */
 function claimOf(member: Member, view: DatabaseView): Claim | null {
   if (member.engine) return member.engine.role === 'primary' ? member.engine : null;
-  const told = [...view.nodes.values()]
-    .flatMap((node) => answering(node)?.peers ?? [])
-    .filter((peer) => peer.id === member.assignment.id && peer.role === 'primary')
-    .sort((a, b) => b.configEpoch - a.configEpoch)[0];
+  const told = toldOf(member.assignment.id, view);
   if (told) return told;
   const disk = member.view.disk?.claim;
   return disk?.role === 'primary' ? disk : null;

@@ -18,12 +18,15 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an input/output error',
 };
 
+/** Why an operation on files failed, in words. */
+export const reasonOf = (cause: unknown): string =>
+  PROBLEMS[(cause as NodeJS.ErrnoException).code ?? ''] ?? (cause instanceof Error ? cause.message : String(cause));
+
 /** The error of a failed file operation, with the cause in words. */
 export function fileError(verb: 'read' | 'write' | 'open', path: string, cause: unknown): ValkeeperError {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  const { code } = cause as NodeJS.ErrnoException;
   const isMissing = verb === 'read' && code === 'ENOENT'; // what is written is made, unless its folder is missing
-  const known = isMissing ? 'there is no such file' : PROBLEMS[code];
-  const problem = known ?? (cause instanceof Error ? cause.message : String(cause));
+  const problem = isMissing ? 'there is no such file' : reasonOf(cause);
   return new ValkeeperError('file_unusable', { verb, path, problem }, { cause });
 }
 

@@ -43,6 +43,8 @@ export interface Hello {
   engineVersion: string;
   /** What it shows of itself; null on a local machine, whose agent comes with a token. */
   certificate: CertificateView | null;
+  /** It has credentials: nodes of new databases speak TLS there, and only TLS. */
+  tls: boolean;
   nodes: NodeReport[];
   /** Null when this machine has no endpoint. */
   endpoint: EndpointView | null;
@@ -84,6 +86,8 @@ export interface NodeConfig {
   database: string;
   databaseUid: string;
   port: number;
+  /** It speaks TLS, and only TLS: to clients, to its primary and on the cluster bus. */
+  tls: boolean;
   /**
    * Lines of valkey.conf beyond what the agent itself decides (directory, port, addresses, log): the directive's name,
    * then its arguments, each quoted on its own.
@@ -157,6 +161,12 @@ export interface Request<O extends AgentOperation = AgentOperation> {
 export interface Welcome {
   type: 'welcome';
   protocol: number;
+  /** Null: of a control plane that is the only one, and leads always. */
+  term: FleetTerm | null;
+  /** Where the servers of the fleet are, to be tried when this one is gone; none: only this one. */
+  servers: readonly string[];
+  /** A connection on which nothing came for so long is dead, in ms; the control plane sends pings more often. */
+  silenceMs: number;
 }
 
 /** Sent instead of it, before closing: the agent is not let in. One of another version only gets the closing. */
@@ -165,4 +175,16 @@ export interface Refused {
   error: ErrorDocument;
 }
 
-export type ToAgent = Welcome | Refused | Request;
+/** A time of leading. Numbers only grow within one fleet, whoever leads; those of two fleets have nothing in common. */
+export interface FleetTerm {
+  fleet: string;
+  number: number;
+}
+
+/** The servers of the fleet are not those of the welcome any more. */
+export interface ServersChanged {
+  type: 'servers';
+  servers: readonly string[];
+}
+
+export type ToAgent = Welcome | Refused | ServersChanged | Request;

@@ -4,6 +4,7 @@ import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
 import { HARD_RULES, type PlacementExplanation, REASONS, SOFT_RULES } from '../domain/placement.ts';
 import {
+  CLIENT_TLS,
   CLUSTER_VIEWS,
   type DatabaseSpec,
   EVICTION_POLICIES,
@@ -13,6 +14,7 @@ import {
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import { MACHINE_STATES } from '../domain/view.ts';
 import type {
+  AuthoritiesDocument,
   CreatedToken,
   DatabaseList,
   EventList,
@@ -47,6 +49,7 @@ const spec = z.strictObject({
   port: count,
   read: z.enum(READ_POLICIES),
   clusterView: z.enum(CLUSTER_VIEWS),
+  tls: z.enum(CLIENT_TLS),
   users: z.array(user).readonly(),
   replaceAfterSeconds: count,
 });
@@ -115,6 +118,7 @@ const machineStatus = z.strictObject({
   name: z.string(),
   address: z.string(),
   zone: z.string(),
+  tls: z.boolean(),
   state: z.enum(MACHINE_STATES),
   connected: z.boolean(),
   since: time,
@@ -239,6 +243,13 @@ const fleetStatus = z.strictObject({
   machines: z.array(machineStatus),
   databases: z.array(z.strictObject({ name: z.string(), state })),
   looks: z.strictObject({ count, totalMs: z.number().min(0) }),
+  servers: z.strictObject({
+    store: z.enum(['embedded', 'etcd']),
+    storeProblem: z.string().nullable(),
+    term: count.nullable(),
+    leader: z.string().nullable(),
+    all: z.array(z.strictObject({ url: z.string(), version: z.string() })),
+  }),
 });
 
 const problem = z.strictObject({
@@ -259,6 +270,7 @@ export const ANSWERS = {
   DatabaseList: z.strictObject({ databases: z.array(databaseStatus) }),
   Condition: condition,
   ConditionList: z.strictObject({ conditions: z.array(condition.extend({ database: z.string() })) }),
+  Authorities: z.strictObject({ pem: z.string() }),
   Password: z.strictObject({ user: z.string(), password: z.string().nullable() }),
   Plan: plan,
   PlacementExplanation: explanation,
@@ -289,6 +301,7 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'DatabaseList'>, DatabaseList>,
     Same<Answer<'Condition'>, Condition>,
     Same<Answer<'ConditionList'>, FleetConditionList>,
+    Same<Answer<'Authorities'>, AuthoritiesDocument>,
     Same<Answer<'Password'>, PasswordDocument>,
     Same<Answer<'Plan'>, PlanDocument>,
     Same<Answer<'PlacementExplanation'>, PlacementExplanation>,

@@ -16,6 +16,7 @@ const {
   port,
   read,
   clusterView,
+  tls,
   users,
   replaceAfterSeconds,
 } = SPEC_FIELDS;
@@ -37,6 +38,7 @@ export const specInputSchema = z
     port: z.int().min(port.min).max(port.max).describe(port.about),
     read: z.enum(read.choices).describe(read.about),
     clusterView: z.enum(clusterView.choices).describe(clusterView.about),
+    tls: z.enum(tls.choices).describe(tls.about),
     users: z.array(userSchema).readonly().describe(users.about),
     replaceAfterSeconds: z
       .int()
@@ -110,6 +112,21 @@ export interface FleetStatus {
   machines: MachineStatus[];
   databases: Pick<DatabaseStatus, 'name' | 'state'>[];
   looks: LookTimes;
+  servers: ServersStatus;
+}
+
+/** The servers of a fleet, and how they are led. */
+export interface ServersStatus {
+  /** `embedded`: this server is the only one, and leads always. */
+  store: 'embedded' | 'etcd';
+  /** Why the store cannot be used now, as far as the server that answers knows; null when all is well. */
+  storeProblem: string | null;
+  /** Number of the term; null while nobody leads, and where the only server leads always. */
+  term: number | null;
+  /** URL of the API of the server that leads; null while nobody does, and where there is only one. */
+  leader: string | null;
+  /** The servers that run, by the URLs of their APIs; none where there is only one. */
+  all: { url: string; version: string }[];
 }
 
 /** Looks at databases since the control plane's start: how many, and the sum of their times in milliseconds. */
@@ -157,6 +174,12 @@ export interface PasswordDocument {
   user: string;
   /** Null: the database is open to all who reach it. */
   password: string | null;
+}
+
+/** Whom clients with TLS must believe. */
+export interface AuthoritiesDocument {
+  /** One certificate or more, in PEM. */
+  pem: string;
 }
 
 /** Which copy is to become the primary of a shard. */

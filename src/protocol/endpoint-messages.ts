@@ -3,10 +3,11 @@
  * in the machine's folder, each answered by one line. Plain types, no schema library: both sides stay small.
  */
 
-import type { ReadPolicy } from '../domain/spec.ts';
+import type { ClientTls, ReadPolicy } from '../domain/spec.ts';
+import type { TlsFiles } from '../domain/tls-directives.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const ENDPOINT_PROTOCOL = 1;
+export const ENDPOINT_PROTOCOL = 2;
 
 /** In the machine's folder; both sides run with it as their working directory, so that the path stays short. */
 export const ENDPOINT_CONFIG_FILE = 'endpoint.json';
@@ -19,6 +20,8 @@ export interface EndpointConfig {
   /** Where it listens. */
   address: string;
   zone: string;
+  /** What it shows and believes, on both sides; read again at `reload`. Null: the machine has no credentials. */
+  tls: TlsFiles | null;
   /** Processes that share the work, the endpoint's own included. */
   workers: number;
   /** Where it tells its metrics (HTTP), at the machine's address; null: nowhere. */
@@ -34,6 +37,8 @@ export interface EndpointDatabase {
   /** Of the user `valkeeper`, with which the endpoint asks nodes for the slot map. */
   adminPassword: string;
   read: ReadPolicy;
+  /** Whether clients may speak plain text; TLS is offered wherever the machine has credentials. */
+  tls: ClientTls;
   /** Which topology a client sees: the endpoint as one node (when absent), or the true one. */
   clusterView?: 'endpoint' | 'nodes';
   nodes: EndpointNode[];
@@ -47,8 +52,12 @@ export interface EndpointUser {
 
 export interface EndpointNode {
   id: string;
+  /** Whose certificate it shows. */
+  machine: string;
   host: string;
   port: number;
+  /** It speaks TLS, and only TLS. */
+  tls: boolean;
   zone: string;
 }
 

@@ -46,11 +46,13 @@ const CHANGE = [
   'no_room_to_grow',
   'endpoint_port_taken',
   'bad_rules',
+  'client_tls_unavailable',
 ] as const;
 const ADMISSION = [
   'invalid_name',
   'not_enough_memory',
   'no_auth_beyond_loopback',
+  'client_tls_unavailable',
   'no_free_ports',
   'endpoint_port_taken',
   'bad_rules',
@@ -141,6 +143,12 @@ export const ROUTES = {
     status: 200,
     answer: 'Password',
     errors: ['database_not_found', 'user_not_found'],
+  },
+  'GET /authorities': {
+    summary: "The fleet's authorities, which clients with TLS must believe",
+    status: 200,
+    answer: 'Authorities',
+    errors: ['no_authority'],
   },
   'POST /plans': {
     summary: 'What would be done, without doing it: now for a database that exists, to change it, or to create one',

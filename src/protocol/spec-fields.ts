@@ -4,6 +4,7 @@
  * and to `specInputSchema`; the compiler asks for all three.
  */
 import {
+  CLIENT_TLS,
   CLUSTER_VIEWS,
   type DatabaseSpec,
   EVICTION_POLICIES,
@@ -82,6 +83,13 @@ export const SPEC_FIELDS = {
     kind: 'choice',
     choices: CLUSTER_VIEWS,
     about: 'what the endpoint shows cluster clients: itself as one node, or the nodes',
+    live: true,
+  },
+  tls: {
+    key: 'tls',
+    kind: 'choice',
+    choices: CLIENT_TLS,
+    about: 'whether clients of the endpoint must use TLS; it is offered where the machine has a certificate',
     live: true,
   },
   users: {

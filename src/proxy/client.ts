@@ -19,7 +19,7 @@ import type { Blocked, Home, Peer, Traffic } from './home.ts';
 import { Inbox } from './inbox.ts';
 import type { Lane, LaneIdentity } from './lane.ts';
 import { laneFor } from './own-lane.ts';
-import { endSocket, openAccepted } from './read-socket.ts';
+import { endSocket, type Opener } from './read-socket.ts';
 import { Replies } from './replies.ts';
 import { cachingFlag, FROM_REPLICA } from './sender.ts';
 import { addressOf, Session } from './session.ts';
@@ -58,8 +58,8 @@ export class Client extends Replies implements Peer {
   #heldInbox = 0;
   #scanner: CommandScanner | null = null;
 
-  constructor(accepted: Socket, home: Home, id: number) {
-    const socket = openAccepted(accepted, (length, bytes) => this.#received(bytes, length));
+  constructor(open: Opener, home: Home, id: number) {
+    const socket = open((length, bytes) => this.#received(bytes, length));
     super(socket, home);
     this.#socket = socket;
     const { remoteAddress, remotePort, localAddress, localPort } = this.#socket;

@@ -1,8 +1,12 @@
 /** All databases of an endpoint in one worker: made, changed and ended as the configuration says. */
 import type { Server } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointConfig, EndpointDatabase, EndpointStatus } from '../protocol/endpoint-messages.ts';
+import { MachineCredentials } from '../trust/credential-files.ts';
 import type { AskOthers, WorkerQuestion } from './home.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { speaksTls } from './node-tls.ts';
 import type { ListeningHandle } from './read-socket.ts';
 import { Service } from './service.ts';
 
@@ -20,12 +24,18 @@ interface Served {
   problem: string | null;
 }
 
+type Refused = EndpointStatus['databases'][number];
+
 export class Endpoint {
   readonly #options: EndpointOptions;
   readonly #served = new Map<string, Served>();
+  #refused = new Map<string, Refused>();
   readonly #startedAt = Date.now();
   #zone = '';
   #draining = false;
+  #credentials: MachineCredentials | null = null;
+  /** Why there are none, if there should be. */
+  #credentialsProblem: string | null = null;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -37,13 +47,38 @@ export class Endpoint {
    */
   async serve(config: EndpointConfig, given: ReadonlyMap<number, ListeningHandle> = new Map()): Promise<void> {
     this.#zone = config.zone;
-    const wanted = new Map(config.databases.map((database) => [database.uid, database]));
+    this.#readCredentials(config.tls);
+    this.#refused = new Map(config.databases.flatMap((database) => this.#refusalOf(database)));
+    const databases = config.databases.filter(({ uid }) => !this.#refused.has(uid));
+    const wanted = new Set(databases.map(({ uid }) => uid));
     for (const [uid, { service }] of this.#served) {
       if (wanted.has(uid)) continue;
       this.#served.delete(uid);
       service.close();
     }
-    await Promise.all(config.databases.map((database) => this.#serveOne(database, config.address, given)));
+    await Promise.all(databases.map((database) => this.#serveOne(database, config.address, given)));
+  }
+
+  /** Those of before stay when the files cannot be read. */
+  #readCredentials(files: TlsFiles | null): void {
+    this.#credentialsProblem = null;
+    const present = files !== null && isDeepStrictEqual(this.#credentials?.files, files) ? this.#credentials : null;
+    try {
+      if (present) present.reload();
+      else this.#credentials = files && new MachineCredentials(files);
+    } catch (error) {
+      this.#credentials = present;
+      this.#credentialsProblem = (error as Error).message;
+    }
+  }
+
+  /** Why a database is not served, if it is not. */
+  #refusalOf(database: EndpointDatabase): [uid: string, Refused][] {
+    const { name, uid, port } = database;
+    const needs = speaksTls(database) ? 'its nodes speak TLS' : 'it takes clients with TLS only';
+    if (this.#credentials !== null || (!speaksTls(database) && database.tls !== 'required')) return [];
+    const problem = this.#credentialsProblem ?? `${needs}, and this machine has no credentials`;
+    return [[uid, { name, uid, port, clients: 0, problem }]];
   }
 
   async #serveOne(
@@ -56,7 +91,10 @@ export class Endpoint {
     if (served) served.service.update(database);
     else {
       const all = { ...DEFAULT_LIMITS, ...limits };
-      const service = new Service({ database, limits: all, zone: this.#zone, nextClientId, askOthers, onDefect });
+      const service = new Service({
+        ...{ database, limits: all, zone: this.#zone, nextClientId, askOthers, onDefect },
+        credentials: () => this.#credentials?.current ?? null,
+      });
       served = { service, port: 0, problem: null };
       this.#served.set(database.uid, served);
     }
@@ -90,10 +128,13 @@ export class Endpoint {
       pid: process.pid,
       startedAt: this.#startedAt,
       draining: this.#draining,
-      databases: [...this.#served.values()].map(({ service, port, problem }) => {
-        const { name, uid } = service.database;
-        return { name, uid, port, clients: service.peers.size, problem };
-      }),
+      databases: [
+        ...[...this.#served.values()].map(({ service, port, problem }) => {
+          const { name, uid } = service.database;
+          return { name, uid, port, clients: service.peers.size, problem };
+        }),
+        ...this.#refused.values(),
+      ],
     };
   }
 

@@ -8,6 +8,7 @@ import type { Histogram } from './histogram.ts';
 import type { Lane, LaneIdentity, SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Monitors } from './monitors.ts';
+import type { TlsTo } from './node-tls.ts';
 import type { Pause } from './pause.ts';
 import type { ScriptCache } from './script-cache.ts';
 import type { Sender } from './sender.ts';
@@ -60,6 +61,9 @@ export interface Counts {
   largeClients: number;
   lateLogins: number;
   idleClients: number;
+  /** Connections that were turned away since TLS is required; TLS handshakes that came to nothing. */
+  plainRefused: number;
+  failedHandshakes: number;
   /** Commands at which the endpoint itself failed. */
   defects: number;
 }
@@ -138,6 +142,7 @@ export interface Home {
   /** Of Valkeeper's own user: for what the endpoint itself asks nodes. */
   readonly adminLane: Lane;
   readonly askOthers: AskOthers;
+  readonly tlsTo: TlsTo;
   /** The shared lane; whoever takes it leaves it. */
   joinLane(identity: LaneIdentity): Lane;
   /** A lane of the client's own; whoever opens it leaves it. */

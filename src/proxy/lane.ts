@@ -3,6 +3,7 @@
  * first needed. A private lane (`isShared` false) belongs to one client whose connections differ from everybody else's.
  */
 import type { CommandArgument } from '../resp/encode.ts';
+import type { TlsTo } from './node-tls.ts';
 import type { NodePlace, SlotMap } from './slot-map.ts';
 import { Upstream } from './upstream.ts';
 
@@ -53,6 +54,7 @@ export class Lane {
   readonly #map: SlotMap;
   readonly #events: LaneEvents;
   readonly #setupFor: SetupFor;
+  readonly #tlsTo: TlsTo;
   readonly #primaries: (Way | undefined)[] = [];
   readonly #replicas: (Way | undefined)[] = [];
   readonly #idle = new Map<number, Upstream[]>();
@@ -63,6 +65,7 @@ export class Lane {
     identity: LaneIdentity,
     map: SlotMap,
     events: LaneEvents,
+    tlsTo: TlsTo,
     { isShared = true, setupFor = (() => []) as SetupFor } = {},
   ) {
     this.identity = identity;
@@ -70,6 +73,7 @@ export class Lane {
     this.#map = map;
     this.#events = events;
     this.#setupFor = setupFor;
+    this.#tlsTo = tlsTo;
   }
 
   /** The shared connection to a primary; null while it cannot be made. */
@@ -181,10 +185,11 @@ export class Lane {
     closed: (refusal: string | null) => void,
     ready: () => void = () => {},
   ): Upstream {
-    const { host, port } = this.#map.nodes[index]!;
+    const node = this.#map.nodes[index]!;
+    const { host, port } = node;
     const setup = [...setupOf(this.identity), ...extra];
     return new Upstream(
-      { host, port, setup },
+      { host, port, tls: this.#tlsTo(node), setup },
       {
         upstreamReady: () => {
           ready();

@@ -25,6 +25,10 @@ export interface Limits {
   idleMs: number;
   /** A client that does not name its user for so long is told so and closed. */
   loginMs: number;
+  /** TLS handshakes that are not over: the next is closed. */
+  handshakes: number;
+  /** A handshake that takes longer is closed; who has said nothing for so long speaks no TLS. */
+  handshakeMs: number;
 }
 
 const MIB = 1024 ** 2;
@@ -43,4 +47,6 @@ export const DEFAULT_LIMITS: Limits = {
   totalBytes: 2048 * MIB,
   idleMs: 0,
   loginMs: 60_000,
+  handshakes: 1_000,
+  handshakeMs: 10_000,
 };

@@ -4,6 +4,7 @@ import type { Command } from './commands/command-index.ts';
 import { FLAGS } from './commands/facts.ts';
 import type { Listener } from './listener.ts';
 import { NodeMonitors } from './node-monitors.ts';
+import type { TlsTo } from './node-tls.ts';
 import type { Session } from './session.ts';
 import type { SlotMap } from './slot-map.ts';
 
@@ -48,8 +49,8 @@ export class Monitors {
   }
 
   /** To be called now and then: primaries change. */
-  keep(map: SlotMap, password: string): void {
-    this.#nodes.keep(map, password, this.isOn);
+  keep(map: SlotMap, password: string, tlsTo: TlsTo): void {
+    this.#nodes.keep(map, password, tlsTo, this.isOn);
   }
 
   close(): void {

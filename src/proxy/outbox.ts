@@ -1,7 +1,7 @@
 /** Bytes on their way to a client: gathered in a block, and handed to its socket once a turn. */
 import type { Socket } from 'node:net';
 import { BLOCK_BYTES, type Block, copyBetween, copyInto, releaseBlock, takeBlock } from './block.ts';
-import { SocketWriter } from './socket-writer.ts';
+import { type Writer, writerTo } from './socket-writer.ts';
 import { type Flushable, flushAtEndOfTurn } from './turn.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -10,14 +10,14 @@ export class Outbox implements Flushable {
   isDirty = false;
   isClosed = false;
   readonly #socket: Socket;
-  readonly #writer: SocketWriter;
+  readonly #writer: Writer;
   readonly #sent: (bytes: number) => void;
   #block: Block | null = null;
 
   /** `sent` is told of the bytes that were handed to the socket, each time; `taken`, when its peer has taken what it first did not. */
   constructor(socket: Socket, sent: (bytes: number) => void, taken: () => void) {
     this.#socket = socket;
-    this.#writer = new SocketWriter(socket, taken);
+    this.#writer = writerTo(socket, taken);
     this.#sent = sent;
   }
 
@@ -63,7 +63,7 @@ export class Outbox implements Flushable {
     const block = this.#block;
     if (block === null || this.isClosed) return;
     this.#block = null;
-    if (this.unread > 0) {
+    if (!this.#writer.isFree) {
       // Its peer is slow: a whole block must not wait for it on behalf of a few bytes.
       const bytes = Buffer.from(block.bytes.subarray(0, block.used));
       releaseBlock(block);
@@ -72,7 +72,7 @@ export class Outbox implements Flushable {
     }
     this.#writer.write(block.bytes.subarray(0, block.used));
     // With nothing left in the socket the kernel has it all, and the block is free again.
-    if (this.unread === 0) releaseBlock(block);
+    if (this.#writer.isFree) releaseBlock(block);
     this.#sent(block.used);
   }
 

@@ -6,6 +6,7 @@
  * around their handle. That handle is not part of Node's documented interface; this file is the only one to touch it.
  */
 import { connect, createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { READ_BLOCK } from './block.ts';
 
 /** Takes the first `length` bytes of `bytes`, which change afterwards. False: read no more until `resume()`. */
@@ -23,14 +24,28 @@ const onread = (onBytes: OnBytes) => ({
   callback: (length: number, bytes: Uint8Array): boolean => onBytes(length, bytes as Buffer),
 });
 
+const KEEP_ALIVE_DELAY_MS = 15_000;
+
+export interface Target {
+  host: string;
+  port: number;
+  /** Null: without TLS. With it, nothing may be written before `secureConnect`. */
+  tls: ConnectionOptions | null;
+}
+
 /** Connects; bytes go to `onBytes`. */
-export function connectSocket(host: string, port: number, onBytes: OnBytes): Socket {
+export function connectSocket({ host, port, tls }: Target, onBytes: OnBytes): Socket {
+  if (tls !== null) {
+    const socket = connectTls({ ...tls, host, port, onread: onread(onBytes) } as ConnectionOptions);
+    // Not among the options of a TLS socket.
+    return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+  }
   return connect({
     host,
     port,
     noDelay: true,
     keepAlive: true,
-    keepAliveInitialDelay: 15_000,
+    keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
     onread: onread(onBytes),
   });
 }
@@ -52,6 +67,16 @@ export function openAccepted(accepted: Socket, onBytes: OnBytes): Socket {
   const socket = new Socket(options);
   socket.read(0); // begins to read
   return socket;
+}
+
+/** Makes an accepted connection a socket whose bytes go to `onBytes`. */
+export type Opener = (onBytes: OnBytes) => Socket;
+
+/** A connection whose handshake is over; its bytes come in buffers of their own. */
+export function openTls(socket: TLSSocket, onBytes: OnBytes): Socket {
+  return socket.on('data', (bytes: Buffer) => {
+    if (!onBytes(bytes.length, bytes)) socket.pause();
+  });
 }
 
 /** After the last byte was written: how long its peer has to end, too. */

@@ -1,11 +1,13 @@
 /** One database at the endpoint: its listening socket, its clients, and what they share. */
-import type { Server, Socket } from 'node:net';
+import type { Server } from 'node:net';
 import { ADMIN_USER } from '../domain/database.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
+import type { Credentials } from '../trust/credentials.ts';
 import { Busy } from './busy.ts';
 import { Client } from './client.ts';
 import { COMMAND_COUNT } from './commands/command-index.ts';
 import { dispatch, unknown } from './dispatch.ts';
+import { Entrance } from './entrance.ts';
 import { askNode } from './gather.ts';
 import { answerQuestion } from './handlers/clients.ts';
 import { Histogram } from './histogram.ts';
@@ -13,8 +15,9 @@ import type { AskOthers, Counts, Home, OwnLaneEvents, Peer, WorkerQuestion } fro
 import { Lane, type LaneIdentity, type SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
 import { Monitors } from './monitors.ts';
+import { type TlsTo, tlsToNodesOf } from './node-tls.ts';
 import { Pause } from './pause.ts';
-import { acceptingServer, turnAway } from './read-socket.ts';
+import { acceptingServer, type Opener, turnAway } from './read-socket.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
 import { SlotMap } from './slot-map.ts';
@@ -34,6 +37,8 @@ export interface ServiceOptions {
   database: EndpointDatabase;
   limits: Limits;
   zone: string;
+  /** What the machine shows and believes, as it is now; null when it has none. */
+  credentials: () => Credentials | null;
   /** The next id of a client, unique in the endpoint. */
   nextClientId: () => number;
   askOthers: AskOthers;
@@ -51,7 +56,7 @@ export class Service implements Home {
   readonly counts: Counts = {
     ...{ accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0 },
     ...{ errorReplies: 0, protocolErrors: 0, longCommands: 0, slowClients: 0, largeClients: 0 },
-    ...{ lateLogins: 0, idleClients: 0, defects: 0 },
+    ...{ lateLogins: 0, idleClients: 0, defects: 0, plainRefused: 0, failedHandshakes: 0 },
   };
   readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
@@ -67,14 +72,19 @@ export class Service implements Home {
   readonly strangersLane: Lane;
   readonly adminLane: Lane;
   readonly topology: Topology;
+  readonly tlsTo: TlsTo;
   now = Date.now();
   database: EndpointDatabase;
   readonly #options: ServiceOptions;
+
   readonly #lanes = new Map<string, Lane>();
   readonly #ownLanes = new Map<Lane, OwnLaneEvents>();
   /** Of the slot map, when lanes were last told. */
   #toldVersion = 0;
   readonly #clock: NodeJS.Timeout;
+  readonly #entrance: Entrance;
+  /** Clients that speak plain text. */
+  readonly #plain = new WeakSet<Client>();
   #server: Server | null = null;
   #turn = 0;
   #ticks = 0;
@@ -83,6 +93,7 @@ export class Service implements Home {
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.database = options.database;
+    this.tlsTo = tlsToNodesOf(() => this.database, options.credentials);
     this.limits = options.limits;
     this.askOthers = options.askOthers;
     this.scripts = new ScriptCache(options.limits.scriptBytes);
@@ -93,8 +104,13 @@ export class Service implements Home {
       (slot, primary) => this.#chooseReplica(slot, primary),
     );
     this.strangersLane = this.#newLane({ user: '', password: null, db: 0, resp: 2 });
+    this.#entrance = new Entrance({
+      ...{ limits: this.limits, counts: this.counts, credentials: options.credentials },
+      requiresTls: () => this.database.tls === 'required',
+      admit: (open, isTls) => this.#admit(open, isTls),
+    });
     this.adminLane = this.#newLane({ user: ADMIN_USER, password: options.database.adminPassword, db: 0, resp: 3 });
-    this.topology = new Topology(options.database, this.map, {
+    this.topology = new Topology(options.database, this.map, this.tlsTo, {
       changed: () => this.#mapChanged(),
       isUsed: () => this.peers.size > 0,
       readsReplicas: () =>
@@ -119,7 +135,7 @@ export class Service implements Home {
 
   /** Serves connections of a listening socket; `open` makes the server listen. */
   listen(open: (server: Server) => void): Server {
-    const server = acceptingServer((accepted) => this.#accept(accepted));
+    const server = acceptingServer((accepted) => this.#entrance.take(accepted));
     this.#server = server;
     open(server);
     return server;
@@ -129,15 +145,19 @@ export class Service implements Home {
     return this.#server;
   }
 
-  #accept(accepted: Socket): void {
+  #admit(open: Opener, isTls: boolean): void {
     if (this.peers.size >= this.limits.clients) {
       this.counts.rejected += 1;
-      turnAway(accepted, '-ERR max number of clients reached\r\n');
+      turnAway(
+        open(() => true),
+        '-ERR max number of clients reached\r\n',
+      );
       return;
     }
     this.counts.accepted += 1;
     const id = this.#options.nextClientId();
-    const client = new Client(accepted, this, id);
+    const client = new Client(open, this, id);
+    if (!isTls) this.#plain.add(client);
     this.peers.set(id, client);
     client.session.readsReplicas = this.readsReplicasByDefault;
     if (!this.entersFreely) return;
@@ -151,7 +171,8 @@ export class Service implements Home {
     this.database = database;
     this.topology.update(database);
     for (const client of [...this.peers.values()]) {
-      if (!isSameUser(before, database, client.session.user)) client.closeAfterReplies();
+      const mayStay = database.tls !== 'required' || !this.#plain.has(client);
+      if (!mayStay || !isSameUser(before, database, client.session.user)) client.closeAfterReplies();
     }
   }
 
@@ -179,6 +200,7 @@ export class Service implements Home {
         },
         push: events.push,
       },
+      this.tlsTo,
       { isShared: false, setupFor },
     );
     this.#ownLanes.set(lane, events);
@@ -208,12 +230,13 @@ export class Service implements Home {
   }
 
   #newLane(identity: LaneIdentity): Lane {
-    return new Lane(identity, this.map, {
+    const events = {
       nodeReady: () => this.sender.wake(),
       nodeLost: () => this.suspect(),
       push: () => {},
-      answered: (ms) => this.latency.engine.record(ms),
-    });
+      answered: (ms: number) => this.latency.engine.record(ms),
+    };
+    return new Lane(identity, this.map, events, this.tlsTo);
   }
 
   /** All lanes, to count their connections. */
@@ -279,7 +302,7 @@ export class Service implements Home {
   #tick(): void {
     this.now = Date.now();
     this.busy.check();
-    this.monitors.keep(this.map, this.database.adminPassword);
+    this.monitors.keep(this.map, this.database.adminPassword, this.tlsTo);
     this.#tellLanes();
     this.#ticks += 1;
     if (this.#ticks % TICKS_A_CHECK !== 0) return;
@@ -327,7 +350,8 @@ export class Service implements Home {
   /** Ends clients between two commands, at once those that have been silent. @returns how many are left */
   drain(silentMs: number): number {
     for (const client of [...this.peers.values()]) client.leave(silentMs);
-    return this.peers.size;
+    this.#entrance.leave(silentMs);
+    return this.peers.size + this.#entrance.pending;
   }
 
   close(): void {
@@ -335,6 +359,7 @@ export class Service implements Home {
     this.pause.end();
     this.monitors.close();
     this.stopListening();
+    this.#entrance.close();
     for (const client of [...this.peers.values()]) client.close();
     this.sender.close();
     this.topology.close();

@@ -12,6 +12,8 @@ export interface NodePlace {
   host: string;
   port: number;
   zone: string;
+  /** Whose certificate it shows; empty while it is not known. */
+  machine: string;
   /** Index of the primary it follows; -1 for a primary. */
   primary: number;
   /** Until when it is known to have all that was written `READ_LAG_MS` ago; milliseconds of the monotonic clock. */
@@ -28,7 +30,7 @@ export class SlotMap {
   readonly #byId = new Map<string, NodePlace>();
 
   /** A node that is known to exist; its address is brought up to date. */
-  place(id: string, host: string, port: number, zone: string | null): NodePlace {
+  place(id: string, host: string, port: number, zone: string | null, machine: string | null = null): NodePlace {
     let node = this.#byId.get(id);
     if (node === undefined) {
       node = {
@@ -36,7 +38,8 @@ export class SlotMap {
         id,
         host,
         port,
-        zone: zone ?? '',
+        zone: '',
+        machine: '',
         primary: -1,
         freshUntil: 0,
       };
@@ -46,6 +49,7 @@ export class SlotMap {
     node.host = host;
     node.port = port;
     if (zone !== null) node.zone = zone;
+    if (machine !== null) node.machine = machine;
     return node;
   }
 

@@ -7,6 +7,7 @@
  * stream.
  */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 interface WriteRequest {
   oncomplete: ((status: number) => void) | null;
@@ -29,24 +30,62 @@ const binding = findBinding();
 /** Used again until a write needs it for longer than the call. */
 let request: WriteRequest | null = binding && new binding.WriteWrap();
 
-export class SocketWriter {
+/** The way to a socket's peer. */
+export interface Writer {
+  /** Bytes that the kernel has not taken. */
+  readonly unread: number;
+  /** Whether the bytes that were written may change: nothing of them is still to be read. */
+  readonly isFree: boolean;
+  write(bytes: Buffer): void;
+}
+
+/** `taken` is called when the kernel has taken what it first did not. */
+export const writerTo = (socket: Socket, taken: () => void): Writer =>
+  socket instanceof TLSSocket ? new TlsWriter(socket, taken) : new SocketWriter(socket, taken);
+
+/**
+ * With TLS, everything goes through the stream: its handle encrypts, and ends each write later. So the bytes are copied,
+ * rather than that their block waits for the network every time.
+ */
+class TlsWriter implements Writer {
+  readonly isFree = true;
+  readonly #socket: Socket;
+  readonly #taken: () => void;
+
+  constructor(socket: Socket, taken: () => void) {
+    this.#socket = socket;
+    this.#taken = () => taken();
+  }
+
+  get unread(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Buffer): void {
+    this.#socket.write(Buffer.from(bytes), this.#taken);
+  }
+}
+
+class SocketWriter implements Writer {
   readonly #socket: Socket;
   readonly #taken: () => void;
   /** Bytes that the kernel has not taken yet and the stream knows nothing of. */
   #pending = 0;
 
-  /** `taken` is called when the kernel has taken what it first did not. */
   constructor(socket: Socket, taken: () => void) {
     this.#socket = socket;
     this.#taken = taken;
   }
 
-  /** Bytes that the kernel has not taken. */
   get unread(): number {
     return this.#pending + this.#socket.writableLength;
   }
 
-  /** The bytes must not change until `unread` is 0. */
+  get isFree(): boolean {
+    return this.unread === 0;
+  }
+
+  /** The bytes must not change until it is free. */
   write(bytes: Buffer): void {
     const socket = this.#socket;
     const handle = (socket as unknown as WithHandle)._handle;

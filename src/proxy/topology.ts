@@ -6,6 +6,7 @@ import { ADMIN_USER } from '../domain/database.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import { parseClusterNodes } from '../valkey/cluster-nodes.ts';
 import { NodeConnection } from '../valkey/connection.ts';
+import type { TlsTo } from './node-tls.ts';
 import type { NodePlace, SlotMap } from './slot-map.ts';
 
 const QUIET_MS = 10_000;
@@ -34,6 +35,7 @@ export interface TopologyEvents {
 export class Topology {
   readonly #map: SlotMap;
   readonly #events: TopologyEvents;
+  readonly #tlsTo: TlsTo;
   readonly #connections = new Map<string, NodeConnection>();
   #database: EndpointDatabase;
   #timer: NodeJS.Timeout | null = null;
@@ -48,10 +50,11 @@ export class Topology {
   /** Of the first node that told. */
   engineVersion: string | null = null;
 
-  constructor(database: EndpointDatabase, map: SlotMap, events: TopologyEvents) {
+  constructor(database: EndpointDatabase, map: SlotMap, tlsTo: TlsTo, events: TopologyEvents) {
     this.#database = database;
     this.#map = map;
     this.#events = events;
+    this.#tlsTo = tlsTo;
     this.#learnPlaces();
     this.suspect();
     this.#lagTimer = setInterval(() => {
@@ -68,7 +71,9 @@ export class Topology {
   }
 
   #learnPlaces(): void {
-    for (const { id, host, port, zone } of this.#database.nodes) this.#map.place(id, host, port, zone);
+    for (const { id, host, port, zone, machine } of this.#database.nodes) {
+      this.#map.place(id, host, port, zone, machine);
+    }
   }
 
   /** The map may be wrong: nodes are asked at once, and for a while. */
@@ -102,7 +107,7 @@ export class Topology {
   #step(): void {
     if (this.#closed) return;
     if (performance.now() < this.#suspectUntil || !this.#map.isComplete) {
-      for (const node of this.#map.nodes) void this.#ask(node.host, node.port);
+      for (const node of this.#map.nodes) void this.#ask(node);
       this.#schedule(this.#stepMs);
       this.#stepMs = Math.min(LONGEST_STEP_MS, this.#stepMs * 1.5);
       return;
@@ -110,13 +115,14 @@ export class Topology {
     if (this.#events.isUsed()) {
       this.#turn += 1;
       const node = this.#map.nodes[this.#turn % Math.max(1, this.#map.nodes.length)];
-      if (node) void this.#ask(node.host, node.port);
+      if (node) void this.#ask(node);
     }
     this.#schedule(QUIET_MS);
   }
 
-  async #ask(host: string, port: number): Promise<void> {
-    const connection = this.#connection(host, port);
+  async #ask(node: NodePlace): Promise<void> {
+    const { host, port } = node;
+    const connection = this.#connection(node);
     try {
       if (this.engineVersion === null) {
         const info = await connection.command('INFO', 'server');
@@ -154,21 +160,24 @@ export class Topology {
     );
   }
 
-  async #offsetOf({ host, port }: NodePlace, field: string): Promise<number | null> {
-    const text = await this.#connection(host, port)
+  async #offsetOf(node: NodePlace, field: string): Promise<number | null> {
+    const text = await this.#connection(node)
       .command('INFO', 'replication')
       .catch(() => '');
     const found = new RegExp(`^${field}:(\\d+)`, 'm').exec(String(text));
     return found && !String(text).includes('master_link_status:down') ? Number(found[1]) : null;
   }
 
-  #connection(host: string, port: number): NodeConnection {
+  #connection(node: NodePlace): NodeConnection {
+    const { host, port } = node;
     const key = `${host}:${port}`;
     let connection = this.#connections.get(key);
     if (!connection) {
+      const isTls = this.#tlsTo(node) !== null;
       connection = new NodeConnection({
         ...{ host, port, username: ADMIN_USER, password: this.#database.adminPassword },
         ...{ connectTimeoutMs: ANSWER_MS, commandTimeoutMs: ANSWER_MS, maxQueued: 64 },
+        ...(isTls ? { tls: () => this.#tlsTo(node) ?? {} } : {}),
       });
       this.#connections.set(key, connection);
     }

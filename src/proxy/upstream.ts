@@ -10,6 +10,7 @@
  * back; its owner makes another.
  */
 import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { ByteBuffer } from '../resp/byte-buffer.ts';
 import { Decoder } from '../resp/decode.ts';
 import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
@@ -20,7 +21,7 @@ import { type Entry, freeEntry, PUSHED, type ReplyTaker, takeEntry } from './ent
 import { SAMPLE_EVERY } from './histogram.ts';
 import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';
-import { SocketWriter } from './socket-writer.ts';
+import { type Writer, writerTo } from './socket-writer.ts';
 import { flushAtEndOfTurn } from './turn.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -36,6 +37,8 @@ const LONG_BYTES = 8 * 1024;
 export interface UpstreamPlace {
   host: string;
   port: number;
+  /** With which certificate, and to whom; null: without TLS. */
+  tls: ConnectionOptions | null;
   /** Sent before anything else, each answered without an error. */
   setup: readonly (readonly CommandArgument[])[];
 }
@@ -60,7 +63,7 @@ export class Upstream {
   readonly place: UpstreamPlace;
   readonly #owner: UpstreamOwner;
   readonly #socket: Socket;
-  readonly #writer: SocketWriter;
+  readonly #writer: Writer;
   readonly #scanner = new ReplyScanner();
   readonly #carry = new ByteBuffer();
   readonly #queue = new Ring<Entry>();
@@ -87,10 +90,10 @@ export class Upstream {
     this.place = place;
     this.#owner = owner;
     this.#setupMissing = place.setup.length;
-    this.#socket = connectSocket(place.host, place.port, (length, bytes) => this.#received(bytes, length));
-    this.#writer = new SocketWriter(this.#socket, () => {});
+    this.#socket = connectSocket(place, (length, bytes) => this.#received(bytes, length));
+    this.#writer = writerTo(this.#socket, () => {});
     this.#connectTimer = setTimeout(() => this.close(), CONNECT_TIMEOUT_MS);
-    this.#socket.on('connect', () => this.#connected());
+    this.#socket.on(place.tls === null ? 'connect' : 'secureConnect', () => this.#connected());
     this.#socket.on('error', () => this.close());
     this.#socket.on('end', () => this.close());
     this.#socket.on('close', () => this.close());
@@ -335,7 +338,7 @@ export class Upstream {
       block.holders === 1 &&
       this.#queue.length === 0 &&
       block.used === this.#flushed &&
-      this.buffered === 0
+      this.#writer.isFree
     ) {
       block.used = 0; // all of it is answered: written anew from its beginning, while it is still in the cache
       this.#flushed = 0;

@@ -57,6 +57,13 @@ export const serverOptions = (credentials: Credentials) => ({
   rejectUnauthorized: false,
 });
 
+/** For a server whose clients are apps: they show no certificate, and some know nothing newer than TLS 1.2. */
+export const appServerOptions = (credentials: Credentials) => ({
+  ...pemsOf(credentials),
+  minVersion: 'TLSv1.2' as const,
+  requestCert: false,
+});
+
 /** With the authority behind the certificate: a machine that joins knows only its fingerprint, and must get it from here. */
 function pemsOf({ certificate, key, bundle }: Credentials) {
   const issuer = issuerIn(bundle, new X509Certificate(certificate)) ?? '';

@@ -19,6 +19,7 @@ const database = (name: string, port: number): EndpointDatabase => ({
   users: [{ name: 'default', passwordSha256: null }],
   adminPassword: 'admin',
   read: 'primary',
+  tls: 'optional',
   nodes: [],
 });
 
@@ -60,10 +61,11 @@ test('an endpoint runs while there is something to serve, and is told of every c
   assert.deepEqual(
     { ...config },
     {
-      protocol: 1,
+      protocol: 2,
       machine: 'm1',
       address: scene.address,
       zone: 'local',
+      tls: null,
       workers: 1,
       metricsPort: 9121,
       databases,

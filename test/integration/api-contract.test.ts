@@ -216,10 +216,13 @@ test('every route keeps what the document promises', async () => {
     }
     assert.deepEqual(await present(api), before, 'a refused request changed something');
 
+    const authority = await api.call({ method: 'GET', path: '/v1/authorities' });
+    assert.equal(authority.status, 404, 'a fleet on one host has none: see tls-fleet.test.ts');
     const untried = Object.keys(ROUTES).filter((key) => !(key in CALLS));
     // A machine is removed when it is empty: test/integration/drain.test.ts. Tokens are made where a server listens for
     // machines: test/integration/joining.test.ts.
     const elsewhere = [
+      'GET /authorities',
       'DELETE /machines/{name}',
       'POST /machine-tokens',
       'DELETE /machine-tokens/{id}',

@@ -105,6 +105,22 @@ test('the line that up prints connects, without the password in it', async () =>
   assert.equal((await fleet.cli('db', 'password', 'main')).stdout, `${password}\n`);
 });
 
+test('without certificates TLS is refused with the reason, and nothing is changed', async () => {
+  for (const [words, code, exit] of [
+    [['ca'], 'no_authority', 3],
+    [['db', 'url', 'main', '--tls'], 'client_tls_unavailable', 5],
+    [['db', 'create', 'secret', '--tls', 'required'], 'client_tls_unavailable', 5],
+    [['db', 'update', 'main', '--tls', 'required'], 'client_tls_unavailable', 5],
+    [['db', 'create', 'secret', '--tls', 'sometimes'], 'invalid_value', 2],
+  ] as const) {
+    const result = await fleet.cli(...words, '--json');
+    assert.equal(result.json<{ error: { code: string } }>().error.code, code, words.join(' '));
+    assert.equal(result.code, exit);
+  }
+  assert.match((await fleet.cli('db', 'url', 'main')).stdout, /^redis:\/\//);
+  assert.deepEqual(await names(), ['main']);
+});
+
 test('db connect runs a command on whichever shard has the key', async () => {
   for (const key of ['a', 'b', 'c']) {
     assert.equal((await fleet.cli('db', 'connect', 'main', '--', 'SET', key, `value ${key}`)).stdout, 'OK\n');
@@ -134,7 +150,9 @@ test('a database is planned, created, shown and deleted', async () => {
     port: created.endpoint?.port,
     read: 'primary',
     clusterView: 'endpoint',
+    tls: 'optional',
     users: [],
+    replaceAfterSeconds: 60,
   });
   assert.ok(created.conditions.some(({ code }) => code === 'open_to_all'));
   const shown = (await fleet.cli('db', 'show', 'orders')).stdout;

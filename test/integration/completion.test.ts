@@ -49,7 +49,7 @@ async function completes(fleet: Fleet, shell: string): Promise<void> {
       .filter((word) => word !== '')
       .sort();
   };
-  assert.deepEqual(offered('d'), ['db', 'demo', 'down']);
+  assert.deepEqual(offered('d'), ['db', 'demo', 'doctor', 'down']);
   assert.deepEqual(offered('db', 'cre'), ['create']);
   assert.deepEqual(offered('db', 'create', 'x', '--pers'), ['--persistence']);
   assert.deepEqual(offered('db', 'create', 'x', '--persistence', 'a'), ['aof', 'aof-always']);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import type { TlsFiles } from '../../src/domain/tls-directives.ts';
 import {
   ENDPOINT_CONFIG_FILE,
   ENDPOINT_SOCKET,
@@ -19,6 +20,7 @@ import { endpointScene, type Scene, until } from '../support/endpoint-scene.ts';
 import { processesUnder } from '../support/leaks.ts';
 import { freePort } from '../support/start-engine.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { machine, testAuthority, writeTlsFiles } from '../support/trust.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../src/main/endpoint-process.ts');
 const DRAIN_MS = 3_000;
@@ -82,9 +84,12 @@ class Load {
   #isOver = false;
   readonly #all: Promise<void>[] = [];
 
-  constructor(port: number) {
-    for (let index = 0; index < 3; index += 1) this.#all.push(this.#stays(port, index));
-    for (let index = 0; index < 4; index += 1) this.#all.push(this.#comesAndGoes(port, index));
+  /** `ca`: of the authority that half of them believe, who speak TLS; the others do not. */
+  constructor(port: number, ca?: string) {
+    for (let index = 0; index < 3; index += 1) this.#all.push(this.#stays(port, index, index === 1 ? ca : undefined));
+    for (let index = 0; index < 4; index += 1) {
+      this.#all.push(this.#comesAndGoes(port, index, index % 2 === 1 ? ca : undefined));
+    }
   }
 
   async end(): Promise<void> {
@@ -93,8 +98,9 @@ class Load {
   }
 
   /** Counts up one number: what it is in the end says whether a command was lost or carried out twice. */
-  async #stays(port: number, index: number): Promise<void> {
-    const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 1 });
+  async #stays(port: number, index: number, ca: string | undefined): Promise<void> {
+    const tls = ca === undefined ? {} : { tls: { ca } };
+    const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 1, ...tls });
     client.on('error', (error: Error) => this.failures.push(`ioredis: ${error.message}`));
     client.on('connect', () => {
       this.reconnects += 1;
@@ -114,10 +120,10 @@ class Load {
     client.disconnect();
   }
 
-  async #comesAndGoes(port: number, index: number): Promise<void> {
+  async #comesAndGoes(port: number, index: number, ca: string | undefined): Promise<void> {
     for (let round = 0; !this.#isOver; round += 1) {
       try {
-        const client = await new ByteClient(port).connected();
+        const client = await new ByteClient(port, '127.0.0.1', true, ca).connected();
         this.connections += 1;
         for (let count = 0; count < 3; count += 1) {
           const text = `${index}:${round}:${count}`;
@@ -148,11 +154,12 @@ describe('an endpoint process that is replaced', () => {
     for (const end of ends.reverse()) await end();
   });
 
-  async function start(t: TestContext, workers: number): Promise<Running> {
+  async function start(t: TestContext, workers: number, tls: TlsFiles | null = null): Promise<Running> {
     const dir = tempDir(t);
     const port = await freePort();
     const config: EndpointConfig = structuredClone(scene.config);
     config.workers = workers;
+    config.tls = tls;
     config.databases[0]!.port = port;
     writeFileSync(join(dir, ENDPOINT_CONFIG_FILE), JSON.stringify(config));
     const child: ChildProcess = spawn(process.execPath, [PROGRAM, '--dir', dir], {
@@ -172,11 +179,18 @@ describe('an endpoint process that is replaced', () => {
     return running;
   }
 
-  for (const workers of [1, 2]) {
-    it(`refuses, resets and loses nothing, twice in a row, with ${workers} worker(s)`, async (t) => {
-      const running = await start(t, workers);
+  for (const { workers, withTls } of [
+    { workers: 1, withTls: false },
+    { workers: 2, withTls: false },
+    { workers: 2, withTls: true },
+  ]) {
+    const who = withTls ? ', some clients with TLS' : '';
+    it(`refuses, resets and loses nothing, twice in a row, with ${workers} worker(s)${who}`, async (t) => {
+      const authority = await testAuthority();
+      const files = writeTlsFiles(tempDir(t), await authority.credentials(machine('machine-1')));
+      const running = await start(t, workers, withTls ? files : null);
       const silent = await new ByteClient(running.port).connected();
-      const load = new Load(running.port);
+      const load = new Load(running.port, withTls ? authority.certificate : undefined);
       try {
         await pause(500);
         for (let time = 0; time < 2; time += 1) {

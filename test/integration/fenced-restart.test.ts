@@ -30,7 +30,7 @@ function databaseOf(scene: AgentScene, shards: number): Database {
     [0, 1].map((copy): NodeAssignment => {
       const { id, port } = scene.nodeConfig(shard * 2 + copy);
       const birth = copy === 0 ? ({ role: 'primary', slots: [slots] } as const) : ({ role: 'replica' } as const);
-      return { id, port, shard: `shard-${shard + 1}`, machine: 'm1', host: scene.address, birth };
+      return { id, port, shard: `shard-${shard + 1}`, machine: 'm1', host: scene.address, tls: false, birth };
     }),
   );
   return {

@@ -126,7 +126,7 @@ async function hello(door: Door, credentials: Credentials | null, change: object
   const options: ClientOptions =
     credentials === null
       ? { rejectUnauthorized: false }
-      : (clientOptions({ ...credentials, bundle: door.listener.credentials().bundle }, CONTROL) as object);
+      : (clientOptions({ ...credentials, bundle: door.credentials.current.bundle }, CONTROL) as object);
   const socket = new WebSocket(door.url.replace('https', 'wss') + AGENT_PATH, options);
   const told = Promise.withResolvers<string | number>();
   socket.on('unexpected-response', (request, { statusCode }) => {
@@ -166,7 +166,7 @@ describe('an agent', () => {
     assert.equal(await hello(door, null, {}), 401, 'no certificate');
     const stranger = await (await testAuthority()).credentials(machine('alpha'));
     assert.equal(await hello(door, stranger, {}), 401, 'one of another authority');
-    assert.equal(await hello(door, door.listener.credentials(), {}), 401, 'that of a control plane');
+    assert.equal(await hello(door, door.credentials.current, {}), 401, 'that of a control plane');
     assert.equal(await hello(door, alpha, { protocol: AGENT_PROTOCOL + 1 }), 1008);
     assert.equal(await hello(door, alpha, { nodes: [null] }), 1007);
     assert.equal(await hello(door, alpha, { type: 'surprise' }), 1007);

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { ERRORS, type ErrorCode, type ErrorDocument } from '../../src/domain/errors.ts';
 import type { EventList, MachineList } from '../../src/protocol/api.ts';
 import type { HostResult } from '../support/hosts.ts';
-import { JoinedFleet } from '../support/joined-fleet.ts';
+import { JoinedFleet, until } from '../support/joined-fleet.ts';
 
 /** What was printed says all that the catalogue has of the error, and the exit code is that of its kind. */
 function assertRefused({ code, stdout, stderr }: HostResult, error: ErrorCode, exit: number, says: RegExp): void {
@@ -56,10 +56,14 @@ test('a machine joins once, and says clearly why it does not', async (t) => {
   }
 
   // Taken out, it is told so; a new token makes it a machine again.
+  const ended = once(alpha, 'exit');
   await fleet.ask('machine', 'remove', 'alpha');
-  await fleet.event('machine_lost', /alpha/);
+  assert.deepEqual(await ended, [0, null]);
+  const toldSo = /alpha was taken out of the fleet\.\nTo have it back, let it join again/;
+  assert.match(alpha.output(), toldSo);
+  alpha = fleet.agent(1);
   await fleet.event('agent_turned_away', /alpha was taken out of the fleet/);
-  assert.match(alpha.output(), /alpha was taken out of the fleet\.\nTo have it back, let it join again/);
+  await until('it is told again', () => toldSo.test(alpha.output()) || null);
   alpha.kill('SIGTERM');
   await once(alpha, 'exit');
   await fleet.join(1, 'alpha');

@@ -1,5 +1,7 @@
 /** A fleet of several hosts, as an operator makes it: a server, machines that join, a database, a client. */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 import { ANSWERS } from '../../src/protocol/answers.ts';
@@ -41,6 +43,14 @@ test('two machines join, get a database from afar, and serve a client elsewhere'
   const machines = nodesOf(status).map(({ machine }) => machine);
   assert.deepEqual([...new Set(machines)].sort(), ['alpha', 'beta']);
   assert.equal(machines.filter((machine) => machine === 'alpha').length, 3);
+  // Its nodes speak nothing but TLS, each with the certificate of its machine.
+  const folder = join(fleet.home(1), 'machines', 'alpha', 'nodes');
+  const confs = readdirSync(folder).map((node) => readFileSync(join(folder, node, 'valkey.conf'), 'utf8'));
+  assert.equal(
+    confs.filter((conf) => /^tls-port "\d+"$/m.test(conf) && /^port "0"$/m.test(conf)).length,
+    3,
+    confs.join('\n'),
+  );
   const { url } = await fleet.ask<{ url: string }>('db', 'url', 'main');
   const client = await fleet.client.run([process.execPath, '--input-type=module', '--eval', CLIENT, url]);
   assert.equal(client.stdout, '100\n', client.stderr);

@@ -72,7 +72,7 @@ export class ControlProcess {
     const isAlive = (): boolean => this.alive;
     const woke = (): void => timeline.woke();
     const connection = { clock: this.#clock, network, engineAt, machineAt, hasPower, isAlive, woke };
-    this.#engines = new Engines((options) => new ModelConnection(options, connection));
+    this.#engines = new Engines(null, (options) => new ModelConnection(options, connection));
     this.#observer = new Observer({
       agents: this.#agents,
       engines: this.#engines,

@@ -196,6 +196,7 @@ export class Machine {
       instance: `${machine}-${this.#agentLife}`,
       engineVersion: '9.1.2',
       certificate: null,
+      tls: false,
       nodes,
       endpoint: null,
     };

@@ -5,5 +5,6 @@ import { createLogger } from '../../src/platform/log.ts';
 const { logFile, ...options } = JSON.parse(process.argv[2]!) as Omit<AgentOptions, 'log'> & { logFile: string };
 const { log } = createLogger({ name: 'agent', file: logFile, level: 'info' });
 const agent = await startAgent({ ...options, log });
+process.on('SIGHUP', () => void agent.readCredentials().catch((error: Error) => console.error(error.message)));
 process.on('SIGTERM', () => void agent.close());
 process.exitCode = (await agent.closed) === 'shut-down' ? 0 : 3;

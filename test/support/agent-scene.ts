@@ -8,16 +8,18 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ADMIN_USER, BUS_PORT_OFFSET } from '../../src/domain/database.ts';
+import type { TlsFiles } from '../../src/domain/tls-directives.ts';
 import { isRunning, startTimeOf } from '../../src/platform/process-identity.ts';
 import type { NodeConfig } from '../../src/protocol/agent-messages.ts';
+import { type Credentials, clientOptions } from '../../src/trust/credentials.ts';
 import { NodeConnection } from '../../src/valkey/connection.ts';
 import { testEngine } from './engine.ts';
-import { type FakeControl, type FakeSession, startFakeControl } from './fake-control.ts';
+import { type FakeControl, type FakeControlOptions, type FakeSession, startFakeControl } from './fake-control.ts';
 import { assertNothingLeft, processesUnder } from './leaks.ts';
 
 const AGENT_PROCESS = join(import.meta.dirname, 'agent-process.ts');
 const ENDPOINT_PROCESS = join(import.meta.dirname, 'endpoint-process.ts');
-const MACHINE = 'm1';
+export const MACHINE = 'm1';
 export const ADMIN_PASSWORD = 'admin-password';
 const PATIENCE_MS = 20_000;
 
@@ -29,8 +31,14 @@ export interface AgentChild {
 
 interface AgentWish {
   enginePath?: string;
+  credentials?: TlsFiles;
+  /** Another than the scene's. */
+  address?: string;
+  plainText?: boolean;
   /** With the stand-in for the endpoint process. */
   endpoint?: boolean;
+  /** Where control planes are, if not the scene's. */
+  controlUrls?: readonly string[];
 }
 
 export class AgentScene {
@@ -67,19 +75,22 @@ export class AgentScene {
   }
 
   /** Starts an agent without waiting for anything. */
-  spawnAgent({ enginePath = this.#enginePath, endpoint = false }: AgentWish = {}): AgentChild {
+  spawnAgent(wish: AgentWish = {}): AgentChild {
+    const { enginePath = this.#enginePath, endpoint = false, controlUrls = [this.control.url] } = wish;
+    const { credentials, plainText = false } = wish;
     const options = {
       dir: this.dir,
       machine: MACHINE,
-      address: this.address,
+      address: wish.address ?? this.address,
       zone: 'local',
       memoryBytes: 2 ** 30,
       enginePath,
       engineVersion: this.#engineVersion,
-      controlUrls: [this.control.url],
+      controlUrls,
       token: this.control.token,
-      credentials: null,
       portRange: [7000, 7999],
+      credentials: credentials ?? null,
+      plainText,
       endpointProgram: endpoint ? ENDPOINT_PROCESS : null,
       logFile: join(this.dir, 'agent.log'),
     };
@@ -111,6 +122,7 @@ export class AgentScene {
       database: 'test',
       databaseUid: 'uid-1',
       port,
+      tls: false,
       directives: [
         ['appendonly', 'no'],
         ['save', ''],
@@ -132,8 +144,8 @@ export class AgentScene {
     };
   }
 
-  /** A connection to the node; closed with the scene. */
-  connect(port: number): NodeConnection {
+  /** A connection to the node, with TLS where it is given credentials; closed with the scene. */
+  connect(port: number, credentials?: Credentials): NodeConnection {
     const connection = new NodeConnection({
       host: this.address,
       port,
@@ -142,6 +154,7 @@ export class AgentScene {
       connectTimeoutMs: 2_000,
       commandTimeoutMs: 5_000,
       maxQueued: 100_000,
+      ...(credentials ? { tls: () => clientOptions(credentials, { kind: 'machine', name: MACHINE }) } : {}),
     });
     this.#undo.push(() => connection.close());
     return connection;
@@ -164,9 +177,9 @@ export class AgentScene {
 }
 
 /** A machine with nothing on it. */
-export const agentScene = async (t: TestContext): Promise<AgentScene> => {
+export const agentScene = async (t: TestContext, options: FakeControlOptions = {}): Promise<AgentScene> => {
   const engine = await testEngine();
-  return new AgentScene(t, await startFakeControl(), engine);
+  return new AgentScene(t, await startFakeControl(options), engine);
 };
 
 /** kill -9, and waits until the process is gone. */

@@ -1,6 +1,7 @@
 /** A client that says exactly what it is told to, byte for byte. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { encodeCommand } from '../../src/resp/encode.ts';
 import { ReplyScanner } from '../../src/resp/reply-scanner.ts';
 
@@ -15,9 +16,10 @@ export class ByteClient {
   #wanted: (() => void)[] = [];
   isClosed = false;
 
-  /** `keeps`: its replies are looked at; else they are thrown away. */
-  constructor(port: number, host = '127.0.0.1', keeps = true) {
-    this.socket = connect({ port, host, noDelay: true });
+  /** `keeps`: its replies are looked at; else they are thrown away. `ca`: it speaks TLS and believes this authority. */
+  constructor(port: number, host = '127.0.0.1', keeps = true, ca?: string) {
+    this.socket = ca === undefined ? connect({ port, host }) : connectTls({ port, host, ca });
+    this.socket.setNoDelay(true);
     this.socket.on('error', () => {});
     this.socket.on('data', (bytes: Buffer) => {
       if (keeps) this.#received(bytes);
@@ -93,7 +95,9 @@ export class ByteClient {
 
   /** Resolves when it is connected. */
   async connected(): Promise<this> {
-    if (this.socket.connecting) await once(this.socket, 'connect');
+    const { socket } = this;
+    if (socket instanceof TLSSocket) await once(socket, 'secureConnect');
+    else if (socket.connecting) await once(socket, 'connect');
     return this;
   }
 

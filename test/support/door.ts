@@ -8,6 +8,7 @@ import { type Agent, startAgent } from '../../src/agent/agent.ts';
 import { joinFleet } from '../../src/agent/join-fleet.ts';
 import { writeCredentials } from '../../src/agent/write-credentials.ts';
 import { Agents } from '../../src/control/agents.ts';
+import { ControlCredentials } from '../../src/control/control-credentials.ts';
 import { createControlPlane, type RunningControlPlane } from '../../src/control/create-control-plane.ts';
 import { fleetAuthority } from '../../src/control/fleet-authority.ts';
 import type { ValkeeperError } from '../../src/domain/errors.ts';
@@ -44,9 +45,17 @@ export class Door {
   readonly agents: Agents;
   readonly plane: RunningControlPlane;
   readonly listener: FleetListener;
+  readonly credentials: ControlCredentials;
   readonly #t: TestContext;
 
-  private constructor(t: TestContext, agents: Agents, plane: RunningControlPlane, listener: FleetListener) {
+  private constructor(
+    t: TestContext,
+    agents: Agents,
+    plane: RunningControlPlane,
+    listener: FleetListener,
+    credentials: ControlCredentials,
+  ) {
+    this.credentials = credentials;
     this.#t = t;
     this.agents = agents;
     this.plane = plane;
@@ -61,8 +70,14 @@ export class Door {
     const agents = new Agents(clock);
     const authority = fleetAuthority(store, clock);
     let urls: string[] = [];
+    const credentials = await ControlCredentials.open({
+      ...{ authority, clock, log, addresses: [LOCALHOST], hostNames: [] },
+      ...(validityMs === undefined ? {} : { validityMs }),
+      ...(lookMs === undefined ? {} : { lookMs }),
+    });
     const plane = await createControlPlane({
       ...{ store, agents, log, clock, version: '0', dataDir: dir, engineVersion: '9.1.2' },
+      credentials: () => credentials.current,
       events: await openEventLog(store),
       readOwnLog: async () => '',
       entrance: { authority, joinUrls: () => urls, ...(validityMs === undefined ? {} : { validityMs }) },
@@ -71,19 +86,19 @@ export class Door {
     const listener = await listenForMachines(
       { address: LOCALHOST, port: 0 },
       {
-        ...{ api, agents, authority, joining: plane.entrance.joining, log, clock },
-        ...(validityMs === undefined ? {} : { validityMs }),
-        ...(lookMs === undefined ? {} : { lookMs }),
+        ...{ api, credentials, log, clock },
+        seat: { agentHost: () => ({ agents, term: null, servers: [] }), joining: () => plane.entrance.joining },
       },
     );
     urls = [`https://${LOCALHOST}:${listener.port}`];
     t.after(async () => {
       agents.close();
       await listener.close();
+      credentials.close();
       await plane.close();
       closeLog();
     });
-    return new Door(t, agents, plane, listener);
+    return new Door(t, agents, plane, listener, credentials);
   }
 
   get url(): string {
@@ -112,7 +127,8 @@ export class Door {
       const agent = await startAgent({
         ...{ dir: join(dir, 'machine'), machine: name, address, zone: 'z', memoryBytes: 2 ** 28, log },
         ...{ enginePath: '/nowhere', engineVersion: '9.1.2', endpointProgram: null, portRange: [7000, 7999] },
-        ...{ controlUrls: [this.url], token: null, credentials: files, renewalJitter: 0 },
+        ...{ controlUrls: [this.url], token: null, credentials: files, plainText: false },
+        renewalJitter: 0,
         ...(lookMs === undefined ? {} : { renewalLookMs: lookMs }),
         ...(refused ? { refused } : {}),
       });

@@ -3,14 +3,20 @@ import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { splitEvenly } from '../../src/domain/slots.ts';
+import { type TlsFiles, tlsDirectives } from '../../src/domain/tls-directives.ts';
 import { ENDPOINT_PROTOCOL, type EndpointConfig, type EndpointUser } from '../../src/protocol/endpoint-messages.ts';
 import { Endpoint } from '../../src/proxy/endpoint.ts';
 import type { Limits } from '../../src/proxy/limits.ts';
 import type { Service } from '../../src/proxy/service.ts';
+import { type Credentials, clientOptions } from '../../src/trust/credentials.ts';
 import { NodeConnection } from '../../src/valkey/connection.ts';
 import { freePort, type RunningEngine, startEngine } from './start-engine.ts';
+import { tempDir } from './temp-dir.ts';
+import { CONTROL, machine, type TestAuthority, testAuthority, writeTlsFiles } from './trust.ts';
 
 export const ADMIN_PASSWORD = 'admin-secret';
+/** Of the endpoint and all nodes. */
+const MACHINE = 'machine-1';
 
 export interface SceneOptions {
   shards?: number;
@@ -25,6 +31,8 @@ export interface SceneOptions {
   zone?: string;
   zones?: readonly string[];
   engineArgs?: readonly string[];
+  /** Nodes that speak TLS, and credentials for the endpoint's machine. */
+  tls?: boolean;
 }
 
 export interface SceneNode extends RunningEngine {
@@ -44,6 +52,16 @@ export interface Scene {
   endpoint: Endpoint;
   service: Service;
   config: EndpointConfig;
+  /** With `tls`. */
+  trust: SceneTrust | null;
+}
+
+export interface SceneTrust {
+  authority: TestAuthority;
+  /** Of the machine, where its files lie, and of the control plane. */
+  files: TlsFiles;
+  dir: string;
+  control: Credentials;
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -60,21 +78,38 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
     zone = '',
     zones = [],
   } = options;
+  const trust = options.tls ? await sceneTrust(t) : null;
   const nodes = await Promise.all(
-    Array.from({ length: shards * (1 + replicas) }, (_, index) => startNode(t, index % shards, options)),
+    Array.from({ length: shards * (1 + replicas) }, (_, index) => startNode(t, index % shards, options, trust)),
   );
   const primaries = nodes.slice(0, shards);
   await form(primaries, nodes.slice(shards));
   const database = {
-    ...{ name: 'scene', uid: 'scene-uid', port: await freePort(), adminPassword: ADMIN_PASSWORD, read },
+    ...{
+      name: 'scene',
+      uid: 'scene-uid',
+      port: await freePort(),
+      adminPassword: ADMIN_PASSWORD,
+      read,
+      tls: 'optional' as const,
+    },
     users: [
       { name: 'default', passwordSha256: password === undefined ? null : sha256(password) },
       ...users.map(({ name, password: secret }): EndpointUser => ({ name, passwordSha256: sha256(secret) })),
     ],
-    nodes: nodes.map(({ id, host, port }, index) => ({ id, host, port, zone: zones[index] ?? '' })),
+    nodes: nodes.map(({ id, host, port }, index) => ({
+      ...{ id, machine: MACHINE, host, port, tls: trust !== null, zone: zones[index] ?? '' },
+    })),
   };
   const config: EndpointConfig = {
-    ...{ protocol: ENDPOINT_PROTOCOL, machine: 'machine-1', address: '127.0.0.1', zone, workers: 1 },
+    ...{
+      protocol: ENDPOINT_PROTOCOL,
+      machine: MACHINE,
+      address: '127.0.0.1',
+      zone,
+      tls: trust?.files ?? null,
+      workers: 1,
+    },
     ...{ metricsPort: null, databases: [database] },
   };
   let lastId = 0;
@@ -87,24 +122,38 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
   await until('the endpoint knows all slots', async () => service.map.isComplete);
   return {
     ...{ host: '127.0.0.1', port: database.port, nodes, primaries, replicas: nodes.slice(shards) },
-    ...{ endpoint, service, config },
+    ...{ endpoint, service, config, trust },
   };
 }
 
-async function startNode(t: Pick<TestContext, 'after'>, shard: number, options: SceneOptions): Promise<SceneNode> {
+async function sceneTrust(t: Pick<TestContext, 'after'>): Promise<SceneTrust> {
+  const authority = await testAuthority();
+  const dir = tempDir(t);
+  const files = writeTlsFiles(dir, await authority.credentials(machine(MACHINE)));
+  return { authority, dir, files, control: await authority.credentials(CONTROL) };
+}
+
+async function startNode(
+  t: Pick<TestContext, 'after'>,
+  shard: number,
+  options: SceneOptions,
+  trust: SceneTrust | null,
+): Promise<SceneNode> {
   const { password, users = [], engineArgs = [] } = options;
   const engine = await startEngine(t, {
-    args: [
+    args: (port) => [
       ...['--cluster-enabled', 'yes', '--cluster-databases', '16', '--cluster-node-timeout', '5000'],
       ...['--cluster-require-full-coverage', 'no', '--cluster-allow-replica-migration', 'no'],
       ...['--repl-diskless-sync-delay', '0', '--repl-diskless-load', 'on-empty-db', '--hash-seed', 'scene'],
       ...['--primaryuser', 'valkeeper', '--primaryauth', ADMIN_PASSWORD, '--appendonly', 'no'],
+      ...(trust ? tlsDirectives(trust.files, port).flatMap(([name, value]) => [`--${name}`, value]) : []),
       ...engineArgs,
     ],
   });
   const connect = (credentials: { username?: string; password?: string }) =>
     new NodeConnection({
       ...{ host: engine.host, port: engine.port, ...credentials },
+      ...(trust ? { tls: () => clientOptions(trust.control, { kind: 'machine', name: MACHINE }) } : {}),
       ...{ connectTimeoutMs: 2_000, commandTimeoutMs: 5_000, maxQueued: 1_000 },
     });
   const first = connect({});

@@ -8,9 +8,11 @@ import {
   AGENT_PROTOCOL,
   type AgentOperation,
   type AgentRequests,
+  type FleetTerm,
   type FromAgent,
   type Hello,
   type NodeReport,
+  type Welcome,
 } from '../../src/protocol/agent-messages.ts';
 
 /** A failsafe, not a measure: what a test waits for happens long before. */
@@ -95,10 +97,18 @@ export interface FakeControl {
   /** The next connection of this machine's agent that no call has been given yet. */
   agent(machine: string): Promise<FakeSession>;
   close(): Promise<void>;
+  /** How often an agent has said hello here. */
+  readonly hellos: number;
+}
+
+export interface FakeControlOptions {
+  term?: FleetTerm | null;
+  /** Where it says that the fleet's servers are. */
+  servers?: readonly string[];
 }
 
 /** Listens on a free port of 127.0.0.1. */
-export async function startFakeControl(): Promise<FakeControl> {
+export async function startFakeControl({ term = null, servers = [] }: FakeControlOptions = {}): Promise<FakeControl> {
   const token = 'token-of-the-test';
   const server = createServer();
   const sockets = new WebSocketServer({
@@ -106,6 +116,7 @@ export async function startFakeControl(): Promise<FakeControl> {
     path: AGENT_PATH,
     verifyClient: ({ req }: { req: IncomingMessage }) => req.headers.authorization === `Bearer ${token}`,
   });
+  let hellos = 0;
   const arrived = new Map<string, FakeSession[]>();
   const wanted = new Map<string, ((session: FakeSession) => void)[]>();
   sockets.on('connection', (socket) => {
@@ -113,8 +124,10 @@ export async function startFakeControl(): Promise<FakeControl> {
     socket.on('message', (data) => {
       const message = JSON.parse(String(data)) as FromAgent;
       if (message.type !== 'hello') return session?.heard(message);
+      hellos += 1;
       session = new FakeSession(socket, message);
-      socket.send(JSON.stringify({ type: 'welcome', protocol: AGENT_PROTOCOL }));
+      const welcome: Welcome = { type: 'welcome', protocol: AGENT_PROTOCOL, term, servers, silenceMs: 15_000 };
+      socket.send(JSON.stringify(welcome));
       const taker = wanted.get(message.machine)?.shift();
       if (taker) taker(session);
       else arrived.set(message.machine, [...(arrived.get(message.machine) ?? []), session]);
@@ -122,8 +135,11 @@ export async function startFakeControl(): Promise<FakeControl> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     token,
+    get hellos() {
+      return hellos;
+    },
     agent(machine) {
       const session = arrived.get(machine)?.shift();
       if (session) return Promise.resolve(session);

@@ -150,7 +150,7 @@ export class JoinedFleet {
 }
 
 /** Asks until there is something. */
-async function until<T>(what: string, ask: () => Promise<T | null> | T | null): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | null> | T | null): Promise<T> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const found = await ask();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** A new, empty folder; removed when the test ends. */
-export function tempDir(t: TestContext): string {
+export function tempDir(t: Pick<TestContext, 'after'>): string {
   const path = mkdtempSync(join(tmpdir(), 'valkeeper-test-'));
   t.after(() => rmSync(path, { recursive: true, force: true }));
   return path;

@@ -11,6 +11,7 @@ export const fleet = (count: number, memoryBytes = 8 * 1024 ** 3): MachineView[]
     name: `machine-${index + 1}`,
     address: `127.0.0.${11 + index}`,
     zone: 'local',
+    tls: false,
     state: 'active',
     connected: true,
     since: 0,
@@ -44,6 +45,7 @@ export function databaseOn(machines: readonly MachineView[], wish: Partial<Datab
       machine,
       host: machines.find(({ name }) => name === machine)!.address,
       port: 7000 + index,
+      tls: false,
       birth,
     })),
   };

@@ -20,6 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[] | 'everything'> = {
   store: TOOLS,
   backup: TOOLS,
   engine: ['domain', 'platform'],
+  doctor: ['domain', 'platform', 'trust'],
   control: DEVICES,
   agent: DEVICES,
   proxy: DEVICES,

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { ValkeeperError } from '../../domain/errors.ts';
+import { writeFileAtomic } from '../../platform/files.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import type { Cli } from '../cli.ts';
 
@@ -24,7 +26,7 @@ async function connect(cli: Cli, { direct = false, user }: Options, name: string
     const remedy = `Give one, as in \`valkeeper db connect ${name} --json -- PING\`.`;
     throw new ValkeeperError('usage', { problem: 'with --json, db connect needs a command', remedy });
   }
-  const [{ endpoint, clusterEndpoints }, { password }] = await Promise.all([
+  const [{ endpoint, clusterEndpoints, spec }, { password }] = await Promise.all([
     cli.client.database(name),
     cli.client.password(name, user),
   ]);
@@ -33,11 +35,19 @@ async function connect(cli: Cli, { direct = false, user }: Options, name: string
   const address = direct ? clusterEndpoints[0] : (endpoint ?? clusterEndpoints[0]);
   if (!address) throw new ValkeeperError('no_node_answers', { name });
   const as = user === undefined ? [] : ['--user', user];
+  const tls = address === endpoint && spec.tls === 'required' ? ['--tls', '--cacert', await caFile(cli)] : [];
   const { runEngineCli } = await import('../engine-cli.ts');
   await runEngineCli(
     cli,
     cliPath,
-    [...(address === endpoint ? [] : ['-c']), ...as, '-h', address.host, '-p', `${address.port}`, ...args],
+    [...(address === endpoint ? [] : ['-c']), ...as, ...tls, '-h', address.host, '-p', `${address.port}`, ...args],
     password,
   );
+}
+
+/** valkey-cli reads the authority from a file. */
+async function caFile(cli: Cli): Promise<string> {
+  const path = join(cli.dataDir, 'ca.pem');
+  await writeFileAtomic(path, (await cli.client.authorities()).pem);
+  return path;
 }

@@ -11,11 +11,32 @@ const NODE_PORTS = { min: 1_024, max: 55_535 };
 export const addServer: AddCommand = (program, host) => {
   program
     .command('server')
-    .description('the control plane, in the foreground; with --listen also for other machines')
+    .description('run the control plane, in the foreground; with --listen also for other machines')
     .option('--api-port <port>', 'port of the API on 127.0.0.1', integer('--api-port', { min: 1, max: 65_535 }))
     .option('--listen <address[:port]>', 'serve other machines there, over TLS (port 7440 unless said otherwise)')
-    .addHelpText('after', example('valkeeper server --listen 10.0.0.1'))
-    .action(action<ServerOptions>(host, (cli, options) => host.processes.server(cli.here(), options)));
+    .option('--store <url>', 'etcd://HOST:PORT[,HOST:PORT...]/PREFIX: shared with other servers, one of which leads')
+    .option('--store-ca <file>', 'who may have signed the certificates of an etcds:// store, PEM')
+    .option('--store-cert <file>', 'our certificate for it, PEM')
+    .option('--store-key <file>', 'the key of that, PEM')
+    .option('--store-user-file <file>', 'our user of the store: one line NAME:PASSWORD')
+    .option('--advertise <url>', 'where other servers and agents reach this one; where it listens without it')
+    .option(
+      '--lease <seconds>',
+      'another server leads so long after the death of one; 6 without it',
+      integer('--lease', { min: 2, max: 300 }),
+    )
+    .addHelpText(
+      'after',
+      example(
+        'valkeeper server --listen 10.0.0.1',
+        'valkeeper server --listen 10.0.0.1 --store etcd://10.0.0.1:2379,10.0.0.2:2379/fleet',
+      ),
+    )
+    .action(
+      action<ServerOptions & { lease?: number }>(host, (cli, { lease, ...options }) =>
+        host.processes.server(cli.here(), lease === undefined ? options : { ...options, leaseMs: lease * 1_000 }),
+      ),
+    );
 };
 
 /** `agent`. */

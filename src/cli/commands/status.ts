@@ -1,4 +1,4 @@
-import type { FleetStatus } from '../../protocol/api.ts';
+import type { FleetStatus, ServersStatus } from '../../protocol/api.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { table } from '../table.ts';
 import { describeMachines } from './machine-list.ts';
@@ -19,10 +19,11 @@ export const addStatus: AddCommand = (program, host) => {
 
 /** What runs, its machines, its databases. */
 function describeFleet(status: FleetStatus): string {
-  const { version, pid, startedAt, engineVersion, dataDir, stopping, machines, databases } = status;
+  const { version, pid, startedAt, engineVersion, dataDir, stopping, machines, databases, servers } = status;
   const state = stopping ? 'is stopping' : 'runs';
   return [
     `Valkeeper ${version} ${state} as process ${pid} since ${startedAt}, with Valkey ${engineVersion}; data in ${dataDir}`,
+    ...describeServers(servers),
     describeMachines(machines),
     databases.length > 0
       ? table(
@@ -31,4 +32,19 @@ function describeFleet(status: FleetStatus): string {
         )
       : 'There are no databases.',
   ].join('\n\n');
+}
+
+/** Who leads, and whether the store answers; nothing where there is one server. */
+function describeServers({ store, storeProblem, term, leader, all }: ServersStatus): string[] {
+  if (store === 'embedded') return [];
+  const leading =
+    leader === null
+      ? 'No server leads: databases go on, but nothing is changed or repaired. What follows stands in the store, and nobody has looked at it.'
+      : `${leader} leads${term === null ? '' : ` in term ${term}`}.`;
+  const others = `Servers that run: ${all.map(({ url }) => url).join(', ')}.`;
+  return [
+    [leading, others, `The store (${store}) ${storeProblem === null ? 'answers.' : `fails: ${storeProblem}`}`].join(
+      '\n',
+    ),
+  ];
 }

@@ -1,5 +1,5 @@
 /** Steps that change which nodes a database has. */
-import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../../domain/database.ts';
+import { BUS_PORT_OFFSET, type Database, type NodeAssignment, speaksTls } from '../../domain/database.ts';
 import { withNode, withoutNode, withoutRetired } from '../../plan/membership.ts';
 import { retireObstacle } from '../../plan/moves.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
@@ -28,6 +28,7 @@ export async function addCopy(tools: Tools, database: Database, step: StepOf<'ad
     machine,
     host,
     port: ports[0]!,
+    tls: speaksTls(database),
     birth: { role: 'replica' },
   };
   let isAdded = false;

@@ -189,7 +189,7 @@ const monitor: Handler = (call) => {
       written: () => {
         if (!session.isMonitor) return;
         home.monitors.add(client);
-        home.monitors.keep(home.map, home.database.adminPassword);
+        home.monitors.keep(home.map, home.database.adminPassword, home.tlsTo);
       },
     },
   );
