@@ -1,6 +1,6 @@
 /**
- * What clients see while machines come, go, fail and return: real machines in network namespaces, a server, five agents
- * that join, a database, and plain clients on a host of their own that write through one endpoint. What the figures mean
+ * What clients see while machines come, go, fail and return: real machines in network namespaces, a server, agents that
+ * join, a database, and plain clients on a host of their own that write through one endpoint. What the figures mean
  * is told in docs/reliability.md.
  *
  *   npm run bench:reliability -- [--json]
@@ -14,15 +14,17 @@ import type { PasswordDocument } from '../src/protocol/api.ts';
 import { testEngine } from '../test/support/engine.ts';
 import { JoinedFleet } from '../test/support/joined-fleet.ts';
 import { cut, ensureFaultTools, mend } from '../test/support/net-faults.ts';
+import type { Verified, WriteWindow } from '../test/support/net-writer.ts';
+import { NetWriters } from '../test/support/net-writers.ts';
 import { describeMachine } from './support/machine.ts';
-import type { Verified, WriteWindow } from './support/net-writer.ts';
-import { NetWriters } from './support/net-writers.ts';
 import { printReport, progress } from './support/report.ts';
 import { ms } from './support/stats.ts';
 
 const { values: options } = parseArgs({ options: { json: { type: 'boolean', default: false } } });
 
-const MACHINES = 5;
+const MACHINES = 3;
+/** More of them join under load. */
+const JOINING = 5;
 const DATABASE = 'main';
 const WRITERS = 15;
 const PAUSE_MS = 10;
@@ -41,20 +43,12 @@ interface Act {
   verified: Verified;
 }
 
-const cleanups: (() => unknown)[] = [];
-const after = (clean: () => unknown): number => cleanups.push(clean);
-try {
-  await play();
-} finally {
-  for (const clean of cleanups.reverse()) await clean();
-}
-
 async function play(): Promise<void> {
   await ensureFaultTools();
   const machine = describeMachine((await testEngine()).version);
   progress('starting a server');
-  // The server's host, the machines', one that joins later, and the clients'.
-  const fleet = await JoinedFleet.start({ after } as never, MACHINES + 3);
+  // The server's host, the machines', and the clients'.
+  const fleet = await JoinedFleet.start({ after } as never, 1 + MACHINES + JOINING + 1);
   const acts: Act[] = [];
 
   const joinedAt = performance.now();
@@ -96,8 +90,8 @@ async function play(): Promise<void> {
   };
 
   await act('nothing happens', async () => null);
-  await act('a sixth machine joins', async () => {
-    await fleet.join(MACHINES + 1, nameOf(MACHINES + 1));
+  await act(`${JOINING} more machines join`, async () => {
+    for (let more = 1; more <= JOINING; more += 1) await fleet.join(MACHINES + more, nameOf(MACHINES + more));
     return null;
   });
   const cabled = await victim(fleet);
@@ -175,8 +169,12 @@ async function play(): Promise<void> {
   );
 }
 
-const nameOf = (index: number): string => `m${index}`;
-const indexOf = (name: string): number => Number(name.slice(1));
+function nameOf(index: number): string {
+  return `m${index}`;
+}
+function indexOf(name: string): number {
+  return Number(name.slice(1));
+}
 const hostOf = (fleet: JoinedFleet, name: string) => fleet.hosts[indexOf(name)]!;
 const status = (fleet: JoinedFleet): Promise<DatabaseStatus> => fleet.ask<DatabaseStatus>('db', 'show', DATABASE);
 const countOf = ({ errors }: WriteWindow): number => Object.values(errors).reduce((sum, count) => sum + count, 0);
@@ -224,3 +222,11 @@ const emptied = (fleet: JoinedFleet, name: string): Promise<void> =>
     const { nodes } = await fleet.machine(name, () => true);
     return nodes === here.length;
   });
+
+const cleanups: (() => unknown)[] = [];
+const after = (clean: () => unknown): number => cleanups.push(clean);
+try {
+  await play();
+} finally {
+  for (const clean of cleanups.reverse()) await clean();
+}

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Host } from '../../test/support/hosts.ts';
+import type { Host } from './hosts.ts';
 import type { Verified, WriterOptions, WriteWindow } from './net-writer.ts';
 
 const PROGRAM = join(import.meta.dirname, 'net-writer.ts');
