@@ -73,6 +73,11 @@ export class Cli {
     return this.#client;
   }
 
+  /** The server that was named; undefined when none was. */
+  get namedServer(): string | undefined {
+    return this.#remote?.server;
+  }
+
   get #remote(): Remote | null {
     const { server, ca, apiTokenFile } = this.#global;
     const { remote } = this.host;
