@@ -1,4 +1,5 @@
 /** The agent of a machine that is not there: it speaks the agents' protocol, and its nodes never change. */
+import { randomUUID } from 'node:crypto';
 import WebSocket from 'ws';
 import type { EndpointView } from '../../src/domain/view.ts';
 import {
@@ -28,6 +29,7 @@ export class SimulatedAgent {
   reports = 0;
   readonly #machine: SimulatedMachine;
   readonly #world: AgentWorld;
+  readonly #instance = randomUUID();
   #socket: WebSocket | null = null;
   #endpoint: EndpointView;
   #turn = 0;
@@ -85,7 +87,8 @@ export class SimulatedAgent {
     const { name: machine, address, zone, nodes } = this.#machine;
     return {
       ...{ type: 'hello', protocol: AGENT_PROTOCOL, machine, address, zone, memoryBytes: MEMORY_BYTES },
-      ...{ pid: 1, engineVersion: this.#world.engineVersion, tls: false, endpoint: this.#endpoint },
+      ...{ pid: 1, instance: this.#instance, engineVersion: this.#world.engineVersion, tls: false, certificate: null },
+      endpoint: this.#endpoint,
       nodes: nodes.map(({ report }) => report),
     };
   }

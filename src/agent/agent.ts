@@ -2,6 +2,7 @@
  * The agent of one machine: it keeps the machine's nodes under supervision and tells the control plane all about them.
  * It starts and stops what it is asked to; who is primary is never its business.
  */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
@@ -14,6 +15,7 @@ import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
 import { MachineCredentials } from '../trust/credential-files.ts';
+import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
@@ -35,7 +37,12 @@ export interface AgentOptions {
   engineVersion: string;
   /** Where control planes are, such as `http://127.0.0.1:7420`; one that answers tells of the others. */
   controlUrls: readonly string[];
-  token: string;
+  /** With which a local agent comes. One with credentials needs none. */
+  token: string | null;
+  /** From 0 to 1: when in its time a certificate is renewed; without it, at random. */
+  renewalJitter?: number;
+  /** How often it is looked whether it is time, in ms. */
+  renewalLookMs?: number;
   /** Client ports that nodes may get: the first and the last. */
   portRange: readonly [number, number];
   /** What the machine shows and believes; null: nothing here speaks TLS. */
@@ -46,6 +53,9 @@ export interface AgentOptions {
   endpointProgram: string | null;
   /** Processes that share the endpoint's work. */
   endpointWorkers?: number;
+  /** The control plane takes this agent, or does not. */
+  welcomed?: () => void;
+  refused?: (error: ValkeeperError) => void;
   log: Logger;
 }
 
@@ -109,6 +119,8 @@ class MachineAgent implements Agent {
   readonly #end: (how: 'shut-down' | 'detached') => void;
   readonly #endpoint: EndpointKeeper | null;
   readonly #credentials: MachineCredentials | null;
+  readonly #certificate: CertificateKeeper | null;
+  readonly #instance = randomBytes(8).toString('hex');
   #link: Link | null = null;
 
   constructor(options: AgentOptions) {
@@ -124,6 +136,16 @@ class MachineAgent implements Agent {
       program === null
         ? null
         : new EndpointKeeper({ program, workers, dir, machine, address, zone, tls, log, changed });
+    this.#certificate = this.#credentials && this.#keepCertificate(this.#credentials);
+  }
+
+  #keepCertificate(credentials: MachineCredentials): CertificateKeeper {
+    const { machine, log, renewalJitter: jitter, renewalLookMs: lookMs } = this.#options;
+    return new CertificateKeeper({
+      ...{ credentials, machine, log, jitter, lookMs },
+      renewed: () => this.readCredentials(),
+      changed: (certificate) => this.#link?.tell({ type: 'certificate', certificate }),
+    });
   }
 
   get #folder(): string {
@@ -131,8 +153,8 @@ class MachineAgent implements Agent {
   }
 
   async begin(): Promise<void> {
-    const { controlUrls, dir, log, token } = this.#options;
-    const servers = await KnownServers.open(dir, controlUrls);
+    const { controlUrls, credentials, dir, log, token, welcomed, refused } = this.#options;
+    const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -147,11 +169,17 @@ class MachineAgent implements Agent {
     await this.#endpoint?.begin();
     this.#link = new Link({
       servers,
-      token,
+      access: () => ({
+        ...this.#certificate?.access(),
+        ...(token === null ? {} : { headers: { authorization: `Bearer ${token}` } }),
+      }),
       hello: () => this.#hello(),
       handle: (request) => this.#handle(request),
+      ...(welcomed ? { welcomed } : {}),
+      ...(refused ? { refused } : {}),
       log,
     });
+    this.#certificate?.begin(() => servers.all);
   }
 
   async close(): Promise<void> {
@@ -168,6 +196,7 @@ class MachineAgent implements Agent {
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
+    this.#certificate?.close();
     this.#link?.close();
     rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
     this.#end(how);
@@ -204,7 +233,9 @@ class MachineAgent implements Agent {
       zone,
       memoryBytes,
       pid,
+      instance: this.#instance,
       engineVersion,
+      certificate: this.#certificate?.view ?? null,
       tls: this.#credentials !== null,
       nodes,
       endpoint: this.#endpoint?.view ?? null,

@@ -19,6 +19,7 @@ interface Content {
 export class KnownServers {
   readonly #path: string;
   readonly #given: readonly string[];
+  readonly #scheme: 'any' | 'https';
   #told: readonly string[];
   #term: FleetTerm | null;
   #next = 0;
@@ -26,9 +27,10 @@ export class KnownServers {
 
   /**
    * @param given where servers are, as whoever set up the agent has it; one that answers tells of the others
+   * @param scheme of URLs that are gone to: only https for a machine that shows a certificate
    * @throws file_unusable, file_damaged
    */
-  static async open(dir: string, given: readonly string[]): Promise<KnownServers> {
+  static async open(dir: string, given: readonly string[], scheme: 'any' | 'https' = 'any'): Promise<KnownServers> {
     const path = join(dir, FILE);
     const content = (await readJson(path)) as Partial<Content> | undefined;
     const { term = null, servers = [] } = content ?? {};
@@ -36,10 +38,11 @@ export class KnownServers {
     if (!isTerm || !Array.isArray(servers)) {
       throw new ValkeeperError('file_damaged', { path, problem: 'it names no term, or no servers' });
     }
-    return new KnownServers(path, given, { term, servers });
+    return new KnownServers(path, given, { term, servers }, scheme);
   }
 
-  private constructor(path: string, given: readonly string[], { term, servers }: Content) {
+  private constructor(path: string, given: readonly string[], { term, servers }: Content, scheme: 'any' | 'https') {
+    this.#scheme = scheme;
     this.#path = path;
     this.#given = given;
     this.#term = term;
@@ -49,6 +52,12 @@ export class KnownServers {
   /** All there may be, as URLs of their APIs: those that were given first. */
   get all(): string[] {
     return [...new Set([...this.#given, ...this.#told])];
+  }
+
+  /** Whether this agent goes there. */
+  accepts(server: string): boolean {
+    const protocol = URL.parse(server)?.protocol;
+    return protocol === 'https:' || (protocol === 'http:' && this.#scheme === 'any');
   }
 
   /** The one to try now: after a failure the next in line. */
@@ -79,7 +88,7 @@ export class KnownServers {
 
   /** Where the servers of the fleet are, as its leader tells. @throws file_unusable */
   async learn(servers: readonly string[]): Promise<void> {
-    const told = servers.filter((server) => URL.canParse(server)).slice(0, MOST_SERVERS);
+    const told = servers.filter((server) => this.accepts(server)).slice(0, MOST_SERVERS);
     if (told.length === 0 || told.join() === this.#told.join()) return;
     this.#told = told;
     await this.#write();

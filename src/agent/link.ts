@@ -3,8 +3,9 @@
  * One that does not lead tells where to go; where nobody answers, the next of the known servers is tried. Each time it
  * begins with the whole present state, so nothing needs to be kept for later while it is away. Nodes do not care.
  */
-import WebSocket from 'ws';
-import { toErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import type { RequestOptions } from 'node:https';
+import WebSocket, { type ClientOptions } from 'ws';
+import { fromErrorDocument, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import {
   AGENT_PATH,
@@ -16,7 +17,10 @@ import {
   type ToAgent,
   type Welcome,
 } from '../protocol/agent-messages.ts';
+import { refusalOf } from '../trust/peer.ts';
+import { peerError } from '../trust/peer-error.ts';
 import type { KnownServers } from './known-servers.ts';
+import { refusalIn } from './refusal-in.ts';
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
@@ -30,10 +34,15 @@ const MOST_REDIRECTIONS = 3;
 
 export interface LinkOptions {
   servers: KnownServers;
-  token: string;
+  /** What the next connection shows of this side: a token or a certificate. */
+  access: () => RequestOptions;
   hello: () => Hello;
   /** Carries out a request; its result or error is the reply. */
   handle: (request: Request) => Promise<unknown>;
+  /** The control plane takes this agent. */
+  welcomed?: () => void;
+  /** It does not, or cannot be trusted; it is asked again. */
+  refused?: (error: ValkeeperError) => void;
   log: Logger;
 }
 
@@ -51,6 +60,8 @@ export class Link {
   #session: Session | null = null;
   #retryMs = FIRST_RETRY_MS;
   #redirections = 0;
+  /** Why the control plane took this agent not, the last time; null since it did. */
+  #refusal: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -73,9 +84,10 @@ export class Link {
   }
 
   #open(server: string): void {
-    const { token, hello, log } = this.#options;
+    const { access, hello, log } = this.#options;
     const socket = new WebSocket(`${server.replace(/^http/, 'ws')}${AGENT_PATH}`, {
-      headers: { authorization: `Bearer ${token}` },
+      // The types of `ws` know of an older `checkServerIdentity`.
+      ...(access() as object as ClientOptions),
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
       handshakeTimeout: HANDSHAKE_MS,
@@ -98,13 +110,19 @@ export class Link {
     });
     let failure = '';
     let leader: string | null = null;
-    socket.on('unexpected-response', (_, { statusCode, headers: { location } }) => {
+    socket.on('unexpected-response', (_, response) => {
+      const { statusCode, headers } = response;
       failure = `it answers ${statusCode}`;
-      leader = statusCode === 307 && location !== undefined ? leaderIn(location) : null;
-      socket.terminate();
+      leader = statusCode === 307 && headers.location !== undefined ? this.#leaderIn(headers.location) : null;
+      void refusalIn(response).then((error) => {
+        if (error) this.#refused(error);
+        socket.terminate();
+      });
     });
-    socket.on('error', ({ message }) => {
-      failure ||= message; // 'close' follows
+    socket.on('error', (error) => {
+      failure ||= error.message; // 'close' follows
+      const refusal = refusalOf(error, CONTROL);
+      if (refusal) this.#refused(peerError(refusal, `The control plane at ${server}`, Date.now()));
     });
     socket.on('close', (code, reason) => {
       clearTimeout(silence);
@@ -133,12 +151,13 @@ export class Link {
 
   #received(session: Session, message: ToAgent): void {
     if (message.type === 'welcome') void this.#welcomed(session, message);
+    else if (message.type === 'refused') this.#refused(fromErrorDocument(message.error));
     else if (message.type === 'servers') this.#learn(message.servers);
     else void this.#requested(session, message);
   }
 
   async #welcomed(session: Session, { protocol, term, servers }: Welcome): Promise<void> {
-    const { log, servers: known } = this.#options;
+    const { log, servers: known, welcomed } = this.#options;
     if (protocol !== AGENT_PROTOCOL) return session.socket.close(1008, 'another protocol');
     session.entry = known.enter(term);
     try {
@@ -148,9 +167,25 @@ export class Link {
     }
     this.#retryMs = FIRST_RETRY_MS;
     this.#redirections = 0;
+    this.#refusal = null;
     this.#learn(servers);
     known.stay(session.server);
     log.info({ server: session.server, term: term?.number }, 'The control plane knows this agent.');
+    welcomed?.();
+  }
+
+  /** The API that a redirection leads to; null when it leads nowhere that this agent goes. */
+  #leaderIn(location: string): string | null {
+    const { origin = '' } = URL.parse(location) ?? {};
+    return this.#options.servers.accepts(origin) ? origin : null;
+  }
+
+  #refused(error: ValkeeperError): void {
+    const { log, refused } = this.#options;
+    if (this.#refusal === error.code) return; // it is asked again and again, and told once
+    this.#refusal = error.code;
+    log.error({ code: error.code, hint: error.hint }, error.message);
+    refused?.(error);
   }
 
   #learn(servers: readonly string[]): void {
@@ -180,17 +215,17 @@ const BEFORE_WELCOME = {
   remedy: 'The welcome says whose request it is.',
 };
 
-/** The API that a redirection leads to; null when it leads nowhere. */
-function leaderIn(location: string): string | null {
-  const url = URL.parse(location);
-  return url !== null && /^https?:$/.test(url.protocol) ? url.origin : null;
-}
+const CONTROL = { kind: 'control' } as const;
 
 /** The message, or null when it is none. */
 function parse(text: string): ToAgent | null {
   try {
     const message = JSON.parse(text) as Partial<ToAgent> | null;
-    const isKnown = message?.type === 'welcome' || message?.type === 'servers' || message?.type === 'request';
+    const isKnown =
+      message?.type === 'welcome' ||
+      message?.type === 'refused' ||
+      message?.type === 'servers' ||
+      message?.type === 'request';
     return isKnown ? (message as ToAgent) : null;
   } catch {
     return null;

@@ -3,6 +3,7 @@
  * what only reads is answered from the records in the store, and says so; changes are refused, and may be sent again.
  */
 import { setMaxListeners } from 'node:events';
+import type { RequestOptions } from 'node:https';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EventQuery } from '../control/control-plane.ts';
 import { ValkeeperError } from '../domain/errors.ts';
@@ -25,6 +26,8 @@ export interface Standing {
   leads(): boolean;
   /** URL of the API of the other server that leads, as far as is known here. */
   leader(): string | null;
+  /** What this server shows that one, and expects of it, where they speak TLS. */
+  tls(): RequestOptions;
   /** What can be told while nobody leads. */
   records: {
     status(): Promise<FleetStatus>;
@@ -55,7 +58,7 @@ export function createFollower(standing: Standing): Follower {
     leader: string,
   ): Promise<FastifyReply | undefined> => {
     try {
-      await forward(request, reply, leader, era.signal);
+      await forward(request, reply, { leader, tls: standing.tls() }, era.signal);
       return reply;
     } catch (error) {
       if (!(error instanceof LeaderUnreached)) throw error;

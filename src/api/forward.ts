@@ -1,6 +1,6 @@
 /** Passes a request on to the server that leads, as it came, and its answer back, as it comes. */
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import https from 'node:https';
+import https, { type RequestOptions } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ValkeeperError } from '../domain/errors.ts';
@@ -32,14 +32,15 @@ export class LeaderUnreached extends Error {}
 export async function forward(
   request: FastifyRequest,
   reply: FastifyReply,
-  leader: string,
+  to: { leader: string; tls: RequestOptions },
   over: AbortSignal,
 ): Promise<void> {
+  const { leader } = to;
   const body = await bodyOf(request.raw);
   const { raw } = reply;
   const left = new AbortController();
   raw.once('close', () => left.abort());
-  const answer = await ask(request, leader, body, AbortSignal.any([over, left.signal]));
+  const answer = await ask(request, to, body, AbortSignal.any([over, left.signal]));
   reply.hijack();
   const headers = Object.fromEntries([...Object.entries(passedOn(answer.headers)), [LEADER_HEADER, leader]]);
   raw.writeHead(answer.statusCode ?? 502, headers);
@@ -59,15 +60,22 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function ask(request: FastifyRequest, leader: string, body: Buffer, over: AbortSignal): Promise<IncomingMessage> {
+function ask(
+  request: FastifyRequest,
+  { leader, tls }: { leader: string; tls: RequestOptions },
+  body: Buffer,
+  over: AbortSignal,
+): Promise<IncomingMessage> {
   const { method, url, headers } = request;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const send = leader.startsWith('https:') ? https.request : http.request;
   const all = { ...passedOn(headers), [HOPS_HEADER]: '1', 'content-length': body.length };
-  const outgoing = send(leader + url, { method, headers: all, signal: over, agent: false });
+  const options = { method, headers: all, signal: over, agent: false } as const;
+  const outgoing = leader.startsWith('https:')
+    ? https.request(leader + url, { ...tls, ...options })
+    : http.request(leader + url, options);
   let isConnected = false;
   outgoing.once('socket', (socket) => {
-    socket.once('connect', () => {
+    socket.once(leader.startsWith('https:') ? 'secureConnect' : 'connect', () => {
       isConnected = true;
     });
   });

@@ -1,5 +1,5 @@
 /** The REST API: HTTP on loopback, one bearer token, problem documents for everything that goes wrong. */
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type FastifyReply, fastify } from 'fastify';
 import { ValkeeperError } from '../domain/errors.ts';
@@ -20,8 +20,10 @@ export interface ApiOptions extends RouteOptions {
 export interface Api {
   /** For others who serve on the same port, such as the agents' WebSocket. */
   readonly httpServer: Server;
-  /** Listens, on 127.0.0.1 unless told otherwise, and returns the port; 0 takes any free one. @throws the system's error, such as EADDRINUSE */
-  listen(port: number, host?: string): Promise<number>;
+  /** Listens on 127.0.0.1 and returns the port; 0 takes any free one. @throws the system's error, such as EADDRINUSE */
+  listen(port: number): Promise<number>;
+  /** Answers a request that came in by another server, such as one that speaks TLS. To be called once it listens. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
 }
@@ -58,10 +60,11 @@ export function createApi({ token, log, follower, ...routes }: ApiOptions): Api 
 
   return {
     httpServer: app.server,
-    listen: async (port, host = '127.0.0.1') => {
-      await app.listen({ host, port });
+    listen: async (port) => {
+      await app.listen({ host: '127.0.0.1', port });
       return (app.server.address() as AddressInfo).port;
     },
+    handle: (request, response) => app.routing(request, response),
     close: () => app.close(),
   };
 }

@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Finding } from '../domain/finding.ts';
 import { Client } from './client.ts';
-import type { Endpoint } from './endpoint.ts';
-import type { EngineDescription, ServerOptions, UpOptions } from './process-options.ts';
+import type { Endpoint, Remote } from './endpoint.ts';
+import type { AgentCommandOptions, EngineDescription, ServerOptions, UpOptions } from './process-options.ts';
 import { Progress } from './progress.ts';
 
 /** What the command line needs from outside: the terminal, and what only `main` can wire together. */
@@ -19,6 +19,10 @@ export interface Host {
   defaultDataDir: string;
   /** @throws not_running when no server is recorded in the data directory */
   endpoint(dataDir: string): Endpoint;
+  /** What the environment names, if it does. */
+  remote: Remote | null;
+  /** @throws invalid_value, usage, file_unusable */
+  remoteEndpoint(remote: Remote): Endpoint;
   /** The engine in use there, or else the one that would be used now. @throws what the search for an engine throws */
   engine(dataDir: string): Promise<EngineDescription>;
   /** Looks at this host, for `doctor`. @throws invalid_value */
@@ -34,7 +38,16 @@ export interface ProcessCommands {
   /** Resolves when the server has shut down. */
   server(cli: Cli, options: ServerOptions): Promise<void>;
   /** Resolves when the agent has left its nodes or stopped them. */
-  agent(cli: Cli, options: { machine: string }): Promise<void>;
+  agent(cli: Cli, options: AgentCommandOptions): Promise<void>;
+}
+
+/** What every command takes. */
+export interface GlobalOptions {
+  dataDir?: string;
+  json?: boolean;
+  server?: string;
+  ca?: string;
+  apiTokenFile?: string;
 }
 
 /** What a command runs with. */
@@ -43,18 +56,49 @@ export class Cli {
   readonly dataDir: string;
   /** Stdout carries exactly one JSON document. */
   readonly json: boolean;
+  readonly #global: GlobalOptions;
   #client: Client | null = null;
 
-  constructor(host: Host, { dataDir, json }: { dataDir?: string; json?: boolean }) {
+  constructor(host: Host, global: GlobalOptions) {
     this.host = host;
-    this.dataDir = resolve(dataDir ?? host.defaultDataDir);
-    this.json = json ?? false;
+    this.#global = global;
+    this.dataDir = resolve(global.dataDir ?? host.defaultDataDir);
+    this.json = global.json ?? false;
   }
 
-  /** The API of the data directory. @throws not_running */
+  /** The API of the server that was named, else that of the data directory. @throws not_running, and as `Host.remoteEndpoint` */
   get client(): Client {
-    this.#client ??= new Client(this.host.endpoint(this.dataDir));
+    const remote = this.#remote;
+    this.#client ??= new Client(remote ? this.host.remoteEndpoint(remote) : this.host.endpoint(this.dataDir));
     return this.#client;
+  }
+
+  /** The server that was named; undefined when none was. */
+  get namedServer(): string | undefined {
+    return this.#remote?.server;
+  }
+
+  get #remote(): Remote | null {
+    const { server, ca, apiTokenFile } = this.#global;
+    const { remote } = this.host;
+    if (server !== undefined) return { ca: remote?.ca, apiTokenFile: remote?.apiTokenFile, ...this.#global, server };
+    return (
+      remote && {
+        ...remote,
+        ...(ca === undefined ? {} : { ca }),
+        ...(apiTokenFile === undefined ? {} : { apiTokenFile }),
+      }
+    );
+  }
+
+  /** For a command that is about this machine: what the environment names elsewhere is not meant. @throws usage */
+  here(): Cli {
+    const { server, ca: _, apiTokenFile: __, ...global } = this.#global;
+    if (server === undefined) return new Cli({ ...this.host, remote: null }, global);
+    throw new ValkeeperError('usage', {
+      problem: 'This command is about processes of this machine; --server names another.',
+      remedy: 'Leave it out, or run the command there.',
+    });
   }
 
   /** The result: the document with --json, the text otherwise. Called once a run. */

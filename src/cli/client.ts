@@ -6,9 +6,7 @@ import { API_PREFIX } from '../protocol/prefix.ts';
 import type { RouteAnswer, RouteCall, RouteKey } from '../protocol/routes.ts';
 import { type Endpoint, queryText, type Texts } from './endpoint.ts';
 import type { EventQuery } from './event-reader.ts';
-
-// `import` reads every export of node:http, and one of them is a getter that loads a whole WebSocket client: 40 ms.
-const { Agent, request } = process.getBuiltinModule('node:http');
+import { failureOf, type Transport, transportTo } from './transport.ts';
 
 /** Longest wait for an answer, in milliseconds. */
 const ANSWER_MS = 15_000;
@@ -20,10 +18,11 @@ const SHUTDOWN_ANSWER_MS = 300_000;
 /** Every call throws what the API answered, not_running when nobody listens, no_answer when the answer stays away. */
 export class Client {
   readonly #endpoint: Endpoint;
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #transport: Transport;
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
+    this.#transport = transportTo(endpoint);
   }
 
   status = () => this.#call('GET /status', {});
@@ -55,6 +54,9 @@ export class Client {
   removeMachine = (name: string) => this.#call('DELETE /machines/{name}', { params: { name } });
   label = (name: string, body: RouteCall<'PATCH /machines/{name}/labels'>['body']) =>
     this.#call('PATCH /machines/{name}/labels', { params: { name }, body });
+  tokens = () => this.#call('GET /machine-tokens', {});
+  createToken = (body: RouteCall<'POST /machine-tokens'>['body']) => this.#call('POST /machine-tokens', { body });
+  revokeToken = (id: string) => this.#call('DELETE /machine-tokens/{id}', { params: { id } });
   events = (query: RouteCall<'GET /events'>['query']) => this.#call('GET /events', { query });
   log = (source: string, lines: number) => this.#call('GET /logs/{source}', { params: { source }, query: { lines } });
   shutDown = (body: { loseUnsavedData: boolean }) => this.#call('POST /shutdown', { body }, SHUTDOWN_ANSWER_MS);
@@ -97,7 +99,7 @@ export class Client {
     answerMs: number,
     extra: Texts,
   ): Promise<{ status: number; text: string }> {
-    const { url, token, dataDir } = this.#endpoint;
+    const { url, token } = this.#endpoint;
     const content = body === undefined ? '' : JSON.stringify(body);
     const headers = {
       ...extra,
@@ -107,11 +109,8 @@ export class Client {
         : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
     };
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-    const fail = (error: NodeJS.ErrnoException): void => {
-      if (error.code === 'ECONNREFUSED') reject(new ValkeeperError('not_running', { dir: dataDir }, { cause: error }));
-      else reject(new ValkeeperError('no_answer', { url, detail: error.message }, { cause: error }));
-    };
-    const outgoing = request(url + API_PREFIX + path, { method, headers, agent: this.#agent });
+    const fail = (error: NodeJS.ErrnoException): void => reject(failureOf(error, this.#endpoint));
+    const outgoing = this.#transport(url + API_PREFIX + path, { method, headers });
     const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${answerMs / 1000} s`)), answerMs);
     outgoing.once('error', fail);
     outgoing.once('response', (response: IncomingMessage) => {

@@ -45,7 +45,7 @@ const childrenOf = (command: Command): Command[] => [...command.createHelp().vis
 function offerAt(command: Command, everywhere: readonly string[]): Offer {
   const [argument] = command.registeredArguments;
   const { words, databases } = argument ? valuesOf(argument) : { words: [], databases: false };
-  const options = command.options.flatMap((option) => option.long ?? []);
+  const options = command.options.flatMap(({ hidden, long }) => (hidden ? [] : (long ?? [])));
   const below = childrenOf(command).map((child) => child.name());
   return { words: [...new Set([...below, ...words, ...options, ...everywhere])], databases, paths: 'none' };
 }

@@ -1,11 +1,21 @@
 /** Where the API is, and how a question is written into its address. */
 
-/** Where the API of a data directory listens, and the token it wants. */
+/** Where an API listens, and the token it wants. */
 export interface Endpoint {
-  dataDir: string;
+  /** Of the server, when it is of this machine; null: it is elsewhere. */
+  dataDir: string | null;
   /** Such as `http://127.0.0.1:7420`. */
   url: string;
   token: string;
+  /** Of the authority behind its certificate, PEM; without it, those that Node believes. */
+  ca?: string;
+}
+
+/** A server elsewhere, as the command line or the environment names it. */
+export interface Remote {
+  server: string;
+  ca?: string | undefined;
+  apiTokenFile?: string | undefined;
 }
 
 /** Values by name; what is undefined is not said. */

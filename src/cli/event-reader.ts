@@ -5,8 +5,7 @@ import { type ErrorDocument, fromErrorDocument, ValkeeperError } from '../domain
 import type { Event } from '../domain/event.ts';
 import { API_PREFIX } from '../protocol/prefix.ts';
 import { type Endpoint, queryText } from './endpoint.ts';
-
-const { request } = process.getBuiltinModule('node:http');
+import { failureOf, transportTo } from './transport.ts';
 
 /** Silence for longer than this is a lost connection, in milliseconds; the server gives a sign of life every 10 s. */
 const SILENCE_MS = 30_000;
@@ -49,16 +48,15 @@ async function openSoon(endpoint: Endpoint, query: EventQuery): Promise<Incoming
   }
 }
 
-async function open({ url, token, dataDir }: Endpoint, query: EventQuery): Promise<IncomingMessage> {
+async function open(endpoint: Endpoint, query: EventQuery): Promise<IncomingMessage> {
+  const { url, token } = endpoint;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const path = `${API_PREFIX}/events/stream${queryText({ ...query })}`;
-  const outgoing = request(url + path, { headers: { authorization: `Bearer ${token}` }, timeout: SILENCE_MS });
+  const headers = { authorization: `Bearer ${token}` };
+  const outgoing = transportTo(endpoint)(url + path, { headers, timeout: SILENCE_MS });
   outgoing.once('timeout', () => outgoing.destroy());
   outgoing.once('response', resolve);
-  outgoing.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ECONNREFUSED') reject(new ValkeeperError('not_running', { dir: dataDir }, { cause: error }));
-    else reject(new ValkeeperError('no_answer', { url, detail: error.message }, { cause: error }));
-  });
+  outgoing.on('error', (error: NodeJS.ErrnoException) => reject(failureOf(error, endpoint)));
   outgoing.end();
   const response = await promise;
   if (response.statusCode === 200) return response;

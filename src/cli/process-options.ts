@@ -37,10 +37,26 @@ export interface StoreOptions {
 /** Options of `server`. */
 export interface ServerOptions extends StoreOptions {
   apiPort?: number;
-  /** Address that the API listens on. */
+  /** `ADDRESS[:PORT]` on which other machines are served, over TLS; without it none are. */
   listen?: string;
-  /** URL at which the other servers and agents reach the API. */
+  /** URL at which the other servers and agents reach this one. */
   advertise?: string;
   /** Another server leads so long after the death of one, in ms. */
   leaseMs?: number;
+}
+
+/** Options of `agent`. */
+export interface AgentCommandOptions {
+  /** A local machine, as in fleet.json; without it, the machine that has joined from this data directory. */
+  machine?: string;
+  /** Servers at which to join. */
+  join?: readonly string[];
+  token?: string;
+  name?: string;
+  address?: string;
+  zone?: string;
+  label?: Readonly<Record<string, string>>;
+  /** Bytes. */
+  memory?: number;
+  ports?: readonly [number, number];
 }

@@ -31,6 +31,10 @@ async function run(...args: string[]) {
     endpoint: (dir) => {
       throw new ValkeeperError('not_running', { dir });
     },
+    remote: null,
+    remoteEndpoint: () => {
+      throw new Error('a defect');
+    },
     engine: () => Promise.reject(new Error('a defect')),
     doctor: () => Promise.resolve([]),
     processes: {
@@ -61,6 +65,18 @@ const mistakes: [words: string, code: string, says: RegExp, hint: RegExp][] = [
   ['db create a --memory lots', 'invalid_value', /^--memory: must be a size, is lots$/, /--memory 512mb/],
   ['db create a --persistence disk', 'invalid_value', /^--persistence: must be one of none, snapshot/, /--persistence/],
   ['db plan a --eviction x', 'invalid_value', /^--eviction: must be one of noeviction/, /--eviction/],
+  ['machine token create --ttl 1', 'invalid_value', /^--ttl: must be a time, is 1$/, /from 1s to 604800s/],
+  ['machine token create --ttl 8d', 'invalid_value', /^--ttl: must be a time, is 8d$/, /--ttl 1h/],
+  ['machine token create --label rack', 'invalid_value', /^--label: must be LABEL=VALUE, is rack$/, /rack=7/],
+  ['agent --ports 7999-7000', 'invalid_value', /^--ports: must be two ports from 1024 to 55535/, /7000-7999/],
+  ['agent --ports 7000-60000', 'invalid_value', /^--ports: must be two ports/, /7000-7999/],
+  [
+    'agent --join https://10.0.0.1:7440,x',
+    'invalid_value',
+    /^--join: must be https:\/\/HOST:PORT, is x$/,
+    /10\.0\.0\.1:7440/,
+  ],
+  ['up --server https://10.0.0.1:7440', 'usage', /processes of this machine/, /Leave it out/],
   ['events --limit 0', 'invalid_value', /^--limit: must be 1 to 1000, is 0$/, /--limit 1/],
 ];
 

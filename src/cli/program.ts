@@ -29,6 +29,7 @@ import { addMachineLabel } from './commands/machine-label.ts';
 import { addMachineList } from './commands/machine-list.ts';
 import { addMachineRemove } from './commands/machine-remove.ts';
 import { addMachineShow } from './commands/machine-show.ts';
+import { addMachineToken } from './commands/machine-token.ts';
 import { addAgent, addServer } from './commands/processes.ts';
 import { addService } from './commands/service.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
@@ -59,6 +60,7 @@ const MACHINE: AddCommand[] = [
   addMachineResume,
   addMachineRemove,
   addMachineLabel,
+  addMachineToken,
 ];
 const REST: AddCommand[] = [addEvents, addLogs, addCa, addEngine, addDoctor, addCompletion, addServer, addAgent];
 
@@ -78,6 +80,9 @@ function createProgram(host: Host): Command {
     .version(host.version, '--version', 'print the version')
     .option('--data-dir <dir>', 'where everything lies (or VALKEEPER_HOME)')
     .option('--json', 'exactly one JSON document on stdout')
+    .option('--server <url>', 'a server elsewhere, https://HOST:PORT (or VALKEEPER_SERVER)')
+    .option('--ca <file>', 'the certificate of its authority, PEM (or VALKEEPER_CA)')
+    .option('--api-token-file <file>', 'the token for its API (or VALKEEPER_API_TOKEN_FILE)')
     .helpOption('--help', 'show help')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: true })
@@ -100,7 +105,12 @@ function createProgram(host: Host): Command {
     DATABASE,
   );
   group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
-  group('machine', 'machines: list, show, drain, resume, remove, label', 'valkeeper machine show machine-1', MACHINE);
+  group(
+    'machine',
+    'machines: list, show, drain, resume, remove, label, token',
+    'valkeeper machine show machine-1',
+    MACHINE,
+  );
   group('endpoint', 'endpoints: restart', 'valkeeper endpoint restart', [addEndpointRestart]);
   group('service', 'systemd units: install, uninstall, show', 'valkeeper service install agent', [addService]);
   group('config', 'configuration files: example', 'valkeeper config example server', [addConfigExample]);

@@ -7,7 +7,8 @@ import { WebSocket } from 'ws';
 import type { EndpointView } from '../domain/view.ts';
 import { systemClock } from '../platform/clock.ts';
 import { AGENT_PATH, AGENT_PROTOCOL, type Hello, type NodeReport } from '../protocol/agent-messages.ts';
-import { Agents, serveAgents } from './agents.ts';
+import { Agents } from './agents.ts';
+import { serveAgents } from './serve-agents.ts';
 
 test('turns an agent of another protocol away: it is told why, the registry tells it once and lets nobody in', async (t) => {
   const agents = new Agents(systemClock);
@@ -17,7 +18,7 @@ test('turns an agent of another protocol away: it is told why, the registry tell
   serveAgents(
     server,
     () => ({ agents, term: null, servers: [] }),
-    () => true,
+    () => ({ kind: 'local' }),
   );
   const told: unknown[] = [];
   agents.on('other-protocol', (...what) => told.push(what));
@@ -43,7 +44,16 @@ const connected = (): Agents => {
   const agents = new Agents(systemClock);
   const hello: Hello = {
     ...{ type: 'hello', protocol: AGENT_PROTOCOL, machine: 'm1', address: '127.0.0.11', zone: 'local' },
-    ...{ memoryBytes: 1, pid: 1, engineVersion: '9.1.0', tls: false, nodes: [REPORT], endpoint: null },
+    ...{
+      memoryBytes: 1,
+      pid: 1,
+      engineVersion: '9.1.0',
+      tls: false,
+      instance: 'i',
+      certificate: null,
+      nodes: [REPORT],
+      endpoint: null,
+    },
   };
   agents.welcome({ send: () => {}, close: () => {} }, hello);
   return agents;

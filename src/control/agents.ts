@@ -3,35 +3,29 @@
  * its machine, but nothing it said of its nodes is believed any more.
  */
 import { EventEmitter } from 'node:events';
-import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 import type { NodeAssignment } from '../domain/database.ts';
-import { fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import { fromErrorDocument, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
-import type { EndpointView } from '../domain/view.ts';
+import type { CertificateView, EndpointView } from '../domain/view.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
-import {
-  AGENT_PATH,
-  AGENT_PROTOCOL,
-  type AgentOperation,
-  type AgentRequests,
-  type FleetTerm,
-  type FromAgent,
-  type Hello,
-  MAX_MESSAGE_BYTES,
-  type NodeReport,
-  type Request,
-  type ToAgent,
+import type {
+  AgentOperation,
+  AgentRequests,
+  FromAgent,
+  Hello,
+  NodeReport,
+  Request,
+  ToAgent,
 } from '../protocol/agent-messages.ts';
+import type { AgentCaller } from './agent-caller.ts';
 
-/** How often a silent agent is asked for a sign of life, and how long it may stay silent before it counts as away. */
-const PING_INTERVAL_MS = 5_000;
-/** An agent takes the silence of so many pings for the end of a connection. */
-const SILENT_PINGS = 3;
-/** An agent that says nothing after connecting is turned away. */
-const HELLO_TIMEOUT_MS = 5_000;
+/** An agent that is asked whether it is still there, because another comes in its name, answers within this time. */
+const ANSWER_MS = 2_000;
+
+/** What is left on a machine that was taken out, gets so long to end. */
+const DISMISSED_GRACE_MS = 5_000;
 
 /** One machine as the control plane knows it. */
 export interface Machine {
@@ -48,6 +42,8 @@ export interface Machine {
   nodes: ReadonlyMap<NodeId, NodeReport>;
   /** Its endpoint process; null while its agent is away, or runs none. */
   endpoint: EndpointView | null;
+  /** What it shows of itself; null while its agent is away, and on a local machine. */
+  certificate: CertificateView | null;
 }
 
 /** Its nodes change in place: they are told of most often. */
@@ -62,7 +58,7 @@ interface Waiting {
 }
 
 /** What a session needs of the connection to its agent; a WebSocket on real machines. */
-export type AgentSocket = Pick<WebSocket, 'send' | 'close'>;
+export type AgentSocket = Pick<WebSocket, 'send' | 'close'> & Partial<Pick<WebSocket, 'ping' | 'once' | 'off'>>;
 
 interface AgentEvents {
   /** A machine's agent came or went. */
@@ -71,11 +67,15 @@ interface AgentEvents {
   node: [databaseUid: string, id: NodeId];
   /** What a machine's agent says of its endpoint, before and now. */
   endpoint: [before: EndpointView | null, now: EndpointView];
+  /** A machine's certificate was renewed, or could not be. */
+  certificate: [machine: string, certificate: CertificateView];
   /** An agent of another version was turned away. */
   'other-protocol': [machine: string, protocol: number];
+  /** An agent was turned away: the machine that it named, if any, and why. */
+  refused: [who: string, machine: string | null, error: ValkeeperError];
 }
 
-/** The registry; emits `machine`, `node`, `endpoint` and `other-protocol`. */
+/** The registry; emits `machine`, `node`, `endpoint`, `certificate`, `other-protocol` and `refused`. */
 export class Agents extends EventEmitter<AgentEvents> {
   readonly #sessions = new Map<string, AgentSession>();
   readonly #machines = new Map<string, KnownMachine>();
@@ -83,8 +83,8 @@ export class Agents extends EventEmitter<AgentEvents> {
   #inOrder: readonly Machine[] | null = null;
   /** The protocol of each agent that was turned away: it comes again every other second. */
   readonly #turnedAway = new Map<string, number>();
-  /** Whether a machine is let in; one that was taken out of the fleet is not. */
-  admits: (machine: string) => boolean = () => true;
+  /** Why an agent is not let in; null when it is. */
+  admits: (hello: Hello, caller: AgentCaller) => ValkeeperError | null = () => null;
   readonly #clock: Clock;
   readonly #mayAct: () => boolean;
 
@@ -127,16 +127,25 @@ export class Agents extends EventEmitter<AgentEvents> {
     return session.request(operation, args, timeoutMs);
   }
 
-  /** An agent said hello over this socket. */
+  /**
+   * Whether another agent than this one is connected for the machine, and answers. One that is cut off without a word
+   * is not known to be gone: it is asked.
+   */
+  async isHeldByAnother({ machine, instance }: Pick<Hello, 'machine' | 'instance'>): Promise<boolean> {
+    const present = this.#sessions.get(machine);
+    return present !== undefined && present.instance !== instance && (await present.answers());
+  }
+
+  /** An agent said hello over this socket: it takes the place of one that was there before. */
   welcome(socket: AgentSocket, hello: Hello): AgentSession {
     this.#sessions.get(hello.machine)?.close('another agent took its place');
-    const session = new AgentSession(socket, hello.machine, this.#clock);
+    const session = new AgentSession(socket, hello, this.#clock);
     this.#sessions.set(hello.machine, session);
     this.#turnedAway.delete(hello.machine);
-    const { machine: name, address, zone, tls, memoryBytes, endpoint } = hello;
+    const { machine: name, address, zone, tls, memoryBytes, endpoint, certificate } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
     const since = this.#clock.now();
-    this.#set({ name, address, zone, tls, memoryBytes, connected: true, since, nodes, endpoint });
+    this.#set({ name, address, zone, tls, memoryBytes, connected: true, since, nodes, endpoint, certificate });
     return session;
   }
 
@@ -147,12 +156,29 @@ export class Agents extends EventEmitter<AgentEvents> {
     this.emit('other-protocol', machine, protocol);
   }
 
+  /** A machine is not let in any more: its agent is told why, stops what it runs, and ends. One that is away, later. */
+  async dismiss(machine: string, error: ValkeeperError): Promise<void> {
+    const session = this.#sessions.get(machine);
+    if (!session) return;
+    session.refuse(error);
+    const args = { graceMs: DISMISSED_GRACE_MS };
+    await session.request('shut_down', args, DISMISSED_GRACE_MS * 2).catch(() => {}); // it is let in no more anyway
+    session.close(error.code);
+  }
+
   /** The session is over. */
   left(session: AgentSession): void {
     if (this.#sessions.get(session.machine) !== session) return;
     this.#sessions.delete(session.machine);
     const machine = this.#machines.get(session.machine)!;
-    this.#set({ ...machine, connected: false, since: this.#clock.now(), nodes: new Map(), endpoint: null });
+    this.#set({
+      ...machine,
+      connected: false,
+      since: this.#clock.now(),
+      nodes: new Map(),
+      endpoint: null,
+      certificate: null,
+    });
   }
 
   heard(machineName: string, message: FromAgent): void {
@@ -167,6 +193,10 @@ export class Agents extends EventEmitter<AgentEvents> {
     if (message.type === 'endpoint') {
       this.#keep({ ...machine, endpoint: message.endpoint });
       this.emit('endpoint', machine.endpoint, message.endpoint);
+    }
+    if (message.type === 'certificate') {
+      this.#keep({ ...machine, certificate: message.certificate });
+      this.emit('certificate', machineName, message.certificate);
     }
     if (message.type === 'node-removed') {
       const gone = machine.nodes.get(message.id);
@@ -205,15 +235,35 @@ function isNews(before: NodeReport, now: NodeReport): boolean {
 /** One connected agent and the requests it has not answered. */
 export class AgentSession {
   readonly machine: string;
+  readonly instance: string;
   readonly #socket: AgentSocket;
   readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
-  constructor(socket: AgentSocket, machine: string, clock: Clock) {
+  constructor(socket: AgentSocket, { machine, instance }: Pick<Hello, 'machine' | 'instance'>, clock: Clock) {
     this.#socket = socket;
     this.machine = machine;
+    this.instance = instance;
     this.#clock = clock;
+  }
+
+  /** Whether the agent gives a sign of life, asked for now. */
+  answers(): Promise<boolean> {
+    const socket = this.#socket;
+    return new Promise((resolve) => {
+      const done = (answer: boolean) => (): void => {
+        endTimer();
+        socket.off?.('pong', alive);
+        socket.off?.('close', gone);
+        resolve(answer);
+      };
+      const [alive, gone] = [done(true), done(false)];
+      const endTimer = this.#clock.timer(ANSWER_MS, gone);
+      socket.once?.('pong', alive);
+      socket.once?.('close', gone);
+      socket.ping?.();
+    });
   }
 
   request<O extends AgentOperation>(
@@ -246,6 +296,10 @@ export class AgentSession {
     else waiting.resolve(message.result as never);
   }
 
+  refuse(error: ValkeeperError): void {
+    this.send({ type: 'refused', error: toErrorDocument(error) });
+  }
+
   close(reason: string): void {
     this.#socket.close(1001, reason);
     for (const { reject, endTimer } of this.#waiting.values()) {
@@ -255,79 +309,3 @@ export class AgentSession {
     this.#waiting.clear();
   }
 }
-
-/** Whom an agent meets here: a control plane that leads, or nobody, and where to go instead. */
-export type AgentHost =
-  | {
-      agents: Agents;
-      term: FleetTerm | null;
-      servers: readonly string[];
-      /** How often agents are asked for a sign of life, in ms. */
-      pingMs?: number;
-    }
-  | { leader: string | null };
-
-/**
- * Serves agents on the HTTP server's `AGENT_PATH`. Where nobody leads, they are sent to who does (307), or away (503).
- * @param isAuthorized says whether an upgrade request carries the agents' token
- */
-export function serveAgents(
-  server: Server,
-  hostNow: () => AgentHost,
-  isAuthorized: (request: IncomingMessage) => boolean,
-): void {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES, perMessageDeflate: false });
-  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (request.url !== AGENT_PATH) return turnAway(socket, '404 Not Found');
-    if (!isAuthorized(request)) return turnAway(socket, '401 Unauthorized');
-    const host = hostNow();
-    if ('agents' in host) sockets.handleUpgrade(request, socket, head, (webSocket) => serveAgent(webSocket, host));
-    else if (host.leader === null) turnAway(socket, '503 Service Unavailable');
-    else turnAway(socket, '307 Temporary Redirect', `Location: ${host.leader}${AGENT_PATH}\r\n`);
-  });
-}
-
-function turnAway(socket: Duplex, status: string, header = ''): void {
-  socket.on('error', () => {}); // who was turned away may be gone already
-  socket.end(`HTTP/1.1 ${status}\r\n${header}Connection: close\r\n\r\n`);
-}
-
-type Leading = Extract<AgentHost, { agents: Agents }>;
-
-function serveAgent(socket: WebSocket, { agents, term, servers, pingMs = PING_INTERVAL_MS }: Leading): void {
-  let session: AgentSession | null = null;
-  let alive = true;
-  const silence = setTimeout(() => socket.close(1008, 'no hello'), HELLO_TIMEOUT_MS);
-  const pings = setInterval(() => {
-    if (!alive) return socket.terminate();
-    alive = false;
-    socket.ping();
-  }, pingMs);
-  socket.on('pong', () => {
-    alive = true;
-  });
-  socket.on('message', (data) => {
-    alive = true;
-    const message = JSON.parse(String(data)) as FromAgent;
-    if (message.type === 'hello') {
-      clearTimeout(silence);
-      if (message.protocol !== AGENT_PROTOCOL) {
-        agents.turnedAway(message);
-        return socket.close(1008, `agent protocol ${message.protocol} is not ${AGENT_PROTOCOL}`);
-      }
-      if (!agents.admits(message.machine)) return socket.close(1008, `${message.machine} was taken out of the fleet`);
-      send(socket, { type: 'welcome', protocol: AGENT_PROTOCOL, term, servers, silenceMs: pingMs * SILENT_PINGS });
-      session = agents.welcome(socket, message);
-    } else if (message.type === 'reply') session?.answered(message);
-    else if (session) agents.heard(session.machine, message);
-  });
-  socket.on('error', () => socket.terminate());
-  socket.on('close', () => {
-    clearTimeout(silence);
-    clearInterval(pings);
-    if (session) agents.left(session);
-    session?.close('closed');
-  });
-}
-
-const send = (socket: WebSocket, message: ToAgent): void => socket.send(JSON.stringify(message));

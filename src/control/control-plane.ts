@@ -15,6 +15,7 @@ import type {
   SwitchoverDocument,
 } from '../protocol/api.ts';
 import type { Fleet } from './fleet.ts';
+import type { JoinTokens } from './join-tokens.ts';
 
 /** What may be asked about events; all of it optional. */
 export interface EventQuery {
@@ -73,6 +74,8 @@ export interface ControlPlane {
   plan(request: PlanRequest): Promise<PlanDocument>;
   /** The machines: what they are, and what may be asked of them. */
   readonly fleet: FleetControl;
+  /** With which machines join. */
+  readonly joinTokens: Pick<JoinTokens, 'create' | 'list' | 'revoke'>;
   /** Replaces the endpoint process of one machine, or of all that are connected. @throws machine_not_found, no_endpoint, agent_away, agent_timeout, endpoint_not_replaced */
   restartEndpoints(wish: { machine?: string | undefined; drainSeconds: number }): Promise<RestartedEndpoints>;
   events(query: EventQuery): Promise<Event[]>;

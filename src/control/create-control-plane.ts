@@ -11,7 +11,6 @@ import { endpointProblem } from '../plan/endpoints.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
 import { switchoverOf, withWish } from '../plan/switchover.ts';
-import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
 import type {
   AuthoritiesDocument,
   CreateDatabase,
@@ -24,14 +23,17 @@ import type {
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
+import { tellOfAgents } from './agent-events.ts';
 import { authoritiesOf } from './authorities.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
 import { connectWhile, Engines } from './engines.ts';
+import { createEntrance, type Entrance } from './entrance.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
+import type { JoinTokens } from './join-tokens.ts';
 import { sinceThen, unseenStatus } from './known-status.ts';
 import { LastPrimaries } from './last-primaries.ts';
 import { remoteLog } from './logs.ts';
@@ -55,6 +57,7 @@ type EndpointRestart = Parameters<ControlPlane['restartEndpoints']>[0];
 
 /** What the owner of a control plane needs beside its public face. */
 export interface RunningControlPlane extends ControlPlane {
+  readonly entrance: Entrance;
   /** Stops looking after databases; agents and nodes go on. */
   close(): Promise<void>;
 }
@@ -70,6 +73,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
 class Plane implements RunningControlPlane {
   readonly fleet: Fleet;
+  readonly joinTokens: JoinTokens;
+  readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
   readonly #databases: Databases;
   readonly #primaries: LastPrimaries;
@@ -104,11 +109,14 @@ class Plane implements RunningControlPlane {
     this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
     this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
     this.#startedAt = new Date(options.clock.now()).toISOString();
+    this.entrance = createEntrance(options, machines, (event) => this.#record(event));
+    this.joinTokens = this.entrance.tokens;
   }
 
   begin(): void {
     const { agents, log } = this.#options;
-    agents.admits = (name) => this.fleet.admits(name);
+    agents.admits = (hello, caller) => this.fleet.admits(hello, caller);
+    tellOfAgents(agents, this.entrance.refusals, (event) => this.#record(event));
     agents.on('machine', (machine) => {
       const { name, connected } = machine;
       const kind = connected ? 'machine_connected' : 'machine_lost';
@@ -125,10 +133,6 @@ class Plane implements RunningControlPlane {
     });
     agents.on('endpoint', (before, now) => {
       this.#wake(({ uid, spec: { port } }) => endpointProblem(before, uid, port) !== endpointProblem(now, uid, port));
-    });
-    agents.on('other-protocol', (machine, protocol) => {
-      const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
-      this.#record({ kind: 'agent_turned_away', severity: 'error', machine, message });
     });
     agents.on('node', (uid, id) => {
       const database = this.#databases.all().find((other) => other.uid === uid);

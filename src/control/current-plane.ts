@@ -9,6 +9,9 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   get fleet() {
     return now().fleet;
   },
+  get joinTokens() {
+    return now().joinTokens;
+  },
   status: () => now().status(),
   databases: () => now().databases(),
   database: (name) => now().database(name),

@@ -6,9 +6,12 @@ import { type MachineRecord, withLabels, zoneOf } from '../domain/machine.ts';
 import type { MachineView } from '../domain/view.ts';
 import { drainObstacles } from '../plan/drain.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Hello } from '../protocol/agent-messages.ts';
 import type { MachineStatus } from '../protocol/api.ts';
+import type { AgentCaller } from './agent-caller.ts';
 import type { Agents, Machine } from './agents.ts';
 import { fleetView, machineEndpoint } from './fleet-view.ts';
+import { admissionError } from './machine-admission.ts';
 import type { Machines } from './machines.ts';
 
 export interface FleetSurroundings {
@@ -52,6 +55,7 @@ export class Fleet {
         since: new Date(machine.since).toISOString(),
         labels: this.#around.machines.find(machine.name)?.labels ?? {},
         nodes: nodesOn(machine.name, all).length,
+        certificate: this.#certificate(machine.name),
         endpoint: machine.endpoint && machineEndpoint(machine.address, machine.endpoint, all),
       }));
   }
@@ -63,9 +67,19 @@ export class Fleet {
     return found;
   }
 
-  /** Whether its agent is let in: not that of a machine which was taken out. */
-  admits(name: string): boolean {
-    return this.#around.machines.find(name)?.state !== 'removed';
+  /** What it shows of itself, as its agent says, or as it was issued last. */
+  #certificate(name: string): MachineStatus['certificate'] {
+    const issued = this.#around.machines.find(name)?.certificate;
+    if (!issued) return null;
+    const told = this.#around.agents.machines().find((machine) => machine.name === name)?.certificate;
+    const { serial, notAfter } = told ?? issued;
+    return { serial, expiresAt: new Date(notAfter).toISOString(), problem: told?.problem ?? null };
+  }
+
+  /** Why an agent is not let in; null when it is. */
+  admits(hello: Pick<Hello, 'machine' | 'address'>, caller: AgentCaller): ValkeeperError | null {
+    const { machines, clock } = this.#around;
+    return admissionError(hello, caller, machines.all(), clock.now());
   }
 
   /** Its agent has connected: a machine that is new gets its record, of the others what has changed is kept. */
@@ -106,11 +120,13 @@ export class Fleet {
 
   /** @throws machine_not_found, machine_in_use while it has nodes */
   async remove(name: string): Promise<MachineStatus> {
-    const { databases, record } = this.#around;
+    const { agents, databases, machines, record } = this.#around;
     const last = this.status(name);
     const nodes = nodesOn(name, databases());
     if (nodes.length > 0) throw new ValkeeperError('machine_in_use', { name, nodes: nodes.length });
     await this.#become(name, 'removed');
+    // The agent of a local machine is the server's own, which stops it when it stops.
+    if (machines.find(name)?.certificate) await agents.dismiss(name, new ValkeeperError('machine_removed', { name }));
     const message = `${name} is no longer part of the fleet.`;
     record({ kind: 'machine_removed', severity: 'info', machine: name, message });
     return { ...last, state: 'removed' };

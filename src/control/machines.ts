@@ -1,7 +1,7 @@
 /** The machines' records in the store. */
 import { ValkeeperError } from '../domain/errors.ts';
 import type { MachineRecord } from '../domain/machine.ts';
-import type { Store } from '../store/store.ts';
+import type { Op, Store } from '../store/store.ts';
 import { type RecordKind, Records } from './records.ts';
 
 const KIND: RecordKind<MachineRecord> = {
@@ -15,5 +15,10 @@ const KIND: RecordKind<MachineRecord> = {
 export class Machines extends Records<MachineRecord> {
   static open(store: Store): Promise<Machines> {
     return new Machines(store, KIND).read();
+  }
+
+  /** A machine joins: its record, together with other changes, or nothing. @returns whether it was stored */
+  store(record: MachineRecord, together: readonly Op[]): Promise<boolean> {
+    return this.put(record, together);
   }
 }

@@ -6,6 +6,7 @@ import type { EventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import type { Credentials } from '../trust/credentials.ts';
 import type { Agents } from './agents.ts';
+import type { EntranceOptions } from './entrance.ts';
 
 export interface ControlPlaneOptions {
   store: Store;
@@ -20,6 +21,8 @@ export interface ControlPlaneOptions {
   credentials: (() => Credentials) | null;
   /** Last lines of the control plane's own log. */
   readOwnLog: (lines: number) => Promise<string>;
+  /** For machines that join; without it, none can. */
+  entrance?: EntranceOptions;
   /** The servers of the fleet; without it this one is the only one. */
   servers?: () => ServersStatus;
   /** Whether nodes may be told anything at this moment: not by one that leads no longer. */

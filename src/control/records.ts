@@ -1,6 +1,6 @@
 /** Records of one kind in the store: read once, kept in memory, changed only by compare-and-set. */
 import { byName } from '../domain/ids.ts';
-import type { Storable, Store } from '../store/store.ts';
+import type { Op, Storable, Store } from '../store/store.ts';
 
 /** How often a change is tried again when somebody else changed the record in between. */
 const MAX_TRIES = 10;
@@ -70,9 +70,22 @@ export class Records<T extends Storable & { name: string }> {
         this.#keep(name, record, done.revision);
         return record;
       }
-      await this.#reload(name);
+      await this.reload(name);
     }
     throw new Error(`the record of ${name} changed ${MAX_TRIES} times in a row`);
+  }
+
+  /**
+   * Stores the record in place of the one that was read, together with other changes, or nothing.
+   * @returns whether it was stored; else the record has been read anew
+   */
+  protected async put(record: T, together: readonly Op[]): Promise<boolean> {
+    const { name } = record;
+    const expect = this.#records.get(name)?.revision ?? 'absent';
+    const done = await this.#store.commit([{ put: this.#keyOf(name), value: record, expect }, ...together]);
+    if (done.ok) this.#keep(name, record, done.revision);
+    else await this.reload(name);
+    return done.ok;
   }
 
   async remove(name: string): Promise<void> {
@@ -94,7 +107,8 @@ export class Records<T extends Storable & { name: string }> {
     return `${this.#kind.prefix}${name}`;
   }
 
-  async #reload(name: string): Promise<void> {
+  /** Reads it anew. */
+  protected async reload(name: string): Promise<void> {
     const entry = await this.#store.get<T>(this.#keyOf(name));
     if (entry) this.#keep(name, this.#kind.upToDate(entry.value), entry.revision);
     else this.#drop(name);

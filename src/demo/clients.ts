@@ -5,6 +5,10 @@ import type { Scene } from './scene.ts';
 
 /** After an error of the connection the client tries again after this pause, in milliseconds, and so many times. */
 export const RETRY = { pauseMs: 20, tries: 250 };
+/** The endpoint's word for a write whose node was lost before it answered. */
+export const UNKNOWN = 'UNKNOWNOUTCOME';
+/** How it ends its refusal of a command that waited too long for a node. */
+export const NOT_DONE = 'nothing was done. Try again later';
 /** A node that is asked something by name answers within this, in milliseconds. */
 const NODE_ANSWER_MS = 10_000;
 

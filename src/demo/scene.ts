@@ -1,5 +1,6 @@
 /** What a play is made of: the scene it is played on, its acts, and what each of them found. */
 import type { DatabaseStatus, NodeStatus } from '../domain/status.ts';
+import type { MachineStatus } from '../protocol/api.ts';
 
 /** A running fleet with one database that nobody else uses, and the stage. Made by `main`. */
 export interface Scene {
@@ -11,6 +12,14 @@ export interface Scene {
   show(): Promise<DatabaseStatus>;
   /** kill -9 of the node's process. @throws RangeError when it has none, or it is none of this fleet */
   kill(node: NodeStatus): void;
+  /** A machine as the control plane publishes it now. */
+  machine(name: string): Promise<MachineStatus>;
+  /** Everything on the machine stops where it is, without a word. @returns processes @throws RangeError when none runs */
+  cutPower(machine: string): number;
+  /** What stood still is ended, and the machine starts anew with what is on its disk; nothing, if it has power. */
+  restorePower(machine: string): void;
+  /** Folders of nodes on the machine's disk. */
+  nodeFolders(machine: string): string[];
   /** Lines for the audience. */
   say(text: string): void;
   /** What is going on; shown while it lasts. */

@@ -17,6 +17,21 @@ export interface MachineRecord {
   labels: Readonly<Record<string, string>>;
   /** ISO time. */
   joinedAt: string;
+  /** Of a machine that joined with a token; a local one has none. */
+  certificate?: MachineCertificate;
+}
+
+/** What the authority issued to a machine last. */
+export interface MachineCertificate {
+  /**
+   * The keys that are this machine's, as SHA-256 of the public key: that of the last renewal, and the one that asked
+   * for it, since the answer may have been lost. So a name belongs to the keys of who joined with it.
+   */
+  keyIds: readonly string[];
+  /** Hexadecimal digits in upper case. */
+  serial: string;
+  /** Milliseconds since the epoch. */
+  notAfter: number;
 }
 
 /** The label that says in which zone a machine is. */

@@ -10,7 +10,7 @@ export const SERVER_ERRORS = {
   bad_advertise: {
     kind: 'invalid',
     message: '--advertise: {url} {problem}.',
-    hint: 'Write the URL at which the other servers and all agents reach this API, such as http://10.0.0.1:7420.',
+    hint: 'Write the URL at which the other servers and all agents reach this API, such as https://10.0.0.1:7440.',
   },
   several_servers: {
     kind: 'refused',

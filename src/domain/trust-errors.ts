@@ -12,6 +12,77 @@ export const TRUST_ERRORS = {
     message: 'The certificate request is not granted: {problem}.',
     hint: 'Agent and control plane must be of the same version; then try again.',
   },
+  join_token_not_found: {
+    kind: 'not_found',
+    message: 'There is no join token {id}.',
+    hint: 'List them with `valkeeper machine token list`.',
+  },
+  join_token_for_another: {
+    kind: 'conflict',
+    message: 'The join token is for the machine {wanted}, not for {name}.',
+    hint: 'Join as {wanted} (`--name {wanted}`), or make another token with `valkeeper machine token create`.',
+  },
+  too_many_join_tokens: {
+    kind: 'conflict',
+    message: 'There are {limit} join tokens that nobody has used yet.',
+    hint: 'Take some back: `valkeeper machine token list`, `valkeeper machine token revoke ID`.',
+  },
+  no_listener: {
+    kind: 'conflict',
+    message: 'This server does not listen for other machines, so none could join.',
+    hint: 'Start it with `valkeeper server --listen ADDRESS`.',
+  },
+  listen_unusable: {
+    kind: 'conflict',
+    message: 'The server cannot listen on {address}: {problem}.',
+    hint: 'Name an address of this machine and a port that is free: `--listen ADDRESS[:PORT]`.',
+  },
+  address_taken: {
+    kind: 'conflict',
+    message: 'The address {address} is that of the machine {other} already.',
+    hint: 'Give {name} an address of its own with --address. Is {other} gone for good? `valkeeper machine remove {other}`.',
+  },
+  address_not_here: {
+    kind: 'invalid',
+    message: 'The nodes of this machine could not listen on {address}: {problem}.',
+    hint: 'Nothing was sent. Name an IPv4 address of this machine with --address, one that the others reach.',
+  },
+  other_protocol: {
+    kind: 'conflict',
+    message: 'The agent of {machine} speaks protocol {theirs}, the control plane {ours}.',
+    hint: 'Start it from the same version.',
+  },
+  not_joined: {
+    kind: 'not_found',
+    message: 'No machine has joined a fleet from {dir}.',
+    hint: 'Make a token with `valkeeper machine token create` at the server, and run the line that it prints here.',
+  },
+  joined_as_another: {
+    kind: 'conflict',
+    message: '{dir} belongs to the machine {name}, which has joined {fleet}.',
+    hint: 'For another machine choose another --data-dir.',
+  },
+  machine_removed: {
+    kind: 'refused',
+    message: '{name} was taken out of the fleet.',
+    hint: 'To have it back, let it join again: `valkeeper machine token create`, and the line that it prints there.',
+  },
+  machine_not_joined: {
+    kind: 'refused',
+    http: 401,
+    message: 'The certificate of {name} is not of the machine that has this name now.',
+    hint: 'Let it join again with a new token, under another name if the first one is in use.',
+  },
+  machine_connected_already: {
+    kind: 'conflict',
+    message: 'Another agent is connected as {name}, and answers.',
+    hint: 'One identity is for one machine: end one of both. A copy of a machine joins with a --data-dir and a token of its own.',
+  },
+  server_untrusted: {
+    kind: 'refused',
+    message: '{url} does not prove to be the server: {detail}.',
+    hint: 'Nothing was sent. Name the certificate of its authority (`authority.pem` in its data directory) with --ca, and an address that is in its certificate.',
+  },
   join_token_used: {
     kind: 'conflict',
     message: 'The join token was used at {at} by the machine {machine}.',
@@ -24,7 +95,7 @@ export const TRUST_ERRORS = {
   },
   clock_off: {
     kind: 'conflict',
-    message: 'The clock of {peer} is {offset} {direction} the clock of this machine: more than {limit}.',
+    message: '{peer} has a clock that is {offset} {direction} the one here: more than {limit}.',
     hint: 'Set the wrong one, best by NTP (`timedatectl set-ntp true`): by it, certificates and tokens look expired or not yet valid.',
   },
   join_token_unknown: {
@@ -59,19 +130,19 @@ export const TRUST_ERRORS = {
   peer_wrong_authority: {
     kind: 'refused',
     http: 401,
-    message: 'The certificate of {peer} is not from an authority that is believed here ({detail}).',
+    message: '{peer} shows a certificate that is not from an authority that is believed here ({detail}).',
     hint: 'It belongs to another fleet, or to none. If it should belong to this one, let it join again.',
   },
   peer_expired: {
     kind: 'refused',
     http: 401,
-    message: 'The certificate of {peer} has expired{when}; the clock here says {now}.',
+    message: '{peer} shows a certificate that has expired{when}; the clock here says {now}.',
     hint: 'Compare the clocks. If they are right, it was not renewed in time: let the machine join again.',
   },
   peer_not_yet_valid: {
     kind: 'refused',
     http: 401,
-    message: 'The certificate of {peer} is not valid yet{when}; the clock here says {now}.',
+    message: '{peer} shows a certificate that is not valid yet{when}; the clock here says {now}.',
     hint: 'A clock is wrong, most likely the one here: set it, best by NTP (`timedatectl set-ntp true`).',
   },
   peer_another_kind: {

@@ -140,6 +140,16 @@ export interface MachineView {
   endpoint: EndpointView | null;
 }
 
+/** The certificate that a machine's agent shows, told by it. */
+export interface CertificateView {
+  /** Hexadecimal digits in upper case. */
+  serial: string;
+  /** Milliseconds since the epoch. */
+  notAfter: number;
+  /** Why the last renewal failed; null when none did. */
+  problem: string | null;
+}
+
 /** A machine's endpoint process, told by its agent. */
 export interface EndpointView {
   /** Null while none runs. */

@@ -38,7 +38,7 @@ export async function runAgent(
     memoryBytes: machine.memoryBytes,
     enginePath: engine.serverPath,
     engineVersion: engine.version,
-    controlUrls: fleet?.servers ?? [`http://127.0.0.1:${fleet?.apiPort}`],
+    controlUrls: [`http://127.0.0.1:${fleet?.apiPort}`],
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
     credentials: null,
@@ -55,7 +55,7 @@ export async function runAgent(
 const MOST_WORKERS = 64;
 
 /** `VALKEEPER_ENDPOINT_WORKERS`: processes that share the work of a machine's endpoint; 1 when it is not set. */
-function workersIn({ VALKEEPER_ENDPOINT_WORKERS: text = '1' }: NodeJS.ProcessEnv): number {
+export function workersIn({ VALKEEPER_ENDPOINT_WORKERS: text = '1' }: NodeJS.ProcessEnv): number {
   const workers = Number(text);
   if (Number.isInteger(workers) && workers >= 1 && workers <= MOST_WORKERS) return workers;
   throw new ValkeeperError('invalid_value', {

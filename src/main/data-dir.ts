@@ -19,6 +19,18 @@ export const pathsIn = (dataDir: string) => ({
   token: join(dataDir, 'token'),
   agentToken: join(dataDir, 'agent-token'),
   fleet: join(dataDir, 'fleet.json'),
+  /** Certificate of the fleet's authority, for clients elsewhere. */
+  authority: join(dataDir, 'authority.pem'),
+  /** What the agent of a machine that has joined keeps. */
+  agent: join(dataDir, 'agent'),
+  agentSettings: join(dataDir, 'agent', 'settings.json'),
+  /** Key and certificate, and the authorities: what agent, nodes and endpoint show and believe. */
+  credentials: {
+    identity: join(dataDir, 'agent', 'machine.pem'),
+    authorities: join(dataDir, 'agent', 'authorities.pem'),
+  },
+  /** The key of a request that was not answered yet. */
+  joiningKey: join(dataDir, 'agent', 'joining.pem'),
   upLock: join(dataDir, 'up.lock'),
   control: join(dataDir, 'control'),
   store: join(dataDir, 'control', 'valkeeper.db'),

@@ -10,16 +10,24 @@ import { type Look, type PlayDocument, play } from '../demo/play.ts';
 import { columns, duration, tenths } from '../demo/words.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { formatSize } from '../domain/size.ts';
-import type { DatabaseSpec } from '../domain/spec.ts';
+import { type DatabaseSpec, SPEC_LIMITS } from '../domain/spec.ts';
 import { defaultDataDir } from './data-dir.ts';
-import { createDemoDatabase, killIn, removeByForce, startDemoFleet, stopAndRemove } from './demo-fleet.ts';
+import { createDemoDatabase, removeByForce, startDemoFleet, stopAndRemove } from './demo-fleet.ts';
+import { sceneOf } from './demo-scene.ts';
 import { processesIn } from './processes.ts';
 import { commandLine } from './report.ts';
 import { Signals } from './signals.ts';
 
 const DATABASE = 'demo';
-/** Four shards, as in the notes; memory for more than is written, and what is not used is not taken. */
-const SPEC = { shards: 4, replicas: 1, memoryBytes: 128 * 1024 ** 2 };
+/**
+ * Four shards, as in the notes; memory for more than is written, and what is not used is not taken. The copies on a
+ * machine that is away are given up as soon as can be: the audience waits for it.
+ */
+const SPEC = {
+  ...{ shards: 4, replicas: 1, memoryBytes: 128 * 1024 ** 2 },
+  replaceAfterSeconds: SPEC_LIMITS.replaceAfterSeconds.min,
+};
+/** One may be lost: on the others is room for its copies. */
 const MACHINES = 4;
 /** Lines of prose are at most this long, in characters. */
 const WIDEST = 92;
@@ -92,13 +100,11 @@ async function playOn(
   stage.say(opening(fleet, stage.look));
   const played = await play(
     ACTS,
-    {
+    sceneOf(cli, DATABASE, {
       ...{ password, signal: stop.signal },
-      show: () => cli.client.database(DATABASE),
-      kill: ({ pid }) => killIn(cli.dataDir, pid),
       say: (text) => stage.say(text),
       phase: (text) => stage.phase(text),
-    },
+    }),
     stage.look,
   );
   stage.say(closing(fleet, stage.look));

@@ -17,8 +17,6 @@ export interface FleetFile {
   machines: LocalMachine[];
   /** Port of the API; null until it has listened once. */
   apiPort: number | null;
-  /** Where the agents find a server at first, if not at that port of the loopback address. */
-  servers?: string[];
   /** The database `main` was made once; deleting it is final. */
   createdMain: boolean;
 }
@@ -70,7 +68,7 @@ export function planMachines(count: number, addressBase: string): LocalMachine[]
 }
 
 /** Memory of the host, or what a container leaves of it. */
-function hostMemoryBytes(): number {
+export function hostMemoryBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

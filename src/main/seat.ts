@@ -1,12 +1,15 @@
 /** A server's place among the servers of its fleet: alone, where it leads always, or one of several. */
+import type { RequestOptions } from 'node:https';
 import type { Follower, Standing } from '../api/follower.ts';
 import { createFollower } from '../api/follower.ts';
-import { type AgentHost, Agents } from '../control/agents.ts';
+import { Agents } from '../control/agents.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
-import { createControlPlane } from '../control/create-control-plane.ts';
+import { createControlPlane, type RunningControlPlane } from '../control/create-control-plane.ts';
 import { currentPlane } from '../control/current-plane.ts';
+import type { Joining } from '../control/joining.ts';
 import { Leadership } from '../control/leader.ts';
 import type { ControlPlaneOptions } from '../control/plane-options.ts';
+import type { AgentHost } from '../control/serve-agents.ts';
 import { Servers } from '../control/servers.ts';
 import { staleRecords } from '../control/stale-records.ts';
 import { Terms } from '../control/terms.ts';
@@ -14,6 +17,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { FleetStatus, ServersStatus } from '../protocol/api.ts';
 import { openEventLog } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
+import { clientOptions } from '../trust/credentials.ts';
 
 type PlaneOptions = Omit<ControlPlaneOptions, 'store' | 'events' | 'agents' | 'servers' | 'mayAct'>;
 
@@ -23,6 +27,8 @@ export interface Seat {
   readonly follower: Follower | undefined;
   /** Whom an agent meets that comes now. */
   agentHost(): AgentHost;
+  /** Where machines join. @throws not_leader when it is not here */
+  joining(): Joining;
   /** To be called once the API listens: others find it at this URL. */
   begin(url: string): void;
   /** Databases are not looked after any more; agents and nodes go on. */
@@ -37,6 +43,7 @@ export async function seatAlone(store: Store, options: PlaneOptions): Promise<Se
     control,
     follower: undefined,
     agentHost: () => ({ agents, term: null, servers: [] }),
+    joining: () => control.entrance.joining,
     begin: () => {},
     close: async () => {
       agents.close();
@@ -78,23 +85,29 @@ class SharedSeat implements Seat {
   constructor(options: SharedSeatOptions) {
     this.#options = options;
     this.#startedAt = new Date(options.clock.now()).toISOString();
-    const now = (): ControlPlane => {
-      const leading = this.#begun?.terms.leading;
-      if (!leading) throw new ValkeeperError('not_leader');
-      return leading.plane;
-    };
-    this.control = currentPlane(now, () => Promise.reject(new ValkeeperError('several_servers')));
+    this.control = currentPlane(
+      () => this.#plane(),
+      () => Promise.reject(new ValkeeperError('several_servers')),
+    );
     this.follower = createFollower(this.#standing());
   }
 
   begin(url: string): void {
-    const { leaseMs, log, store, clock, version, fleet: _, ...plane } = this.#options;
+    const { entrance, leaseMs, log, store, clock, version, fleet: _, ...plane } = this.#options;
+    // A machine that joins by any of them is sent on; it is told of all, since one may be away then.
+    const joinUrls = (): string[] => {
+      const [own = [], all] = [entrance?.joinUrls(), this.#urls().filter((one) => one.startsWith('https:'))];
+      return own.length === 0 ? [] : [...new Set([...own, ...all])];
+    };
     const leadership = new Leadership({ store, self: { name: url, api: url }, leaseMs, log });
     const changed = (): void => {
       this.#begun?.terms.leading?.agents.announce(this.#urls());
     };
     const servers = new Servers({ store, self: { url, version }, log, clock, changed });
-    const planeOptions = { ...plane, version, servers: () => this.#status() };
+    const planeOptions = {
+      ...{ ...plane, version, servers: () => this.#status() },
+      ...(entrance ? { entrance: { ...entrance, joinUrls } } : {}),
+    };
     const terms = new Terms({
       ...{ store, leadership, log, clock, url, plane: planeOptions },
       changed: () => this.follower.changed(),
@@ -109,6 +122,17 @@ class SharedSeat implements Seat {
     const { fleet, leaseMs } = this.#options;
     const term = { fleet, number: leading.term.number };
     return { agents: leading.agents, term, servers: this.#urls(), pingMs: leaseMs / PINGS_IN_LEASE };
+  }
+
+  joining(): Joining {
+    return this.#plane().entrance.joining;
+  }
+
+  /** @throws not_leader */
+  #plane(): RunningControlPlane {
+    const leading = this.#begun?.terms.leading;
+    if (!leading) throw new ValkeeperError('not_leader');
+    return leading.plane;
   }
 
   async close(): Promise<void> {
@@ -140,7 +164,7 @@ class SharedSeat implements Seat {
   }
 
   #standing(): Standing {
-    const { clock, dataDir, engineVersion, store, version } = this.#options;
+    const { clock, credentials, dataDir, engineVersion, store, version } = this.#options;
     const records = staleRecords(store, clock);
     const status = async (): Promise<FleetStatus> => {
       // Asked most of all when the store is gone: then it says that, soon, instead of failing late.
@@ -159,6 +183,7 @@ class SharedSeat implements Seat {
     return {
       leads: () => this.#begun?.terms.leading != null,
       leader: () => this.#leader(),
+      tls: () => (credentials ? (clientOptions(credentials(), { kind: 'control' }) as RequestOptions) : {}),
       records: { ...records, status },
     };
   }

@@ -5,9 +5,11 @@ import { carriesToken } from '../api/bearer.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { Cli } from '../cli/cli.ts';
 import type { ServerOptions } from '../cli/process-options.ts';
-import { serveAgents } from '../control/agents.ts';
+import { ControlCredentials } from '../control/control-credentials.ts';
 import type { ControlPlane } from '../control/control-plane.ts';
+import { fleetAuthority, hasAuthority } from '../control/fleet-authority.ts';
 import { DEFAULT_LEASE_MS } from '../control/leader.ts';
+import { serveAgents } from '../control/serve-agents.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
@@ -16,6 +18,14 @@ import { identify, type ProcessIdentity } from '../platform/process-identity.ts'
 import { pathsIn, readToken, runningServer, type ServerFile } from './data-dir.ts';
 import { describe, existingEngine } from './engine.ts';
 import { changeFleet, type LocalMachine, readFleet } from './fleet-file.ts';
+import {
+  isEverywhere,
+  joinUrlsOf,
+  type ListenAddress,
+  listenForMachines,
+  namesFor,
+  parseListen,
+} from './fleet-listener.ts';
 import { LocalFleet, recordedAgent } from './local-fleet.ts';
 import { prepareDataDir } from './prepare.ts';
 import { waitForExit } from './processes.ts';
@@ -26,7 +36,6 @@ import { chooseStore } from './store-choice.ts';
 /** Of the API, unless it is taken or another is asked for. */
 export const DEFAULT_PORT = 7420;
 const LAST_PORT = 7439;
-const LOOPBACK = '127.0.0.1';
 /** Before a shutdown, agents get this long to connect: what is not connected cannot be told to stop. */
 const CONNECT_MS = 5_000;
 const AGENT_EXIT_MS = 10_000;
@@ -36,7 +45,7 @@ const LOG_TAIL_BYTES = 4 * 1024 ** 2;
 /**
  * Runs until a shutdown was asked for, by the API, SIGTERM or SIGINT, and has been carried out. SIGQUIT ends the server
  * alone.
- * @throws already_running, api_port_taken, bad_advertise, and what the engine's search and the store's opening throw
+ * @throws already_running, api_port_taken, listen_unusable, bad_advertise, invalid_value, and what the engine's search and the store's opening throw
  */
 export async function runServer({ dataDir, host: { version } }: Cli, options: ServerOptions): Promise<void> {
   const over = Promise.withResolvers<void>();
@@ -44,6 +53,8 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, signalled.resolve);
   process.on('SIGQUIT', () => over.resolve()); // as a service: agents and nodes go on
 
+  const address = options.listen === undefined ? null : parseListen(options.listen);
+  const advertised = advertisedIn(options, address);
   prepareDataDir(dataDir);
   const paths = pathsIn(dataDir);
   const other = runningServer(dataDir);
@@ -51,14 +62,19 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   const { log, close: closeLog } = createLogger({ name: 'server', file: paths.serverLog, level: 'info' });
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'the server ends by a defect'));
 
-  const listenHost = options.listen ?? LOOPBACK;
-  const advertised = advertisedIn(options);
   const engine = await existingEngine();
   const { store, isShared } = await chooseStore(paths.store, options);
+  const authority = fleetAuthority(store, systemClock);
+  const joinUrls = (): string[] => (address === null ? [] : advertised === null ? joinUrlsOf(address) : [advertised]);
+  const credentials =
+    address === null && !(await hasAuthority(store))
+      ? null
+      : await ControlCredentials.open({ ...namesFor(address), authority, clock: systemClock, log });
   const planeOptions = {
+    credentials: credentials && (() => credentials.current),
+    entrance: { authority, joinUrls },
     ...{ log, clock: systemClock, version, dataDir, engineVersion: engine.version },
     readOwnLog: (lines: number) => lastLines(paths.serverLog, lines),
-    credentials: null,
   };
   const fleetOfAll = isShared ? await joinFleet(store, paths) : null;
   const seat = fleetOfAll
@@ -78,21 +94,27 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   serveAgents(
     api.httpServer,
     () => seat.agentHost(),
-    ({ headers }) => carriesToken(headers.authorization, agentToken),
+    ({ headers }) => {
+      if (!carriesToken(headers.authorization, agentToken)) throw new ValkeeperError('not_authorized');
+      return { kind: 'local' };
+    },
   );
 
-  const port = await listen(api, listenHost, options.apiPort, lastPort);
-  const url = `http://${isEverywhere(listenHost) ? LOOPBACK : listenHost}:${port}`;
+  const port = await listen(api, options.apiPort, lastPort);
+  const url = `http://127.0.0.1:${port}`;
   if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
-  await changeFleet(dataDir, { apiPort: port, ...(options.listen ? { servers: [url] } : {}) });
-  seat.begin(advertised ?? url);
+  await changeFleet(dataDir, { apiPort: port });
+  const around = { api, seat, log, clock: systemClock };
+  const listener = address && credentials && (await listenForMachines(address, { ...around, credentials }));
+  if (listener) await writeFileAtomic(paths.authority, (await authority()).certificate, 0o644);
+  seat.begin(advertised ?? joinUrls()[0] ?? url);
   fleet.keep();
   const server: ServerFile = { ...identify(process.pid)!, url, engine: describe(engine) };
   await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
   log.info({ ...server, version, advertised, isShared }, 'the server listens');
   signalled.promise
-    // Where several servers lead in turn, the end of one is no end of the fleet.
-    .then(() => (isShared ? undefined : shutDown({ loseUnsavedData: true })))
+    // With machines elsewhere, or servers that lead in turn, the end of this process is no end of the fleet.
+    .then(() => (isShared || listener ? undefined : shutDown({ loseUnsavedData: true })))
     .then(over.resolve, over.reject);
 
   await over.promise.finally(async () => {
@@ -100,38 +122,38 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
     await rm(paths.server, { force: true });
     await seat.close();
     await api.close();
+    await listener?.close();
+    credentials?.close();
     await store.close();
     log.info('the server ends');
     closeLog();
   });
 }
 
-/** Addresses that mean all of the host's. */
-const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::';
-
 /** @throws bad_advertise */
-function advertisedIn({ advertise, listen, store }: ServerOptions): string | null {
+function advertisedIn({ advertise, listen, store }: ServerOptions, address: ListenAddress | null): string | null {
   if (advertise === undefined) {
-    if (store === undefined || listen === undefined || !isEverywhere(listen)) return null;
+    if (store === undefined || address === null || !isEverywhere(address)) return null;
     throw new ValkeeperError('bad_advertise', { url: '', problem: `is needed: nobody can reach ${listen}` });
   }
   const url = URL.parse(advertise);
-  if (url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search && !url.username) {
-    return url.origin;
-  }
-  throw new ValkeeperError('bad_advertise', { url: advertise, problem: 'is not the URL of an API' });
+  const isPlace = url !== null && url.pathname === '/' && !url.search && !url.username;
+  // What listens for others speaks TLS only; without it, whoever reaches this server is on its host.
+  if (isPlace && url.protocol === (address === null ? 'http:' : 'https:')) return url.origin;
+  const problem = `is not the URL of a server that listens ${address === null ? 'on loopback only' : 'over TLS'}`;
+  throw new ValkeeperError('bad_advertise', { url: advertise, problem });
 }
 
 /**
  * Tries the port asked for; without a wish the last one, then the free ones from the default on.
  * @throws api_port_taken
  */
-async function listen(api: Api, host: string, wanted: number | undefined, last: number | null): Promise<number> {
+async function listen(api: Api, wanted: number | undefined, last: number | null): Promise<number> {
   const fallback = Array.from({ length: LAST_PORT - DEFAULT_PORT + 1 }, (_, index) => DEFAULT_PORT + index);
   const ports = wanted === undefined ? [...new Set([last ?? DEFAULT_PORT, ...fallback])] : [wanted];
   for (const port of ports) {
     try {
-      return await api.listen(port, host);
+      return await api.listen(port);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     }
@@ -180,7 +202,9 @@ function shutDownOnce(
 
 async function untilConnected(control: ControlPlane, machines: readonly LocalMachine[]): Promise<void> {
   const deadline = performance.now() + CONNECT_MS;
-  const connected = (): number => control.fleet.statuses().filter((machine) => machine.connected).length;
+  const local = new Set(machines.map(({ name }) => name));
+  const connected = (): number =>
+    control.fleet.statuses().filter((machine) => machine.connected && local.has(machine.name)).length;
   while (connected() < machines.length && performance.now() < deadline) await sleep(20);
 }
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Host } from '../cli/cli.ts';
 import { reportError, runCli } from '../cli/program.ts';
 import { defaultDataDir, endpointOf } from './data-dir.ts';
+import { remoteEndpoint, remoteIn } from './remote.ts';
 
 const host: Host = {
   stdin: process.stdin,
@@ -14,6 +15,8 @@ const host: Host = {
   program: [process.execPath, ...process.execArgv, import.meta.filename],
   defaultDataDir: defaultDataDir(process.env),
   endpoint: endpointOf,
+  remote: remoteIn(process.env),
+  remoteEndpoint,
   engine: async (dataDir) => (await import('./engine.ts')).describeEngine(dataDir),
   doctor: async (dataDir, server) => (await import('./doctor.ts')).examineHost(dataDir, server),
   processes: {
@@ -21,7 +24,10 @@ const host: Host = {
     down: async (cli, options) => (await import('./down.ts')).down(cli, options),
     demo: async (cli, options) => (await import('./demo.ts')).demo(cli, options),
     server: async (cli, options) => (await import('./server.ts')).runServer(cli, options),
-    agent: async (cli, options) => (await import('./agent.ts')).runAgent(cli, options),
+    agent: async (cli, { machine, ...options }) => {
+      if (machine !== undefined) await (await import('./agent.ts')).runAgent(cli, { machine });
+      else await (await import('./joined-agent.ts')).runJoinedAgent(cli, options);
+    },
   },
 };
 

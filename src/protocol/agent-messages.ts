@@ -7,7 +7,7 @@
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
-import type { DiskView, EndpointView, ProcessView } from '../domain/view.ts';
+import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
@@ -38,7 +38,11 @@ export interface Hello {
   /** Memory this machine gives to nodes, in bytes. */
   memoryBytes: number;
   pid: number;
+  /** Of this run of the agent, at random: the same agent that connects again is told from a second one. */
+  instance: string;
   engineVersion: string;
+  /** What it shows of itself; null on a local machine, whose agent comes with a token. */
+  certificate: CertificateView | null;
   /** It has credentials: nodes of new databases speak TLS there, and only TLS. */
   tls: boolean;
   nodes: NodeReport[];
@@ -64,11 +68,17 @@ export interface EndpointChanged {
   endpoint: EndpointView;
 }
 
+/** The certificate was renewed, or could not be. */
+export interface CertificateChanged {
+  type: 'certificate';
+  certificate: CertificateView;
+}
+
 export type Reply =
   | { type: 'reply'; id: number; result: unknown }
   | { type: 'reply'; id: number; error: ErrorDocument };
 
-export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | Reply;
+export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | CertificateChanged | Reply;
 
 /** Everything an agent needs to create a node. */
 export interface NodeConfig {
@@ -147,7 +157,7 @@ export interface Request<O extends AgentOperation = AgentOperation> {
   args: AgentRequests[O]['args'];
 }
 
-/** Sent once after `hello`: the control plane has read it. Closing instead means it was refused, with the reason. */
+/** Sent once after `hello`: the control plane has read it. */
 export interface Welcome {
   type: 'welcome';
   protocol: number;
@@ -157,6 +167,12 @@ export interface Welcome {
   servers: readonly string[];
   /** A connection on which nothing came for so long is dead, in ms; the control plane sends pings more often. */
   silenceMs: number;
+}
+
+/** Sent instead of it, before closing: the agent is not let in. One of another version only gets the closing. */
+export interface Refused {
+  type: 'refused';
+  error: ErrorDocument;
 }
 
 /** A time of leading. Numbers only grow within one fleet, whoever leads; those of two fleets have nothing in common. */
@@ -171,4 +187,4 @@ export interface ServersChanged {
   servers: readonly string[];
 }
 
-export type ToAgent = Welcome | ServersChanged | Request;
+export type ToAgent = Welcome | Refused | ServersChanged | Request;

@@ -15,6 +15,7 @@ import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import { MACHINE_STATES } from '../domain/view.ts';
 import type {
   AuthoritiesDocument,
+  CreatedToken,
   DatabaseList,
   EventList,
   FleetConditionList,
@@ -27,6 +28,8 @@ import type {
   RestartedEndpoints,
   SpecValue,
   SwitchoverDocument,
+  TokenList,
+  TokenStatus,
 } from './api.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
@@ -131,6 +134,16 @@ const machineStatus = z.strictObject({
       serves: z.array(z.string()),
     })
     .nullable(),
+  certificate: z.strictObject({ serial: z.string(), expiresAt: time, problem: z.string().nullable() }).nullable(),
+});
+
+const tokenStatus = z.strictObject({
+  id: z.string(),
+  state: z.enum(['fresh', 'used', 'expired']),
+  createdAt: time,
+  expiresAt: time,
+  machine: z.string().nullable(),
+  labels: z.record(z.string(), z.string()).readonly(),
 });
 
 const specValue = z.union([z.boolean(), z.number(), z.string(), z.array(user)]) as z.ZodType<SpecValue>;
@@ -262,6 +275,9 @@ export const ANSWERS = {
   Plan: plan,
   PlacementExplanation: explanation,
   Machine: machineStatus,
+  CreatedToken: z.strictObject({ id: z.string(), token: z.string(), command: z.string(), expiresAt: time }),
+  Token: tokenStatus,
+  TokenList: z.strictObject({ tokens: z.array(tokenStatus) }),
   Switchover: z.strictObject({ shard: z.string(), from: z.string(), to: z.string() }),
   RestartedEndpoints: z.strictObject({ machines: z.array(z.string()) }),
   MachineList: z.strictObject({ machines: z.array(machineStatus) }),
@@ -291,6 +307,9 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'PlacementExplanation'>, PlacementExplanation>,
     Same<Answer<'Machine'>, MachineStatus>,
     Same<Answer<'MachineList'>, MachineList>,
+    Same<Answer<'CreatedToken'>, CreatedToken>,
+    Same<Answer<'Token'>, TokenStatus>,
+    Same<Answer<'TokenList'>, TokenList>,
     Same<Answer<'Event'>, Event>,
     Same<Answer<'Switchover'>, SwitchoverDocument>,
     Same<Answer<'RestartedEndpoints'>, RestartedEndpoints>,

@@ -144,7 +144,19 @@ export type MachineStatus = Omit<MachineView, 'since' | 'endpoint'> & {
   nodes: number;
   /** Null while it is not known: its agent is away, or runs none. */
   endpoint: MachineEndpoint | null;
+  /** Null: a local machine, which needs none. */
+  certificate: MachineCertificateStatus | null;
 };
+
+/** The certificate of a machine that has joined. */
+export interface MachineCertificateStatus {
+  /** Hexadecimal digits in upper case. */
+  serial: string;
+  /** ISO time. */
+  expiresAt: string;
+  /** Why its last renewal failed; null when none did, and while its agent is away. */
+  problem: string | null;
+}
 
 /** A machine's endpoint process. */
 export interface MachineEndpoint {
@@ -185,6 +197,41 @@ export interface SwitchoverDocument {
   shard: string;
   from: string;
   to: string;
+}
+
+/** A token for one machine that is to join. */
+export const createTokenSchema = z.strictObject({
+  ttlSeconds: z.int().min(1).max(604_800).default(3_600).describe('How long it may be used.'),
+  machine: z.string().optional().describe('The name under which the machine joins; else it chooses one.'),
+  labels: z.record(z.string(), z.string()).default({}).describe('Labels that the machine gets.'),
+});
+
+/** A token that was made: its text is shown this once. */
+export interface CreatedToken {
+  id: string;
+  token: string;
+  /** The line to run on the machine that is to join. */
+  command: string;
+  /** ISO time. */
+  expiresAt: string;
+}
+
+/** A token as it is listed. */
+export interface TokenStatus {
+  id: string;
+  state: 'fresh' | 'used' | 'expired';
+  /** ISO time. */
+  createdAt: string;
+  /** ISO time. */
+  expiresAt: string;
+  /** For whom it is, or who has used it; null: for anybody, and unused. */
+  machine: string | null;
+  labels: Readonly<Record<string, string>>;
+}
+
+/** The tokens, newest first. */
+export interface TokenList {
+  tokens: TokenStatus[];
 }
 
 /** Labels by name; null takes one away. */

@@ -7,6 +7,7 @@ import type { ErrorCode } from '../domain/errors.ts';
 import { type ANSWERS, severitySchema } from './answers.ts';
 import {
   createDatabaseSchema,
+  createTokenSchema,
   eventsQuerySchema,
   labelsSchema,
   logsQuerySchema,
@@ -199,6 +200,26 @@ export const ROUTES = {
     status: 200,
     answer: 'Machine',
     errors: ['machine_not_found'],
+  },
+  'GET /machine-tokens': {
+    summary: 'The tokens with which machines join, newest first; what makes them work is not among what is stored',
+    status: 200,
+    answer: 'TokenList',
+    errors: [],
+  },
+  'POST /machine-tokens': {
+    summary: 'Make a token, with which one machine can join once; its text is answered this once',
+    body: createTokenSchema.prefault({}),
+    status: 201,
+    answer: 'CreatedToken',
+    errors: ['invalid_name', 'no_listener', 'too_many_join_tokens', 'authority_damaged'],
+  },
+  'DELETE /machine-tokens/{id}': {
+    summary: 'Take a token back; a machine that has joined with it stays',
+    params: z.strictObject({ id: z.string() }),
+    status: 200,
+    answer: 'Token',
+    errors: ['join_token_not_found'],
   },
   'POST /endpoints/restart': {
     summary:

@@ -83,6 +83,18 @@ describe('what a token is worth', () => {
     assert.equal(judged(mixed, usedByOther, ALPHA, one.record.expiresAt), 'unknown', 'a guess learns nothing');
   });
 
+  it('reserved, when it is for another name', () => {
+    const { text, record } = createJoinToken({
+      ttlMs: DEFAULT_TOKEN_TTL_MS,
+      now: NOW,
+      fingerprint: FINGERPRINT,
+      machine: 'alpha',
+    });
+    assert.equal(judged(text, record), 'fresh');
+    assert.equal(judged(text, record, BETA), 'reserved');
+    assert.equal(judged(text, record, BETA, record.expiresAt), 'expired');
+  });
+
   it('malformed, when it is not whole', () => {
     const { text, record } = newToken();
     for (let length = 0; length < text.length; length += 1) {

@@ -26,6 +26,8 @@ export interface JoinTokenRecord {
   readonly expiresAt: number;
   /** Which the machine that joins by it gets. */
   readonly labels: Readonly<Record<string, string>>;
+  /** The name that it is for; null: for any. */
+  readonly machine: string | null;
   /** Whom it has admitted; null before. */
   readonly use: TokenUse | null;
 }
@@ -56,8 +58,10 @@ export function createJoinToken(wish: {
   /** Of the authority's certificate. */
   fingerprint: string;
   labels?: Readonly<Record<string, string>>;
+  /** The name that it is for; without it, any. */
+  machine?: string | undefined;
 }): { text: string; record: JoinTokenRecord } {
-  const { ttlMs, now, fingerprint, labels = {} } = wish;
+  const { ttlMs, now, fingerprint, labels = {}, machine = null } = wish;
   if (!(ttlMs >= SHORTEST_TOKEN_TTL_MS && ttlMs <= LONGEST_TOKEN_TTL_MS)) {
     throw new ValkeeperError('invalid_value', {
       field: 'ttl',
@@ -70,7 +74,7 @@ export function createJoinToken(wish: {
   const text = [PREFIX, id, secret.toString('base64url'), Buffer.from(fingerprint, 'hex').toString('base64url')];
   return {
     text: text.join('.'),
-    record: { id, secretHash: hashOf(secret), createdAt: now, expiresAt: now + ttlMs, labels, use: null },
+    record: { id, secretHash: hashOf(secret), createdAt: now, expiresAt: now + ttlMs, labels, machine, use: null },
   };
 }
 
@@ -93,11 +97,12 @@ function bytesIn(text: string, count: number): Buffer | null {
 /**
  * What a token is worth:
  * `fresh` it admits; `repeated` it has admitted this very machine and key already, whose answer was lost on the way;
- * `used` it has admitted another; `expired`; `unknown` no such token, or another secret; `malformed` it is no token.
+ * `reserved` it is for another name; `used` it has admitted another; `expired`; `unknown` no such token, or another secret; `malformed` it is no token.
  */
 export type TokenOutcome =
   | { readonly outcome: 'fresh' | 'repeated'; readonly record: JoinTokenRecord }
   | { readonly outcome: 'used'; readonly use: TokenUse }
+  | { readonly outcome: 'reserved'; readonly wanted: string; readonly name: string }
   | { readonly outcome: 'expired'; readonly at: number }
   | { readonly outcome: 'unknown' | 'malformed' };
 
@@ -118,6 +123,9 @@ export function judgeJoinToken(
   const { use, expiresAt } = record;
   if (use !== null && !(use.machine === machine && use.keyId === keyId)) return { outcome: 'used', use };
   if (now >= expiresAt) return { outcome: 'expired', at: expiresAt };
+  if (record.machine !== null && record.machine !== machine) {
+    return { outcome: 'reserved', wanted: record.machine, name: machine };
+  }
   return { outcome: use === null ? 'fresh' : 'repeated', record };
 }
 

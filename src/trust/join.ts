@@ -51,6 +51,8 @@ function tokenError(outcome: Unfit): ValkeeperError {
       return new ValkeeperError('join_token_unknown');
     case 'expired':
       return new ValkeeperError('join_token_expired', { at: iso(outcome.at) });
+    case 'reserved':
+      return new ValkeeperError('join_token_for_another', { wanted: outcome.wanted, name: outcome.name });
     case 'used':
       return new ValkeeperError('join_token_used', { at: iso(outcome.use.at), machine: outcome.use.machine });
   }

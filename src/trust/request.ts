@@ -4,7 +4,7 @@
  * The request is written by hand: a hundred bytes around a public key. @peculiar/x509, with which the authority works,
  * would cost every agent 17 MB more of memory for it (docs/adr/0009-trust.md).
  */
-import { createPrivateKey, generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, X509Certificate } from 'node:crypto';
 import { ValkeeperError } from '../domain/errors.ts';
 import { type Bundle, issuerIn } from './bundle.ts';
 import type { Credentials } from './credentials.ts';
@@ -21,9 +21,14 @@ export interface KeyAndRequest {
   readonly request: string;
 }
 
-/** A new key (ECDSA P-256) and the request for a certificate for it. A renewal takes a new key, too. */
-export function createRequest(identity: Identity): KeyAndRequest {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/**
+ * A request for a certificate for a new key (ECDSA P-256); a renewal takes a new key, too.
+ * @param present the key that a machine has already, in PEM: with it, who asks again is known to be the same
+ */
+export function createRequest(identity: Identity, present?: string): KeyAndRequest {
+  const privateKey =
+    present === undefined ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey : createPrivateKey(present);
+  const publicKey = createPublicKey(privateKey);
   const name = der(
     TAG.sequence,
     der(

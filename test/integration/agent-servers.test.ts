@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { type AgentHost, serveAgents } from '../../src/control/agents.ts';
+import { type AgentHost, serveAgents } from '../../src/control/serve-agents.ts';
 import { type AgentScene, agentScene } from '../support/agent-scene.ts';
 import {
   type FakeControl,
@@ -26,7 +26,7 @@ async function control(t: TestContext, options: FakeControlOptions): Promise<Fak
 /** A server that does not lead: the real door, which sends agents to who does. */
 async function follower(t: TestContext, hostNow: () => AgentHost): Promise<string> {
   const server: Server = createServer();
-  serveAgents(server, hostNow, () => true);
+  serveAgents(server, hostNow, () => ({ kind: 'local' }));
   return listening(t, server);
 }
 

@@ -168,6 +168,7 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
     { method: 'PATCH', path: '/v1/machines/machine-1/labels', body: { rack: '7', zone: 'eu-1a' } },
     { method: 'PATCH', path: '/v1/machines/machine-1/labels', body: { rack: null } },
   ],
+  'GET /machine-tokens': [{ method: 'GET', path: '/v1/machine-tokens' }],
   'GET /events': [{ method: 'GET', path: '/v1/events?limit=1000' }],
   'GET /logs/{source}': [{ method: 'GET', path: '/v1/logs/server?lines=3' }],
   'PATCH /databases/{name}/spec': [
@@ -218,12 +219,16 @@ test('every route keeps what the document promises', async () => {
     const authority = await api.call({ method: 'GET', path: '/v1/authorities' });
     assert.equal(authority.status, 404, 'a fleet on one host has none: see tls-fleet.test.ts');
     const untried = Object.keys(ROUTES).filter((key) => !(key in CALLS));
-    // A machine is removed when it is empty: test/integration/drain.test.ts.
-    assert.deepEqual(
-      untried,
-      ['GET /authorities', 'DELETE /machines/{name}', 'GET /events/stream'],
-      'routes whose answer nobody compared',
-    );
+    // A machine is removed when it is empty: test/integration/drain.test.ts. Tokens are made where a server listens for
+    // machines: test/integration/joining.test.ts.
+    const elsewhere = [
+      'GET /authorities',
+      'DELETE /machines/{name}',
+      'POST /machine-tokens',
+      'DELETE /machine-tokens/{id}',
+      'GET /events/stream',
+    ];
+    assert.deepEqual(untried, elsewhere, 'routes whose answer nobody compared');
     const database = await api.call({ method: 'GET', path: '/v1/databases/main' });
     assert.equal(database.headers.get('etag'), '"1"');
     for (const [key, requests] of Object.entries(CALLS) as [RouteKey, Request[]][]) {

@@ -7,6 +7,8 @@ import type { PlayDocument } from '../../src/demo/play.ts';
 import { testEngine } from '../support/engine.ts';
 import { assertNothingLeft } from '../support/leaks.ts';
 
+/** The control plane sees a machine away a little before the demo does. */
+const POLL_SLACK_MS = 3_000;
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'valkeeper');
 
 interface Run {
@@ -61,6 +63,7 @@ it('plays every act, and each claim holds', async (test) => {
       ['read-copies', true],
       ['lose-primary', true],
       ['one-address', true],
+      ['lose-machine', true],
     ],
   );
 
@@ -94,6 +97,22 @@ it('plays every act, and each claim holds', async (test) => {
   assert.ok(plain['acknowledgedBeforeKill']! < plain['acknowledgedWrites']!, 'writes went on after the kill');
   assert.ok(plain['waitMs']! > 0 && plain['waitMs']! < plain['replicaBackMs']!);
 
+  const machine = figuresOf(document, 'lose-machine') as Record<string, number> & {
+    machine: string;
+    machinesAfter: string[];
+  };
+  assert.equal(machine.machinesAfter.length, 3);
+  assert.ok(!machine.machinesAfter.includes(machine.machine));
+  assert.deepEqual([machine['connectionsLost'], machine['oldNodesLeft']], [0, 0]);
+  assert.equal(machine['oldNodesOnReturn'], machine['copies']);
+  assert.equal(machine['errors'], machine['unknownOutcomes']! + machine['refusedAsNotDone']!);
+  assert.equal(machine['acknowledgedWritesLost'], machine['unpromisedWritesLost']);
+  assert.equal(machine['valuesChecked'], keys + machine['acknowledgedWrites']!);
+  assert.ok(machine['acknowledgedBeforeLoss']! < machine['acknowledgedWrites']!, 'writes went on after the loss');
+  assert.ok(machine['waitMs']! > 0 && machine['waitMs']! < machine['wholeMs']!);
+  assert.ok(machine['wholeMs']! > machine['awayMs']! + machine['replaceAfterSeconds']! * 1000 - POLL_SLACK_MS);
+
+  test.diagnostic(`a machine lost: next write after ${machine['waitMs']} ms, whole after ${machine['wholeMs']} ms`);
   test.diagnostic(`one address: next write after ${plain['waitMs']} ms, ${plain['errors']} unknown outcomes`);
   test.diagnostic(`next write after ${loss['waitMs']} ms, replica back after ${loss['replicaBackMs']} ms`);
   const { dir, addresses } = placeOf(stderr);

@@ -11,8 +11,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { Redis } from 'ioredis';
-import { Agents, serveAgents } from '../../src/control/agents.ts';
+import { Agents } from '../../src/control/agents.ts';
 import { createControlPlane, type RunningControlPlane } from '../../src/control/create-control-plane.ts';
+import { serveAgents } from '../../src/control/serve-agents.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { createLogger } from '../../src/platform/log.ts';
@@ -54,7 +55,7 @@ class TlsFleet {
     serveAgents(
       server,
       () => ({ agents, term: null, servers: [] }),
-      () => true,
+      () => ({ kind: 'local' }),
     );
     const fleet = new TlsFleet(authority, control, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     t.after(async () => {

@@ -7,18 +7,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findOnPath } from '../../src/engine/search-path.ts';
-import { install, type Missing } from '../../src/engine/tools.ts';
-import { takeFileLock } from '../../src/platform/file-lock.ts';
+import { debianProgram } from './debian.ts';
 import { freePort } from './start-engine.ts';
 
 const HOST = '127.0.0.1';
 /** Elections and the shortest lease are half of what they are as a rule. */
 const TIMES = ['--heartbeat-interval', '50', '--election-timeout', '500'];
 const START_MS = 20_000;
-const INSTALL_MS = 5 * 60_000;
 const POLL_MS = 20;
-const MISSING: readonly Missing[] = [{ what: 'etcd', debianPackage: 'etcd-server' }];
 
 export interface EtcdMember {
   name: string;
@@ -54,27 +50,8 @@ let path: Promise<string> | undefined;
 
 /** The program; installed when it is missing and may be. @throws Error when it is not there then */
 function etcdPath(): Promise<string> {
-  path ??= ensureEtcd();
+  path ??= debianProgram('etcd', 'etcd-server');
   return path;
-}
-
-async function ensureEtcd(): Promise<string> {
-  const found = (): string | undefined => findOnPath('etcd', process.env)[0];
-  let problem = '';
-  if (found() === undefined) {
-    // Several test files run at once, and apt-get does not wait for another one.
-    const lock = join(tmpdir(), 'valkeeper-etcd-install.lock');
-    const release = await takeFileLock(lock, () => {}, AbortSignal.timeout(INSTALL_MS));
-    try {
-      const missing = async () => (found() === undefined ? MISSING : []);
-      problem = (await install(missing, process.env, () => {})).installProblem;
-    } finally {
-      release();
-    }
-  }
-  const program = found();
-  if (program === undefined) throw new Error(`these tests need etcd (apt-get install etcd-server)${problem}`);
-  return program;
 }
 
 /** Starts them and waits until they serve. They end with the test. */

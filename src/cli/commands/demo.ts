@@ -7,5 +7,5 @@ export const addDemo: AddCommand = (program, host) => {
     .description('the notes on scaling as a play with figures, on a temporary fleet of its own')
     .option('--keep', 'leave that fleet running afterwards', false)
     .addHelpText('after', example('valkeeper demo', 'valkeeper demo --json'))
-    .action(action<{ keep: boolean }>(host, (cli, options) => host.processes.demo(cli, options)));
+    .action(action<{ keep: boolean }>(host, (cli, options) => host.processes.demo(cli.here(), options)));
 };

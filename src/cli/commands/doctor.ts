@@ -6,12 +6,13 @@ import { type AddCommand, action, example } from '../action.ts';
 export const addDoctor: AddCommand = (program, host) => {
   program
     .command('doctor')
-    .description('look at this host: what is not as it should be, why it matters, what mends it')
-    .option('--server <url>', 'the control plane to compare the clock with (default: the one of the data directory)')
+    .description(
+      'look at this host: what is not as it should be, why it matters, what mends it; its clock is compared with the one of --server, or of the server of the data directory',
+    )
     .addHelpText('after', example('valkeeper doctor', 'valkeeper doctor --server http://10.0.0.1:7420'))
     .action(
-      action<{ server?: string }>(host, async (cli, { server }) => {
-        const findings = await cli.host.doctor(cli.dataDir, server);
+      action(host, async (cli) => {
+        const findings = await cli.host.doctor(cli.dataDir, cli.namedServer);
         const { problems, warnings } = counted(findings);
         cli.print({ problems, warnings, findings }, () => [...findings.map(describe), '', sum(findings)].join('\n'));
         if (problems > 0) process.exitCode = ERROR_KINDS.unavailable.exit;

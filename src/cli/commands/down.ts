@@ -7,5 +7,5 @@ export const addDown: AddCommand = (program, host) => {
     .description('stop everything that runs here and keep the data')
     .option('--yes', 'do not ask, although a database keeps nothing on disk')
     .addHelpText('after', example('valkeeper down'))
-    .action(action<{ yes?: boolean }>(host, (cli, { yes }) => host.processes.down(cli, { yes: yes ?? false })));
+    .action(action<{ yes?: boolean }>(host, (cli, { yes }) => host.processes.down(cli.here(), { yes: yes ?? false })));
 };

@@ -51,6 +51,7 @@ function describe({ name, address, zone, state, connected, since, labels, ...res
     ['agent', `${connected ? 'connected' : 'away'} since ${since}`],
     ['memory', `${formatSize(rest.memoryBytes)}, ${formatSize(rest.reservedBytes)} of it reserved`],
     ['endpoint', describeEndpoint(rest.endpoint)],
+    ...(rest.certificate ? [['certificate', describeCertificate(rest.certificate)]] : []),
     [
       'labels',
       Object.entries(labels)
@@ -58,8 +59,11 @@ function describe({ name, address, zone, state, connected, since, labels, ...res
         .join(', ') || 'none',
     ],
   ];
-  return [name, ...facts.map(([key, value]) => `  ${key!.padEnd(9)} ${value}`)].join('\n');
+  return [name, ...facts.map(([key, value]) => `  ${key!.padEnd(11)} ${value}`)].join('\n');
 }
+
+const describeCertificate = ({ serial, expiresAt, problem }: NonNullable<MachineStatus['certificate']>): string =>
+  `${serial}, valid until ${expiresAt}${problem === null ? '' : `; not renewed: ${problem}`}`;
 
 const describeNodes = (nodes: readonly NodeHere[]): string =>
   nodes.length === 0

@@ -1,21 +1,25 @@
-/** The processes that `up` starts. The agent is hidden from the help: people need it only to look into trouble. */
+/** The processes that hosts run: the control plane, and one agent each. `up` starts them where they are all on one. */
+import { Option } from 'commander';
 import { type AddCommand, action, example } from '../action.ts';
-import { integer } from '../options.ts';
-import type { ServerOptions } from '../process-options.ts';
+import { integer, labelled, portRange, serverUrls, size } from '../options.ts';
+import type { AgentCommandOptions, ServerOptions } from '../process-options.ts';
+
+/** A node's bus port is 10000 above, and ports end at 65535. */
+const NODE_PORTS = { min: 1_024, max: 55_535 };
 
 /** `server`. */
 export const addServer: AddCommand = (program, host) => {
   program
     .command('server')
-    .description('run the control plane, in the foreground; one of several with --store')
-    .option('--api-port <port>', 'port of the API', integer('--api-port', { min: 1, max: 65_535 }))
-    .option('--listen <host>', 'address that the API listens on; 127.0.0.1 without it')
+    .description('run the control plane, in the foreground; with --listen also for other machines')
+    .option('--api-port <port>', 'port of the API on 127.0.0.1', integer('--api-port', { min: 1, max: 65_535 }))
+    .option('--listen <address[:port]>', 'serve other machines there, over TLS (port 7440 unless said otherwise)')
     .option('--store <url>', 'etcd://HOST:PORT[,HOST:PORT...]/PREFIX: shared with other servers, one of which leads')
     .option('--store-ca <file>', 'who may have signed the certificates of an etcds:// store, PEM')
     .option('--store-cert <file>', 'our certificate for it, PEM')
     .option('--store-key <file>', 'the key of that, PEM')
     .option('--store-user-file <file>', 'our user of the store: one line NAME:PASSWORD')
-    .option('--advertise <url>', 'where other servers and agents reach the API; its own address without it')
+    .option('--advertise <url>', 'where other servers and agents reach this one; where it listens without it')
     .option(
       '--lease <seconds>',
       'another server leads so long after the death of one; 6 without it',
@@ -24,13 +28,13 @@ export const addServer: AddCommand = (program, host) => {
     .addHelpText(
       'after',
       example(
-        'valkeeper server',
+        'valkeeper server --listen 10.0.0.1',
         'valkeeper server --listen 10.0.0.1 --store etcd://10.0.0.1:2379,10.0.0.2:2379/fleet',
       ),
     )
     .action(
       action<ServerOptions & { lease?: number }>(host, (cli, { lease, ...options }) =>
-        host.processes.server(cli, lease === undefined ? options : { ...options, leaseMs: lease * 1_000 }),
+        host.processes.server(cli.here(), lease === undefined ? options : { ...options, leaseMs: lease * 1_000 }),
       ),
     );
 };
@@ -38,9 +42,17 @@ export const addServer: AddCommand = (program, host) => {
 /** `agent`. */
 export const addAgent: AddCommand = (program, host) => {
   program
-    .command('agent', { hidden: true })
-    .description('the agent of one local machine, in the foreground')
-    .requiredOption('--machine <name>', 'the machine, as in fleet.json')
-    .addHelpText('after', example('valkeeper agent --machine machine-1'))
-    .action(action<{ machine: string }>(host, (cli, options) => host.processes.agent(cli, options)));
+    .command('agent')
+    .description('the agent of this machine, in the foreground; the first time with --join and --token')
+    .option('--join <urls>', 'join the fleet of these servers, https://HOST:PORT[,...]', serverUrls('--join'))
+    .option('--token <token>', 'of `valkeeper machine token create`')
+    .option('--name <name>', 'name of the machine (default: the host name)')
+    .option('--address <ip>', 'where its nodes listen (default: the address by which it reaches the server)')
+    .option('--zone <zone>', 'machines that fail together (default: default)')
+    .option('--label <label=value>', 'of your choosing; may be given several times', labelled('--label'))
+    .option('--memory <size>', 'for nodes (default: 70 % of what this machine has)', size('--memory'))
+    .option('--ports <from-to>', 'that nodes may get (default 7000-7999)', portRange('--ports', NODE_PORTS))
+    .addOption(new Option('--machine <name>', 'a local machine, as in fleet.json').hideHelp())
+    .addHelpText('after', example('valkeeper agent --join https://10.0.0.1:7440 --token TOKEN', 'valkeeper agent'))
+    .action(action<AgentCommandOptions>(host, (cli, options) => host.processes.agent(cli.here(), options)));
 };

@@ -23,7 +23,7 @@ export const addUp: AddCommand = (program, host) => {
     .addHelpText('after', example('valkeeper up', 'valkeeper up --data-dir /srv/valkeeper --foreground'))
     .action(
       action<Omit<UpOptions, 'timeoutMs'> & { timeout: number }>(host, (cli, { timeout, ...options }) =>
-        host.processes.up(cli, { ...options, timeoutMs: timeout * 1000 }),
+        host.processes.up(cli.here(), { ...options, timeoutMs: timeout * 1000 }),
       ),
     );
 };

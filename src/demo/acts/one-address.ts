@@ -1,9 +1,10 @@
 /** Act 4: a plain client, which knows one address and nothing of shards, and a primary that is killed under it. */
 import type { Redis } from 'ioredis';
 import type { DatabaseStatus, EndpointAddress } from '../../domain/status.ts';
-import { askNode, withPlain } from '../clients.ts';
+import { askNode, UNKNOWN, withPlain } from '../clients.ts';
 import { forEachNumber, inSlots } from '../dataset.ts';
 import { type Loss, losePrimaryOf } from '../loss.ts';
+import { keysLost } from '../read-back.ts';
 import type { Act, Outcome, Scene } from '../scene.ts';
 import { lacking, primariesOf } from '../shards.ts';
 import { pause, until, within } from '../wait.ts';
@@ -19,11 +20,7 @@ const BEFORE_MS = 1_000;
 const AFTER_MS = 1_000;
 /** Longest time for a step of the act, in milliseconds. */
 const STEP_MS = 30_000;
-/** Keys of one MGET when everything is read back. */
-const READ_AT_ONCE = 500;
 const CHANNEL = 'news';
-/** The endpoint's word for a write whose node was lost before it answered. */
-const UNKNOWN = 'UNKNOWNOUTCOME';
 
 const keyOf = (number: number): string => `plain:${number}`;
 const valueFor = (number: number): string => `value ${number}`;
@@ -126,14 +123,7 @@ const timeOfMessage = (scene: Scene, endpoint: EndpointAddress, client: Redis): 
 async function lostOf(client: Redis, acknowledged: ReadonlyMap<string, string>): Promise<number> {
   const expected = new Map(acknowledged);
   for (let number = 0; number < KEYS; number += 1) expected.set(keyOf(number), valueFor(number));
-  const keys = [...expected.keys()];
-  let lost = 0;
-  for (let at = 0; at < keys.length; at += READ_AT_ONCE) {
-    const part = keys.slice(at, at + READ_AT_ONCE);
-    const values = await client.mget(part);
-    lost += values.filter((value, index) => value !== expected.get(part[index]!)).length;
-  }
-  return lost;
+  return (await keysLost(client, expected)).length;
 }
 
 function outcome(

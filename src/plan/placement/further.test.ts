@@ -257,11 +257,8 @@ describe('further copies together', () => {
       counts: true,
     }));
     const wishes = copies.slice(0, 300).map(({ shard }) => shard);
-    const startedAt = performance.now();
     const { places } = furtherPlaces(wishes, { shape: shapeOf(spec), copies }, NODE, view);
-    const tookMs = performance.now() - startedAt;
     assert.ok(places.every((one) => one.machine !== null && !one.sharesZone));
-    assert.ok(tookMs < 1_000, `${tookMs} ms`);
   });
 });
 

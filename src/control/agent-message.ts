@@ -1,0 +1,68 @@
+/** Reading what an agent says. It is a machine of the fleet, but what it sends must not bring the control plane down. */
+import { isName } from '../domain/ids.ts';
+import { AGENT_PROTOCOL, type FromAgent } from '../protocol/agent-messages.ts';
+
+type Loose = Record<string, unknown>;
+
+/** The message; null when it is none. */
+export function readFromAgent(text: string): FromAgent | null {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return isObject(message) && isMessage(message) ? (message as unknown as FromAgent) : null;
+}
+
+function isMessage(message: Loose): boolean {
+  switch (message['type']) {
+    case 'hello':
+      return isHello(message);
+    case 'node':
+      return isReport(message['node']);
+    case 'node-removed':
+      return typeof message['id'] === 'string';
+    case 'endpoint':
+      return isEndpoint(message['endpoint']);
+    case 'certificate':
+      return isCertificate(message['certificate']);
+    case 'reply':
+      return typeof message['id'] === 'number' && ('result' in message || isObject(message['error']));
+    default:
+      return false;
+  }
+}
+
+/** Of one of another version only so much is looked at as it takes to turn it away. */
+function isHello(hello: Loose): boolean {
+  const { protocol, machine, address, zone, memoryBytes, instance, certificate, nodes, endpoint } = hello;
+  if (typeof protocol !== 'number' || typeof machine !== 'string' || !isName(machine)) return false;
+  if (protocol !== AGENT_PROTOCOL) return true;
+  return (
+    [address, zone, instance].every((value) => typeof value === 'string') &&
+    typeof memoryBytes === 'number' &&
+    memoryBytes > 0 &&
+    (certificate === null || isCertificate(certificate)) &&
+    Array.isArray(nodes) &&
+    nodes.every(isReport) &&
+    (endpoint === null || isEndpoint(endpoint))
+  );
+}
+
+const isReport = (node: unknown): boolean =>
+  isObject(node) &&
+  [node['id'], node['database'], node['databaseUid']].every((value) => typeof value === 'string') &&
+  typeof node['port'] === 'number' &&
+  isObject(node['process']) &&
+  isObject(node['disk']);
+
+const isEndpoint = (endpoint: unknown): boolean =>
+  isObject(endpoint) && Array.isArray(endpoint['databases']) && endpoint['databases'].every(isObject);
+
+const isCertificate = (certificate: unknown): boolean =>
+  isObject(certificate) && typeof certificate['serial'] === 'string' && Number.isFinite(certificate['notAfter']);
+
+function isObject(value: unknown): value is Loose {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,23 @@
+/** The scene of a demo: what its acts see of the fleet, and may do to it. */
+import type { Cli } from '../cli/cli.ts';
+import type { Scene } from '../demo/scene.ts';
+import { killIn } from './demo-fleet.ts';
+import { MachinePower, nodeFolders } from './machine-power.ts';
+
+/** The scene of one database on the fleet in the data directory. */
+export function sceneOf(
+  { client, dataDir }: Cli,
+  database: string,
+  stage: Pick<Scene, 'password' | 'signal' | 'say' | 'phase'>,
+): Scene {
+  const power = new MachinePower(dataDir);
+  return {
+    ...stage,
+    show: () => client.database(database),
+    machine: (name) => client.machine(name),
+    kill: ({ pid }) => killIn(dataDir, pid),
+    cutPower: (machine) => power.cut(machine),
+    restorePower: (machine) => power.restore(machine),
+    nodeFolders: (machine) => nodeFolders(dataDir, machine),
+  };
+}
