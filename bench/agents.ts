@@ -29,6 +29,8 @@ const DATABASES = 100;
 const REPETITIONS = 3;
 const WINDOW_MS = 30_000;
 const REPORT_MS = 1_000;
+/** Longer than it takes an agent to tell of each of its nodes. */
+const SETTLE_MS = 5_000;
 const READY_MS = 120_000;
 const POLL_MS = 1_000;
 const EXIT_MS = 10_000;
@@ -86,6 +88,7 @@ const quiet = await windows('all is quiet');
 hasNews = true;
 const changing = await windows('each report tells something new');
 hasNews = false;
+await sleep(SETTLE_MS); // that nothing is new any more is news once
 let next = 0;
 const failures: unknown[] = [];
 timers.push(
