@@ -57,7 +57,7 @@ export class World {
   readonly #store: Store = openMemoryStore();
   readonly #engines = new Map<string, Engine>();
   readonly #surroundings: Surroundings;
-  readonly #startedAt = new WeakMap<Engine, number>();
+  readonly #starts = new Map<string, { times: number; at: number }>();
   #running: Engine[] = [];
   #control: ControlProcess | null = null;
   #controlUp = false;
@@ -257,14 +257,18 @@ export class World {
     // The copy that is made in place of one that cannot run may take its machine.
     const together = [...machine.nodes.values()].some(
       ({ identity, engine }) =>
-        `shard-${identity.shard + 1}` === shard &&
-        engine !== null &&
-        this.now - this.#startedAt.get(engine)! > STARTS_MS,
+        `shard-${identity.shard + 1}` === shard && engine !== null && !this.#isTriedAgain(engine),
     );
     if (together && replicas < this.machines.length) {
       this.violate('copies_apart', `${this.nameOf(id)} is made on ${machine.name}, which has a copy of ${shard}`);
     }
     return { id, host: machine.address, port, machine: machine.name, shard: Number(shard.slice(6)) - 1 };
+  }
+
+  /** A copy that has died before was started once more, just now. */
+  #isTriedAgain({ id }: Engine): boolean {
+    const { times, at } = this.#starts.get(id)!;
+    return times > 1 && this.now - at <= STARTS_MS;
   }
 
   /** A violation out of a callback of real code must not be taken for its error: it is remembered, and ends the run. */
@@ -278,7 +282,7 @@ export class World {
     this.#pids += 1;
     const engine = new Engine(identity, disk, this.#surroundings, this.#pids);
     this.#engines.set(`${identity.host}:${identity.port}`, engine);
-    this.#startedAt.set(engine, this.now);
+    this.#starts.set(identity.id, { times: (this.#starts.get(identity.id)?.times ?? 0) + 1, at: this.now });
     this.#running = [...this.#engines.values()];
     const { log } = engine.replication;
     const role = engine.role === 'primary' ? 'a primary' : `a replica of ${this.nameOf(engine.primaryId!)}`;
