@@ -1,5 +1,4 @@
 /** Several servers on one store, each with a listener for other machines: they meet each other and machines over TLS. */
-import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
@@ -104,9 +103,14 @@ test('a machine that joined by one server is sent to the one that leads, and goe
     const { servers } = await scene.ask<FleetStatus>(other, 'GET', '/v1/status');
     return servers.leader === one.url && servers.all.length === 2;
   });
-  const { command, token } = await scene.ask<CreatedToken>(other, 'POST', '/v1/machine-tokens', {});
-  const [, urls = ''] = /--join (\S+)/.exec(command)!;
-  assert.deepEqual(urls.split(',').sort(), [one.url, other.url].sort());
+  let token = '';
+  // The leader hears of another server a moment after that one is in the store.
+  await eventually('the line to join names both', async () => {
+    const created = await scene.ask<CreatedToken>(other, 'POST', '/v1/machine-tokens', {});
+    const [, urls = ''] = /--join (\S+)/.exec(created.command)!;
+    token = created.token;
+    return urls.split(',').sort().join() === [one.url, other.url].sort().join();
+  });
 
   const home = join(scene.root, 'machine');
   // Of the two, the one that does not lead is asked first, by who joins and by who is told of no other.
