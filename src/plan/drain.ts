@@ -3,6 +3,7 @@ import { type Database, shardNames } from '../domain/database.ts';
 import { formatSize } from '../domain/size.ts';
 import { counted } from '../domain/template.ts';
 import type { MachineView } from '../domain/view.ts';
+import { machinesFor } from './layout.ts';
 import { describeAddition } from './placement/addition.ts';
 import { furtherPlaces } from './placement/further.ts';
 import { reservedBytesPerNode, shapeOf } from './placement.ts';
@@ -27,7 +28,12 @@ export function drainObstacles(
       ...{ shard, machine, primary: false },
       counts: !leaving.has(machine),
     }));
-    const { places, add } = furtherPlaces(shards, { shape: shapeOf(database.spec), copies }, nodeBytes, fleet);
+    const { places, add } = furtherPlaces(
+      shards,
+      { shape: shapeOf(database.spec), copies },
+      nodeBytes,
+      machinesFor(database, fleet),
+    );
     for (const { machine } of places) fleet = withReserved(fleet, machine, nodeBytes);
     const lacking = places.filter(({ machine }) => machine === null);
     if (lacking.length === 0) return [];
