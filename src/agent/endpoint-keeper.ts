@@ -85,11 +85,7 @@ export class EndpointKeeper {
   constructor(options: EndpointKeeperOptions) {
     this.#options = options;
     this.#folder = openSync(options.dir, constants.O_RDONLY | constants.O_DIRECTORY);
-    // By the open folder, since the path of a socket may have 107 bytes only.
-    this.#line = new EndpointLine(
-      () => `/proc/self/fd/${this.#folder}/${ENDPOINT_SOCKET}`,
-      () => this.#wake(),
-    );
+    this.#line = this.#newLine(() => this.#wake());
   }
 
   /** What runs, and what it serves, as the latest look showed it. */
@@ -130,10 +126,14 @@ export class EndpointKeeper {
     const { machine, dir, log } = this.#options;
     const before = this.#running;
     if (!before) throw new ValkeeperError('no_endpoint', { machine });
+    // A line of its own: a look that finds the successor before the old process answers turns the other one to it.
+    const line = this.#newLine(() => {});
     try {
-      await this.#line.ask({ do: 'hand-over', drainMs }, REPLACE_MS);
+      await line.ask({ do: 'hand-over', drainMs }, REPLACE_MS);
     } catch (error) {
       throw new ValkeeperError('endpoint_not_replaced', { machine, problem: (error as Error).message });
+    } finally {
+      line.close();
     }
     const deadline = performance.now() + ANSWER_MS;
     let successor = servingEndpoint(dir);
@@ -163,6 +163,11 @@ export class EndpointKeeper {
     this.detach();
     await this.#look;
     await endEndpoints(endpointsIn(this.#options.dir, this.#options.program), graceMs);
+  }
+
+  /** By the open folder, since the path of a socket may have 107 bytes only. */
+  #newLine(onLost: () => void): EndpointLine {
+    return new EndpointLine(() => `/proc/self/fd/${this.#folder}/${ENDPOINT_SOCKET}`, onLost);
   }
 
   async #write(databases: readonly EndpointDatabase[]): Promise<void> {

@@ -66,17 +66,20 @@ it('replaces endpoints while clients write, and outlives agents and server', () 
         written += 1;
       }
     })();
-    const before = (await endpointsOf(fleet)).map(({ pid }) => pid);
-    const restarted = await fleet.cli('endpoint', 'restart', '--drain', '1', '--json');
-    assert.deepEqual(restarted.json(), { machines: ['machine-1', 'machine-2'] }, restarted.stderr);
-    const after = (await endpointsOf(fleet)).map(({ pid }) => pid);
-    assert.ok(after.every((pid, index) => pid !== null && pid !== before[index]));
-    await pause(1_500); // the old ones have ended by now
-    going = false;
-    await work;
+    try {
+      const before = (await endpointsOf(fleet)).map(({ pid }) => pid);
+      const restarted = await fleet.cli('endpoint', 'restart', '--drain', '1', '--json');
+      assert.deepEqual(restarted.json(), { machines: ['machine-1', 'machine-2'] }, restarted.stderr);
+      const after = (await endpointsOf(fleet)).map(({ pid }) => pid);
+      assert.ok(after.every((pid, index) => pid !== null && pid !== before[index]));
+      await pause(1_500); // the old ones have ended by now
+    } finally {
+      going = false;
+      await work;
+      client.disconnect();
+    }
     assert.deepEqual(failed, []);
     assert.ok(written > 100, `${written} writes`);
-    client.disconnect();
 
     const only = await fleet.cli('endpoint', 'restart', '--machine', 'machine-2', '--json');
     assert.deepEqual(only.json(), { machines: ['machine-2'] });
