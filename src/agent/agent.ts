@@ -18,6 +18,7 @@ import { MachineCredentials } from '../trust/credential-files.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
+import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
@@ -122,6 +123,7 @@ class MachineAgent implements Agent {
   readonly #certificate: CertificateKeeper | null;
   readonly #instance = randomBytes(8).toString('hex');
   #link: Link | null = null;
+  #failovers: FailoverLog | null = null;
 
   constructor(options: AgentOptions) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -155,6 +157,8 @@ class MachineAgent implements Agent {
   async begin(): Promise<void> {
     const { controlUrls, credentials, dir, log, token, welcomed, refused } = this.#options;
     const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
+    const failovers = await FailoverLog.open(dir, (message) => this.#link?.tell(message), log);
+    this.#failovers = failovers;
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -175,7 +179,10 @@ class MachineAgent implements Agent {
       }),
       hello: () => this.#hello(),
       handle: (request) => this.#handle(request),
-      ...(welcomed ? { welcomed } : {}),
+      welcomed: () => {
+        failovers.tellAll();
+        welcomed?.();
+      },
       ...(refused ? { refused } : {}),
       log,
     });
@@ -262,6 +269,10 @@ class MachineAgent implements Agent {
         return {};
       },
       replace_endpoint: ({ drainMs }) => this.#replaceEndpoint(drainMs),
+      forget_failover: async ({ id, version }) => {
+        await this.#failovers?.forget(id, version);
+        return {};
+      },
       read_log: (wish) => this.#readLog(wish),
       shut_down: ({ graceMs }) => this.#shutDown(graceMs),
     };

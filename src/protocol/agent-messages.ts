@@ -5,6 +5,7 @@
  */
 
 import type { ErrorDocument } from '../domain/errors.ts';
+import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
 import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
@@ -74,11 +75,19 @@ export interface CertificateChanged {
   certificate: CertificateView;
 }
 
+/** A failover that this agent made; told again until `forget_failover` names its version. */
+export interface FailoverTold {
+  type: 'failover';
+  record: FailoverRecord;
+  /** Of the record: it grows with what becomes known after the end. */
+  version: number;
+}
+
 export type Reply =
   | { type: 'reply'; id: number; result: unknown }
   | { type: 'reply'; id: number; error: ErrorDocument };
 
-export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | CertificateChanged | Reply;
+export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | CertificateChanged | FailoverTold | Reply;
 
 /** Everything an agent needs to create a node. */
 export interface NodeConfig {
@@ -142,6 +151,8 @@ export interface AgentRequests {
   nudge_endpoint: { args: { database: string }; result: Record<string, never> };
   /** A successor takes over; old connections end between commands, at the latest after `drainMs`. */
   replace_endpoint: { args: { drainMs: number }; result: { pid: number } };
+  /** The control plane has this version of the record: it need not be told again. */
+  forget_failover: { args: { id: string; version: number }; result: Record<string, never> };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
   /** Ends the endpoint, stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */
