@@ -7,7 +7,7 @@
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { SlotRange } from '../domain/slots.ts';
+import type { StartAs } from '../domain/start-as.ts';
 import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
@@ -109,18 +109,6 @@ export interface NodeConfig {
   /** First nodes.conf. */
   nodesConf: string;
 }
-
-/** A primary to follow, with what it owns: a replica that does not know it cannot take over when it must. */
-export interface Leader {
-  id: NodeId;
-  host: string;
-  port: number;
-  slots: readonly SlotRange[];
-  configEpoch: number;
-}
-
-/** How a process starts: with its own nodes.conf, or fenced: first rewritten to follow this primary and own nothing. */
-export type StartAs = { kind: 'itself' } | { kind: 'replica'; primary: Leader };
 
 /** The requests, with their arguments and results. */
 export interface AgentRequests {
