@@ -3,17 +3,15 @@
  * It starts and stops what it is asked to; who is primary is never its business.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { mayListen } from '../domain/plain-text.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointView } from '../domain/view.ts';
-import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
-import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
+import type { Answer, Question } from '../protocol/neighbour-messages.ts';
 import { MachineCredentials } from '../trust/credential-files.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
@@ -21,7 +19,11 @@ import { EndpointKeeper } from './endpoint-keeper.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
+import { claimFolder, leaveFolder, makeFolder } from './machine-folder.ts';
+import { NeighbourDoor } from './neighbour-door.ts';
+import { Neighbours } from './neighbours.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
+import { Roster } from './roster.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
 
 export interface AgentOptions {
@@ -45,6 +47,8 @@ export interface AgentOptions {
   renewalLookMs?: number;
   /** Client ports that nodes may get: the first and the last. */
   portRange: readonly [number, number];
+  /** Where it answers the agents of other machines; 0: any port that is free, the same again after a restart. */
+  neighbourPort: number;
   /** What the machine shows and believes; null: nothing here speaks TLS. */
   credentials: TlsFiles | null;
   /** Nodes without TLS are meant, though others reach the address. */
@@ -73,14 +77,13 @@ export interface Agent {
 
 /** Where everything stops, clients get no longer to leave. */
 const ENDPOINT_GRACE_MS = 3_000;
-const AGENT_FILE = 'agent.json';
 
-/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, plain_text_refused */
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, neighbour_port_unusable, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   requireTls('What listens', options.credentials !== null, options);
   const dir = makeFolder(options.dir);
   await claimFolder(dir);
-  const agent = new MachineAgent({ ...options, dir });
+  const agent = new MachineAgent({ ...options, dir }, await Roster.open(dir));
   await agent.begin();
   return agent;
 }
@@ -89,25 +92,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 function requireTls(what: string, tls: boolean, { address, machine, plainText }: AgentOptions): void {
   if (mayListen({ address, tls, plainText })) return;
   throw new ValkeeperError('plain_text_refused', { what, address, machine });
-}
-
-/** @returns its path without links: so the kernel tells the working directory of a process */
-function makeFolder(dir: string): string {
-  try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return realpathSync(dir);
-  } catch (error) {
-    throw fileError('open', dir, error);
-  }
-}
-
-async function claimFolder(dir: string): Promise<void> {
-  const path = join(dir, AGENT_FILE);
-  const other = (await readJson(path)) as ProcessIdentity | undefined;
-  if (other && isRunning(other) && other.pid !== process.pid) {
-    throw new ValkeeperError('already_running', { dir, pid: other.pid });
-  }
-  await writeFileAtomic(path, JSON.stringify(identify(process.pid)));
 }
 
 type Operations = { [O in AgentOperation]: (args: AgentRequests[O]['args']) => Promise<AgentRequests[O]['result']> };
@@ -120,10 +104,13 @@ class MachineAgent implements Agent {
   readonly #endpoint: EndpointKeeper | null;
   readonly #credentials: MachineCredentials | null;
   readonly #certificate: CertificateKeeper | null;
+  readonly #roster: Roster;
+  readonly #neighbours: Neighbours;
   readonly #instance = randomBytes(8).toString('hex');
+  #door: NeighbourDoor | null = null;
   #link: Link | null = null;
 
-  constructor(options: AgentOptions) {
+  constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
     this.closed = promise;
     this.#end = resolve;
@@ -137,6 +124,8 @@ class MachineAgent implements Agent {
         ? null
         : new EndpointKeeper({ program, workers, dir, machine, address, zone, tls, log, changed });
     this.#certificate = this.#credentials && this.#keepCertificate(this.#credentials);
+    this.#roster = roster;
+    this.#neighbours = new Neighbours({ roster, credentials: this.#credentials, token: options.token, log });
   }
 
   #keepCertificate(credentials: MachineCredentials): CertificateKeeper {
@@ -155,6 +144,7 @@ class MachineAgent implements Agent {
   async begin(): Promise<void> {
     const { controlUrls, credentials, dir, log, token, welcomed, refused } = this.#options;
     const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
+    this.#door = await this.#openDoor();
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -182,6 +172,22 @@ class MachineAgent implements Agent {
     this.#certificate?.begin(() => servers.all);
   }
 
+  #openDoor(): Promise<NeighbourDoor> {
+    const { dir, machine, address, neighbourPort: port, token, log } = this.#options;
+    return NeighbourDoor.open({
+      ...{ dir, machine, address, port, token, log },
+      credentials: this.#credentials,
+      roster: this.#roster,
+      handle: (question) => this.#asked(question),
+    });
+  }
+
+  #asked(question: Question): Answer {
+    if (question.ask !== 'moved') return { kind: 'denied', reason: `${this.#options.machine} does not vote` };
+    this.#endpoint?.nudge(question.database);
+    return { kind: 'noted' };
+  }
+
   async close(): Promise<void> {
     for (const node of this.#nodes.values()) node.detach();
     this.#endpoint?.detach();
@@ -192,13 +198,16 @@ class MachineAgent implements Agent {
     if (!this.#credentials?.reload()) return;
     this.#options.log.info({}, 'The credentials were renewed.');
     this.#endpoint?.readCredentials();
+    this.#door?.readCredentials();
     await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.readCertificates())));
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
     this.#certificate?.close();
+    this.#neighbours.close();
+    void this.#door?.close();
     this.#link?.close();
-    rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
+    leaveFolder(this.#options.dir);
     this.#end(how);
   }
 
@@ -239,6 +248,7 @@ class MachineAgent implements Agent {
       tls: this.#credentials !== null,
       nodes,
       endpoint: this.#endpoint?.view ?? null,
+      neighbourPort: this.#door?.port ?? null,
     } as const;
   }
 
@@ -259,6 +269,14 @@ class MachineAgent implements Agent {
       },
       nudge_endpoint: async ({ database }) => {
         this.#endpoint?.nudge(database);
+        return {};
+      },
+      set_voters: async (voters) => {
+        await this.#roster.setVoters(voters);
+        return { version: this.#roster.voters.version };
+      },
+      guard_databases: async ({ databases }) => {
+        await this.#roster.guard(databases);
         return {};
       },
       replace_endpoint: ({ drainMs }) => this.#replaceEndpoint(drainMs),

@@ -6,12 +6,13 @@
 
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
 import type { SlotRange } from '../domain/slots.ts';
 import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 5;
+export const AGENT_PROTOCOL = 6;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -48,6 +49,8 @@ export interface Hello {
   nodes: NodeReport[];
   /** Null when this machine has no endpoint. */
   endpoint: EndpointView | null;
+  /** Where it answers other agents, at its address; null: it takes no part in votes. */
+  neighbourPort: number | null;
 }
 
 /** A node's process or directory changed. */
@@ -142,6 +145,13 @@ export interface AgentRequests {
   nudge_endpoint: { args: { database: string }; result: Record<string, never> };
   /** A successor takes over; old connections end between commands, at the latest after `drainMs`. */
   replace_endpoint: { args: { drainMs: number }; result: { pid: number } };
+  /**
+   * Who votes. Durable when it is answered; `version` is that of the list which the agent has then, and a later one than
+   * was sent when it had that before.
+   */
+  set_voters: { args: VoterList; result: { version: number } };
+  /** The databases with something on this machine, exactly these: what its agent may act on by itself. */
+  guard_databases: { args: { databases: readonly GuardedDatabase[] }; result: Record<string, never> };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
   /** Ends the endpoint, stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */
