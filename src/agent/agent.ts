@@ -1,28 +1,33 @@
 /**
  * The agent of one machine: it keeps the machine's nodes under supervision and tells the control plane all about them.
- * It starts and stops what it is asked to; who is primary is never its business.
+ * It starts and stops what it is asked to; what it does without being asked is its guard's (`guard.ts`).
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { mayListen } from '../domain/plain-text.ts';
+import type { StartAs } from '../domain/start-as.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointView } from '../domain/view.ts';
-import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
-import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
+import type { Answer, Question } from '../protocol/neighbour-messages.ts';
 import { MachineCredentials } from '../trust/credential-files.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
+import { Guard } from './guard.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
+import { claimFolder, leaveFolder, makeFolder } from './machine-folder.ts';
+import { NeighbourDoor } from './neighbour-door.ts';
+import { Neighbours } from './neighbours.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
+import { hasDied } from './own-node.ts';
+import { Roster } from './roster.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
 
 export interface AgentOptions {
@@ -46,6 +51,8 @@ export interface AgentOptions {
   renewalLookMs?: number;
   /** Client ports that nodes may get: the first and the last. */
   portRange: readonly [number, number];
+  /** Where it answers the agents of other machines; 0: any port that is free, the same again after a restart. */
+  neighbourPort: number;
   /** What the machine shows and believes; null: nothing here speaks TLS. */
   credentials: TlsFiles | null;
   /** Nodes without TLS are meant, though others reach the address. */
@@ -74,14 +81,13 @@ export interface Agent {
 
 /** Where everything stops, clients get no longer to leave. */
 const ENDPOINT_GRACE_MS = 3_000;
-const AGENT_FILE = 'agent.json';
 
-/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, plain_text_refused */
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, neighbour_port_unusable, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   requireTls('What listens', options.credentials !== null, options);
   const dir = makeFolder(options.dir);
   await claimFolder(dir);
-  const agent = new MachineAgent({ ...options, dir });
+  const agent = new MachineAgent({ ...options, dir }, await Roster.open(dir));
   await agent.begin();
   return agent;
 }
@@ -90,25 +96,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 function requireTls(what: string, tls: boolean, { address, machine, plainText }: AgentOptions): void {
   if (mayListen({ address, tls, plainText })) return;
   throw new ValkeeperError('plain_text_refused', { what, address, machine });
-}
-
-/** @returns its path without links: so the kernel tells the working directory of a process */
-function makeFolder(dir: string): string {
-  try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return realpathSync(dir);
-  } catch (error) {
-    throw fileError('open', dir, error);
-  }
-}
-
-async function claimFolder(dir: string): Promise<void> {
-  const path = join(dir, AGENT_FILE);
-  const other = (await readJson(path)) as ProcessIdentity | undefined;
-  if (other && isRunning(other) && other.pid !== process.pid) {
-    throw new ValkeeperError('already_running', { dir, pid: other.pid });
-  }
-  await writeFileAtomic(path, JSON.stringify(identify(process.pid)));
 }
 
 type Operations = { [O in AgentOperation]: (args: AgentRequests[O]['args']) => Promise<AgentRequests[O]['result']> };
@@ -121,11 +108,15 @@ class MachineAgent implements Agent {
   readonly #endpoint: EndpointKeeper | null;
   readonly #credentials: MachineCredentials | null;
   readonly #certificate: CertificateKeeper | null;
+  readonly #roster: Roster;
+  readonly #neighbours: Neighbours;
   readonly #instance = randomBytes(8).toString('hex');
+  #door: NeighbourDoor | null = null;
   #link: Link | null = null;
   #failovers: FailoverLog | null = null;
+  #guard: Guard | null = null;
 
-  constructor(options: AgentOptions) {
+  constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
     this.closed = promise;
     this.#end = resolve;
@@ -139,6 +130,8 @@ class MachineAgent implements Agent {
         ? null
         : new EndpointKeeper({ program, workers, dir, machine, address, zone, tls, log, changed });
     this.#certificate = this.#credentials && this.#keepCertificate(this.#credentials);
+    this.#roster = roster;
+    this.#neighbours = new Neighbours({ roster, credentials: this.#credentials, token: options.token, log });
   }
 
   #keepCertificate(credentials: MachineCredentials): CertificateKeeper {
@@ -159,6 +152,7 @@ class MachineAgent implements Agent {
     const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
     const failovers = await FailoverLog.open(dir, (message) => this.#link?.tell(message), log);
     this.#failovers = failovers;
+    this.#door = await this.#openDoor();
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -171,6 +165,8 @@ class MachineAgent implements Agent {
       }),
     );
     await this.#endpoint?.begin();
+    this.#guard = this.#newGuard(failovers);
+    this.#guard.begin();
     this.#link = new Link({
       servers,
       access: () => ({
@@ -189,6 +185,32 @@ class MachineAgent implements Agent {
     this.#certificate?.begin(() => servers.all);
   }
 
+  #openDoor(): Promise<NeighbourDoor> {
+    const { dir, machine, address, neighbourPort: port, token, log } = this.#options;
+    return NeighbourDoor.open({
+      ...{ dir, machine, address, port, token, log },
+      credentials: this.#credentials,
+      roster: this.#roster,
+      handle: (question, from) => this.#answer(question, from),
+    });
+  }
+
+  async #answer(question: Question, from: string | null): Promise<Answer> {
+    return this.#guard?.answer(question, from) ?? { kind: 'denied', reason: `${this.#options.machine} only begins` };
+  }
+
+  #newGuard(failovers: FailoverLog): Guard {
+    const { machine, log } = this.#options;
+    return new Guard({
+      ...{ machine, failovers, log },
+      roster: this.#roster,
+      neighbours: this.#neighbours,
+      nodes: this.#nodes,
+      credentials: this.#credentials,
+      nudge: (databaseUid) => this.#endpoint?.nudge(databaseUid),
+    });
+  }
+
   async close(): Promise<void> {
     for (const node of this.#nodes.values()) node.detach();
     this.#endpoint?.detach();
@@ -199,13 +221,17 @@ class MachineAgent implements Agent {
     if (!this.#credentials?.reload()) return;
     this.#options.log.info({}, 'The credentials were renewed.');
     this.#endpoint?.readCredentials();
+    this.#door?.readCredentials();
     await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.readCertificates())));
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
     this.#certificate?.close();
+    this.#guard?.close();
+    this.#neighbours.close();
+    void this.#door?.close();
     this.#link?.close();
-    rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
+    leaveFolder(this.#options.dir);
     this.#end(how);
   }
 
@@ -224,6 +250,7 @@ class MachineAgent implements Agent {
         this.#link?.tell({ type: 'node', node: report });
         // Sooner than the control plane can say so, and also while it is away.
         if (report.process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
+        if (hasDied(node)) this.#guard?.nodeEnded(node.id);
       },
     };
   }
@@ -246,6 +273,7 @@ class MachineAgent implements Agent {
       tls: this.#credentials !== null,
       nodes,
       endpoint: this.#endpoint?.view ?? null,
+      neighbourPort: this.#door?.port ?? null,
     } as const;
   }
 
@@ -255,7 +283,7 @@ class MachineAgent implements Agent {
       create_node: (config) => this.#create(config),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
-      start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
+      start_node: ({ id, as }) => this.#start(id, as),
       stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
@@ -266,6 +294,14 @@ class MachineAgent implements Agent {
       },
       nudge_endpoint: async ({ database }) => {
         this.#endpoint?.nudge(database);
+        return {};
+      },
+      set_voters: async (voters) => {
+        await this.#roster.setVoters(voters);
+        return { version: this.#roster.voters.version };
+      },
+      guard_databases: async ({ databases }) => {
+        await this.#roster.guard(databases);
         return {};
       },
       replace_endpoint: ({ drainMs }) => this.#replaceEndpoint(drainMs),
@@ -285,6 +321,13 @@ class MachineAgent implements Agent {
     if (!node)
       return Promise.reject(new ValkeeperError('node_not_found', { node: id, machine: this.#options.machine }));
     return node.exclusively(() => work(node));
+  }
+
+  /** As what its disk says it starts only where nobody may have taken its place. */
+  async #start(id: NodeId, as: StartAs): Promise<{ pid: number }> {
+    if (as.kind === 'itself' && this.#guard?.mayDecide === false)
+      throw new ValkeeperError('lease_run_out', { node: id, machine: this.#options.machine });
+    return this.#exclusively(id, (node) => node.start(as));
   }
 
   /** Repeating it is harmless: a node that exists is only started. One that never ran is not left behind. */

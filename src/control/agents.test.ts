@@ -53,6 +53,7 @@ const connected = (): Agents => {
       certificate: null,
       nodes: [REPORT],
       endpoint: null,
+      neighbourPort: null,
     },
   };
   agents.welcome({ send: () => {}, close: () => {} }, hello);

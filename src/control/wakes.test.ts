@@ -49,6 +49,7 @@ async function scene() {
 const helloOf = (machine: string, endpoint: EndpointView | null = null): Hello => ({
   ...{ type: 'hello', protocol: AGENT_PROTOCOL, machine, address: '127.0.67.9', zone: 'local', memoryBytes: 2 ** 33 },
   ...{ pid: 1, engineVersion: '9.1.0', tls: false, instance: 'i', certificate: null, nodes: [], endpoint },
+  neighbourPort: null,
 });
 
 test('what agents tell wakes the loops of the databases that it concerns, and no others', async (t) => {

@@ -7,12 +7,13 @@
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
 import type { StartAs } from '../domain/start-as.ts';
 import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 5;
+export const AGENT_PROTOCOL = 6;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -49,6 +50,8 @@ export interface Hello {
   nodes: NodeReport[];
   /** Null when this machine has no endpoint. */
   endpoint: EndpointView | null;
+  /** Where it answers other agents, at its address; null: it takes no part in votes. */
+  neighbourPort: number | null;
 }
 
 /** A node's process or directory changed. */
@@ -141,6 +144,13 @@ export interface AgentRequests {
   replace_endpoint: { args: { drainMs: number }; result: { pid: number } };
   /** The control plane has this version of the record: it need not be told again. */
   forget_failover: { args: { id: string; version: number }; result: Record<string, never> };
+  /**
+   * Who votes. Durable when it is answered; `version` is that of the list which the agent has then, and a later one than
+   * was sent when it had that before.
+   */
+  set_voters: { args: VoterList; result: { version: number } };
+  /** The databases with something on this machine, exactly these: what its agent may act on by itself. */
+  guard_databases: { args: { databases: readonly GuardedDatabase[] }; result: Record<string, never> };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
   /** Ends the endpoint, stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */

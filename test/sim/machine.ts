@@ -199,6 +199,7 @@ export class Machine {
       tls: false,
       nodes,
       endpoint: null,
+      neighbourPort: null,
     };
   }
 

@@ -126,7 +126,13 @@ export class Door {
       const { log, close } = createLogger({ name: 'agent', file: join(dir, 'agent.log'), level: 'info' });
       const agent = await startAgent({
         ...{ dir: join(dir, 'machine'), machine: name, address, zone: 'z', memoryBytes: 2 ** 28, log },
-        ...{ enginePath: '/nowhere', engineVersion: '9.1.2', endpointProgram: null, portRange: [7000, 7999] },
+        ...{
+          enginePath: '/nowhere',
+          engineVersion: '9.1.2',
+          endpointProgram: null,
+          portRange: [7000, 7999],
+          neighbourPort: 0,
+        },
         ...{ controlUrls: [this.url], token: null, credentials: files, plainText: false },
         renewalJitter: 0,
         ...(lookMs === undefined ? {} : { renewalLookMs: lookMs }),

@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[] | 'everything'> = {
   engine: ['domain', 'platform'],
   doctor: ['domain', 'platform', 'trust'],
   control: DEVICES,
-  agent: DEVICES,
+  agent: [...DEVICES, 'quorum'],
   proxy: DEVICES,
   api: [...TOOLS, 'src/control/control-plane.ts'],
   cli: ['domain', 'protocol', 'platform'],
