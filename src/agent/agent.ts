@@ -17,11 +17,12 @@ import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request }
 import { MachineCredentials } from '../trust/credential-files.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
+import { cutLog } from './cut-log.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
-import { makeNode, scanNodes, tail } from './node-directory.ts';
+import { makeNode, type NodeDirectory, scanNodes, tail } from './node-directory.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
 
 export interface AgentOptions {
@@ -74,6 +75,8 @@ export interface Agent {
 /** Where everything stops, clients get no longer to leave. */
 const ENDPOINT_GRACE_MS = 3_000;
 const AGENT_FILE = 'agent.json';
+/** How often nodes are tended: so old is the copy of a nodes.conf at most. */
+const TEND_INTERVAL_MS = 5_000;
 
 /** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -122,6 +125,7 @@ class MachineAgent implements Agent {
   readonly #certificate: CertificateKeeper | null;
   readonly #instance = randomBytes(8).toString('hex');
   #link: Link | null = null;
+  #tending: NodeJS.Timeout | null = null;
 
   constructor(options: AgentOptions) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -167,6 +171,9 @@ class MachineAgent implements Agent {
       }),
     );
     await this.#endpoint?.begin();
+    this.#tending = setInterval(() => {
+      for (const node of this.#nodes.values()) void node.tend();
+    }, TEND_INTERVAL_MS);
     this.#link = new Link({
       servers,
       access: () => ({
@@ -196,6 +203,7 @@ class MachineAgent implements Agent {
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
+    if (this.#tending) clearInterval(this.#tending);
     this.#certificate?.close();
     this.#link?.close();
     rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
@@ -250,6 +258,11 @@ class MachineAgent implements Agent {
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
       stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
+      cut_log: ({ id }) =>
+        this.#exclusively(id, (node) =>
+          node.mend((directory) => cutLog(directory, this.#options.enginePath, this.#options.machine)),
+        ),
+      set_data_aside: ({ id }) => this.#exclusively(id, (node) => node.mend((directory) => this.#setAside(directory))),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
       taken_ports: async ({ ports }) => ({ taken: await takenPorts(this.#options.address, ports) }),
@@ -298,6 +311,14 @@ class MachineAgent implements Agent {
       this.#link?.tell({ type: 'node-removed', id: config.id });
       throw error;
     }
+  }
+
+  async #setAside(directory: NodeDirectory): Promise<Record<string, never>> {
+    const { machine } = this.#options;
+    if (!directory.damage())
+      throw new ValkeeperError('nothing_to_mend', { node: directory.manifest.config.id, machine });
+    directory.setDataAside();
+    return {};
   }
 
   async #remove({ id, databaseUid }: AgentRequests['remove_node']['args']): Promise<Record<string, never>> {
