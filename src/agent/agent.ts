@@ -16,6 +16,7 @@ import { MachineCredentials } from '../trust/credential-files.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
+import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
@@ -109,6 +110,7 @@ class MachineAgent implements Agent {
   readonly #instance = randomBytes(8).toString('hex');
   #door: NeighbourDoor | null = null;
   #link: Link | null = null;
+  #failovers: FailoverLog | null = null;
 
   constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -145,6 +147,8 @@ class MachineAgent implements Agent {
     const { controlUrls, credentials, dir, log, token, welcomed, refused } = this.#options;
     const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
     this.#door = await this.#openDoor();
+    const failovers = await FailoverLog.open(dir, (message) => this.#link?.tell(message), log);
+    this.#failovers = failovers;
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -165,7 +169,10 @@ class MachineAgent implements Agent {
       }),
       hello: () => this.#hello(),
       handle: (request) => this.#handle(request),
-      ...(welcomed ? { welcomed } : {}),
+      welcomed: () => {
+        failovers.tellAll();
+        welcomed?.();
+      },
       ...(refused ? { refused } : {}),
       log,
     });
@@ -280,6 +287,10 @@ class MachineAgent implements Agent {
         return {};
       },
       replace_endpoint: ({ drainMs }) => this.#replaceEndpoint(drainMs),
+      forget_failover: async ({ id, version }) => {
+        await this.#failovers?.forget(id, version);
+        return {};
+      },
       read_log: (wish) => this.#readLog(wish),
       shut_down: ({ graceMs }) => this.#shutDown(graceMs),
     };

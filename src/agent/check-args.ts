@@ -87,6 +87,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   guard_databases: {
     databases: ['a list of databases', (value) => Array.isArray(value) && value.every(isGuardedDatabase)],
   },
+  forget_failover: { id: TEXT, version: ['a whole number', Number.isInteger] },
   read_log: {
     id: ['a node id or null', (value) => value === null || NODE[1](value)],
     lines: [`1 to ${MOST_LINES}`, (value) => isWhole(value, 1, MOST_LINES)],

@@ -23,13 +23,14 @@ import type {
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
+import { Engines } from '../valkey/engines.ts';
 import { tellOfAgents } from './agent-events.ts';
 import { authoritiesOf } from './authorities.ts';
+import { connectWhile } from './connect-while.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { Endpoints } from './endpoints.ts';
-import { connectWhile, Engines } from './engines.ts';
 import { createEntrance, type Entrance } from './entrance.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';

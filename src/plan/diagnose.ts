@@ -38,6 +38,10 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
   ].sort(byUrgency);
 }
 
+/** Whether a shard is served and its nodes run. */
+export const diagnoseShard = (database: Database, view: DatabaseView, shard: string): Problem[] =>
+  shardProblems(database, shardTopology(database, view, shard)).sort(byUrgency);
+
 /** A problem of one node, with the placeholders every such message may use. */
 function about(code: ProblemCode, { id, shard, machine }: NodeAssignment, params: Problem['params'] = {}): Problem {
   return { code, node: id, shard, machine, params: { node: shortId(id), shard, machine, ...params } };

@@ -8,8 +8,8 @@ import { placeholderOf } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { leftovers } from './copies.ts';
-import { diagnose, presentMembers, unmetPeers } from './diagnose.ts';
-import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
+import { diagnose, diagnoseShard, presentMembers, unmetPeers } from './diagnose.ts';
+import { bestCandidate, isCurrent, promotionMode, unheardCopies } from './failover.ts';
 import { clearRetired, handOver, makeCopy, retireCopy } from './moves.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
@@ -68,8 +68,14 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
 export type Planner = (database: Database, view: DatabaseView) => Plan;
 
 /** The problems, the steps that may run side by side now, and what a gate forbids. */
-export function plan(database: Database, view: DatabaseView): Plan {
-  const problems = diagnose(database, view);
+export const plan = (database: Database, view: DatabaseView): Plan =>
+  remedies(database, view, diagnose(database, view));
+
+/** What an agent plans by itself: for one shard, and only that its slots be served and its nodes run. */
+export const planShard = (database: Database, view: DatabaseView, shard: string): Plan =>
+  remedies(database, view, diagnoseShard(database, view, shard));
+
+function remedies(database: Database, view: DatabaseView, problems: Problem[]): Plan {
   const steps: Step[] = [];
   const blocked: Blocked[] = [];
   for (const problem of problems) {
@@ -141,7 +147,9 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const hasData = bringsData(dead);
   const hasEverything = hasData && logsEveryWrite(dead.view.disk?.settings ?? null);
   const candidate = bestCandidate(shard);
-  if (candidate && (isCurrent(candidate) || !hasEverything)) {
+  const unheard = unheardCopies(shard, 0);
+  if (candidate && unheard && !hasEverything) return [{ blocked: unheard }];
+  if (candidate && !unheard && (isCurrent(candidate) || !hasEverything)) {
     const how = promotionMode(situation.database, situation.view, candidate);
     if ('refused' in how) return [{ blocked: how.refused }];
     const insteadOf = dead.assignment.id;

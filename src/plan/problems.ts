@@ -46,7 +46,10 @@ export const PROBLEMS = {
   primary_dead: {
     severity: 'error',
     message: 'The primary of {shard}, {node} on {machine}, is dead.',
-    advice: 'The replica that has most of its history is promoted; the dead process returns as its replica.',
+    advice:
+      'The agent of {machine} promotes the replica that has most of its history and starts the dead process as its replica; if it does not, this is done from here.',
+    // Two who send FORCE would restart each other's election.
+    waitMs: 2_000,
   },
   shard_down: {
     severity: 'error',

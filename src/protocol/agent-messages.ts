@@ -5,9 +5,10 @@
  */
 
 import type { ErrorDocument } from '../domain/errors.ts';
+import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
-import type { SlotRange } from '../domain/slots.ts';
+import type { StartAs } from '../domain/start-as.ts';
 import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
@@ -77,11 +78,19 @@ export interface CertificateChanged {
   certificate: CertificateView;
 }
 
+/** A failover that this agent made; told again until `forget_failover` names its version. */
+export interface FailoverTold {
+  type: 'failover';
+  record: FailoverRecord;
+  /** Of the record: it grows with what becomes known after the end. */
+  version: number;
+}
+
 export type Reply =
   | { type: 'reply'; id: number; result: unknown }
   | { type: 'reply'; id: number; error: ErrorDocument };
 
-export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | CertificateChanged | Reply;
+export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | CertificateChanged | FailoverTold | Reply;
 
 /** Everything an agent needs to create a node. */
 export interface NodeConfig {
@@ -103,18 +112,6 @@ export interface NodeConfig {
   /** First nodes.conf. */
   nodesConf: string;
 }
-
-/** A primary to follow, with what it owns: a replica that does not know it cannot take over when it must. */
-export interface Leader {
-  id: NodeId;
-  host: string;
-  port: number;
-  slots: readonly SlotRange[];
-  configEpoch: number;
-}
-
-/** How a process starts: with its own nodes.conf, or fenced: first rewritten to follow this primary and own nothing. */
-export type StartAs = { kind: 'itself' } | { kind: 'replica'; primary: Leader };
 
 /** The requests, with their arguments and results. */
 export interface AgentRequests {
@@ -152,6 +149,8 @@ export interface AgentRequests {
   set_voters: { args: VoterList; result: { version: number } };
   /** The databases with something on this machine, exactly these: what its agent may act on by itself. */
   guard_databases: { args: { databases: readonly GuardedDatabase[] }; result: Record<string, never> };
+  /** The control plane has this version of the record: it need not be told again. */
+  forget_failover: { args: { id: string; version: number }; result: Record<string, never> };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
   /** Ends the endpoint, stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */

@@ -4,7 +4,7 @@ import { codeOf, importsOf, lineAt, type SourceFile } from './source-text.ts';
 type Rule = (files: readonly SourceFile[]) => string[];
 
 const WORDS = ['domain', 'resp'];
-const PURE = [...WORDS, 'plan', 'protocol'];
+const PURE = [...WORDS, 'plan', 'quorum', 'protocol'];
 const TOOLS = [...PURE, 'platform'];
 const DEVICES = [...TOOLS, 'trust', 'valkey', 'store', 'backup', 'engine'];
 
@@ -17,7 +17,7 @@ const MAY_IMPORT: Record<string, readonly string[] | 'everything'> = {
   protocol: ['domain'],
   platform: PURE,
   trust: ['domain'],
-  valkey: TOOLS,
+  valkey: [...TOOLS, 'trust'],
   store: TOOLS,
   backup: TOOLS,
   engine: ['domain', 'platform'],

@@ -1,7 +1,7 @@
 /** Steps that an agent carries out: nodes are created, started and removed. */
 import type { Database, NodeAssignment } from '../../domain/database.ts';
+import { startAs } from '../../domain/start-as.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
-import type { StartAs } from '../../protocol/agent-messages.ts';
 import * as admin from '../../valkey/admin.ts';
 import type { NodeCommands } from '../../valkey/connection.ts';
 import { aclFile } from '../acl.ts';
@@ -38,12 +38,7 @@ export async function startNode(
   node: NodeAssignment,
   step: StepOf<'start_node'>,
 ): Promise<Outcome> {
-  const leader = step.args.replicaOf;
-  const primary = database.nodes.find(({ id }) => id === leader?.id);
-  const as: StartAs =
-    leader && primary
-      ? { kind: 'replica', primary: { ...leader, host: primary.host, port: primary.port } }
-      : { kind: 'itself' };
+  const as = startAs(step.args.replicaOf, database.nodes);
   await agents.request(node.machine, 'start_node', { id: node.id, as }, START_TIMEOUT_MS);
   return DONE;
 }

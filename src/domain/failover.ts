@@ -1,0 +1,106 @@
+/** The record of one failover: what was lost, who could take over, who did, what it cost, and the story as it went. */
+import { type NodeId, shortId } from './ids.ts';
+import { counted } from './template.ts';
+
+export const FAILOVER_CAUSES = ['process_ended', 'process_stopped', 'machine_lost', 'asked'] as const;
+
+/**
+ * `process_ended`: the process of the primary was gone. `process_stopped`: it was stopped or hung, and ended by its agent.
+ * `machine_lost`: nobody heard of its machine any more. `asked`: somebody wanted it.
+ */
+export type FailoverCause = (typeof FAILOVER_CAUSES)[number];
+
+export const FAILOVER_MODES = ['force', 'takeover', 'coordinated'] as const;
+
+/**
+ * `force`: by the vote of the other primaries, without the old one. `takeover`: without a vote, where none is possible.
+ * `coordinated`: with the old primary's help, losing nothing.
+ */
+export type FailoverMode = (typeof FAILOVER_MODES)[number];
+
+export const FAILOVER_LIMITS = {
+  /** Records an agent keeps until a control plane has them; beyond that the oldest are lost. */
+  waiting: 100,
+  /** Records kept of each database. */
+  keptPerDatabase: 100,
+  /** Of one record: moments of its story, characters of each, replicas that were asked. */
+  moments: 40,
+  momentChars: 200,
+  candidates: 16,
+  /** One record, in bytes of its JSON text: it must fit into an event. */
+  recordBytes: 14 * 1024,
+} as const;
+
+/** A replica that was asked whether it could take over. */
+export interface FailoverCandidate {
+  node: NodeId;
+  machine: string;
+  /** How far it had copied the primary's history, in bytes; null when it did not answer. */
+  offset: number | null;
+}
+
+export type FailoverResult = { state: 'promoted' } | { state: 'given_up'; reason: string };
+
+/** One moment of the story. */
+export interface FailoverMoment {
+  /** Since the failover began. */
+  afterMs: number;
+  /** In plain words, such as `the process ended: killed by SIGKILL`. */
+  what: string;
+}
+
+export interface FailoverRecord {
+  id: string;
+  database: string;
+  databaseUid: string;
+  shard: string;
+  cause: FailoverCause;
+  /** The primary that was lost, and its machine. */
+  node: NodeId;
+  machine: string;
+  /** The machine whose agent acted. */
+  by: string;
+  candidates: FailoverCandidate[];
+  /** The replica that was to take over; null when none could. */
+  chosen: NodeId | null;
+  /** Null when it did not come to that. */
+  mode: FailoverMode | null;
+  result: FailoverResult;
+  /** Milliseconds since the epoch, by the clock of `by`. */
+  startedAt: number;
+  /** From the beginning until the replica was seen to be primary, or it was given up. */
+  tookMs: number;
+  timeline: FailoverMoment[];
+  /** Bytes of history that the lost primary was last known to have and the chosen one had not; null: not known. */
+  lostAtMostBytes: number | null;
+  /** The longest time that an endpoint held back commands meanwhile; null: not known. */
+  waitedMs: number | null;
+}
+
+const CAUSE_WORDS: Record<FailoverCause, string> = {
+  process_ended: 'whose process ended',
+  process_stopped: 'which was stopped or hung and was ended',
+  machine_lost: 'whose machine was lost',
+  asked: 'as asked',
+};
+
+const bytesInWords = (bytes: number): string => counted(bytes, 'byte');
+
+/** The record in one sentence, with its figures. */
+export function describeFailover(record: FailoverRecord): string {
+  const { shard, node, machine, cause, chosen, mode, result, tookMs, candidates } = record;
+  const lost = `${shortId(node)} on ${machine}, ${CAUSE_WORDS[cause]}`;
+  if (result.state === 'given_up') return `Nobody took the place of ${lost}, in ${shard}: ${result.reason}.`;
+  const to = candidates.find((one) => one.node === chosen)?.machine;
+  const winner = `${chosen === null ? 'A replica' : shortId(chosen)}${to === undefined ? '' : ` on ${to}`}`;
+  const how = mode === null ? '' : ` by ${mode}`;
+  return `${winner} took the place of ${lost}, in ${shard}${how} after ${tookMs} ms; ${costInWords(record)}.`;
+}
+
+/** What it cost: history that may be lost, and how long clients waited. */
+export function costInWords({ lostAtMostBytes, waitedMs }: FailoverRecord): string {
+  const lost =
+    lostAtMostBytes === null ? 'how much it lost is not known' : `at most ${bytesInWords(lostAtMostBytes)} were lost`;
+  const nothing = lostAtMostBytes === 0 ? 'nothing was lost' : lost;
+  return waitedMs === null ? nothing : `${nothing}, and clients waited up to ${waitedMs} ms`;
+}
