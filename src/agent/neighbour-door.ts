@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ValkeeperError } from '../domain/errors.ts';
+import { mayBeReplaced } from '../domain/roster.ts';
 import { carriesToken } from '../platform/bearer.ts';
 import { readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
@@ -140,6 +141,9 @@ export class NeighbourDoor {
     const speaker = speakerOf(question);
     if (machine !== null && speaker !== null && speaker !== machine) return denied(`${machine} is not ${speaker}`);
     if (version < roster.voters.version) return { kind: 'newer-voters', voters: roster.voters };
+    if (question.ask === 'claim' && !mayBeReplaced(roster.voters, question.machine)) {
+      return denied(`${question.machine} goes on without a lease`);
+    }
     try {
       return await handle(question, machine);
     } catch (error) {

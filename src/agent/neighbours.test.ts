@@ -27,7 +27,7 @@ const TOKEN = 'token-of-the-test';
 const LEASE: Question = { ask: 'lease', machine: 'a' };
 const { log } = createLogger({ name: 'test', file: '/dev/null', level: 'error' });
 
-const voterAt = (port: number, name = 'b'): Voter => ({ machine: name, address: LOCALHOST, port });
+const voterAt = (port: number, name = 'b'): Voter => ({ machine: name, address: LOCALHOST, port, leased: true });
 
 /** What the machine with this name shows and believes. */
 async function credentialsOf(t: TestContext, authority: TestAuthority, identity = machine('a')) {
