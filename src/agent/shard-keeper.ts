@@ -5,20 +5,18 @@
  *
  *     node ends ─> look ─> plan ─> promote ─> look ─> plan ─> start fenced ─> look: all its nodes run
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
 import { startAs } from '../domain/start-as.ts';
 import { Backoff } from '../plan/backoff.ts';
 import { planShard } from '../plan/plan.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
-import { systemClock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import { promote } from '../valkey/promotion.ts';
 import type { FailoverLog } from './failover-log.ts';
+import { hasDied, type OwnNode } from './own-node.ts';
 import { beginningOf, ShardStory } from './shard-story.ts';
 import { lookAtShard, type Seer, type ShardSight } from './shard-view.ts';
-import type { SupervisedNode } from './supervised-node.ts';
 
 /** Between two looks while nothing can be done: at first, and at most. */
 const FIRST_PAUSE_MS = 10;
@@ -97,14 +95,16 @@ export class ShardKeeper {
       const sight = await lookAtShard(this.#around, database, shard, NONE);
       const plan = planShard(sight.database, sight.view, shard);
       story.saw(sight, plan);
-      const steps = plan.steps.filter((step) => this.#isOurs(step, sight) && this.#backoff.allows(step, Date.now()));
+      const steps = plan.steps.filter(
+        (step) => this.#isOurs(step, sight) && this.#backoff.allows(step, this.#around.clock.now()),
+      );
       const outcomes: Outcome[] = [];
       for (const step of steps) outcomes.push(await this.#execute(database, sight, step, story));
       if (outcomes.some(({ result }) => result === 'done')) {
         pauseMs = FIRST_PAUSE_MS;
         continue;
       }
-      await pause(pauseMs);
+      await this.#around.clock.sleep(pauseMs);
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     }
   }
@@ -127,19 +127,19 @@ export class ShardKeeper {
     const outcome = await this.#carryOut(database, sight, step).catch((error: unknown): Outcome => {
       return { result: 'retry', reason: error instanceof Error ? error.message : String(error) };
     });
-    this.#backoff.note(step, outcome, Date.now());
+    this.#backoff.note(step, outcome, this.#around.clock.now());
     if (step.kind === 'promote') story.promoted(step, outcome);
     else story.started(outcome);
     return outcome;
   }
 
   async #carryOut(database: GuardedDatabase, sight: ShardSight, step: Step): Promise<Outcome> {
-    const { engines, moved, nodes } = this.#around;
+    const { clock, engines, moved, nodes } = this.#around;
     const unmet = unmetExpectation(step.expects, sight.view.nodes.get(step.target)!);
     if (unmet) return { result: 'blocked', reason: unmet };
     const target = database.nodes.find(({ id }) => id === step.target)!;
     if (step.kind === 'promote') {
-      const outcome = await promote(systemClock, engines.connection(database.adminPassword, target), step.args.mode);
+      const outcome = await promote(clock, engines.connection(database.adminPassword, target), step.args.mode);
       moved(database.uid);
       return outcome;
     }
@@ -154,13 +154,7 @@ export class ShardKeeper {
 
 const NONE: ReadonlySet<NodeId> = new Set();
 
-/** It ended, and nobody had asked for it. */
-const hasDied = (node: SupervisedNode | undefined): boolean => {
-  const process = node?.report().process;
-  return process?.state === 'exited' && process.how === 'died';
-};
-
-const howItEnded = (node: SupervisedNode | undefined): string => {
+const howItEnded = (node: OwnNode | undefined): string => {
   const process = node?.report().process;
   return process?.state === 'exited' ? process.detail : 'it runs again';
 };

@@ -54,6 +54,8 @@ export class SupervisedNode {
   #process: ProcessIdentity | null = null;
   #disk: DiskView;
   #stopping = false;
+  /** Why this agent ended the process; null when it did not. */
+  #endedBecause: string | null = null;
   #watch: OutsideWatch | null = null;
   /** Requests for this node run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -204,6 +206,15 @@ export class SupervisedNode {
     } finally {
       this.#stopping = false;
     }
+  }
+
+  /** Ends the process at once; it counts as died, since nobody wanted it gone for good. @throws node_not_ended */
+  async end(why: string): Promise<void> {
+    const running = this.#process;
+    if (!running) return;
+    this.#endedBecause = why;
+    await this.#kill(running);
+    await this.#exited(running, why);
   }
 
   /** Ends the process at once and removes all it had. @throws node_not_ended, file_unusable: then nothing was removed */
@@ -383,7 +394,9 @@ export class SupervisedNode {
     if (this.#process !== which) return;
     this.#process = null;
     this.detach();
-    await this.#noteExit(this.#stopping ? 'stopped' : 'died', detail);
+    const why = this.#endedBecause ?? detail;
+    this.#endedBecause = null;
+    await this.#noteExit(this.#stopping ? 'stopped' : 'died', why);
   }
 
   async #noteExit(how: 'stopped' | 'died', detail: string): Promise<void> {
