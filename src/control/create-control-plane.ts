@@ -28,23 +28,24 @@ import { tellOfAgents } from './agent-events.ts';
 import { authoritiesOf } from './authorities.ts';
 import { connectWhile } from './connect-while.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
-import { Databases } from './databases.ts';
+import type { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { createEntrance, type Entrance } from './entrance.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
 import type { JoinTokens } from './join-tokens.ts';
 import { sinceThen, unseenStatus } from './known-status.ts';
-import { LastPrimaries } from './last-primaries.ts';
+import type { LastPrimaries } from './last-primaries.ts';
 import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
-import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
 import { passwordOf } from './password-of.ts';
 import type { ControlPlaneOptions } from './plane-options.ts';
+import { openRecords, type PlaneRecords } from './plane-records.ts';
 import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { ALONE } from './servers.ts';
+import { Telling } from './telling.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
 /** After the first agent the others come within this time. */
@@ -64,11 +65,7 @@ export interface RunningControlPlane extends ControlPlane {
 
 /** Reads the records and begins to look after every database. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const { log, store } = options;
-  const [databases, machines, primaries, voters] = await Promise.all([
-    ...([Databases.open(store), Machines.open(store), LastPrimaries.open(store, log), VoterRecord.open(store)] as const),
-  ]);
-  const plane = new Plane(options, databases, machines, primaries, voters);
+  const plane = new Plane(options, await openRecords(options.store, options.log));
   plane.begin();
   return plane;
 }
@@ -92,7 +89,7 @@ class Plane implements RunningControlPlane {
   /** Requests that reserve room or names run one after the other. */
   #admissions: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ControlPlaneOptions, databases: Databases, machines: Machines, primaries: LastPrimaries) {
+  constructor(options: ControlPlaneOptions, { databases, machines, primaries, voters }: PlaneRecords) {
     this.#options = options;
     this.#databases = databases;
     this.#primaries = primaries;

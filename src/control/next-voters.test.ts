@@ -16,7 +16,9 @@ const none = new Set<string>();
 function until(present: VoterList, fleet: readonly Member[], by: ReadonlySet<string>): string[] {
   const seen: string[] = [];
   for (let next = nextVoters(present, fleet, by); next; next = nextVoters(next, fleet, by)) {
-    seen.push(`${next.version}: ${next.voters.map(({ machine, leased }) => (leased ? machine.toUpperCase() : machine)).join('')}`);
+    seen.push(
+      `${next.version}: ${next.voters.map(({ machine, leased }) => (leased ? machine.toUpperCase() : machine)).join('')}`,
+    );
     assert.ok(seen.length < 20, seen.join('\n'));
   }
   return seen;

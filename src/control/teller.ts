@@ -92,7 +92,8 @@ export class Teller<O extends AgentOperation> {
       return true;
     } catch (error) {
       const isAway = agents.machines().every(({ name, connected }) => name !== machine || !connected);
-      if (!isAway && !this.#closed) log.warn({ machine, operation, err: error }, 'An agent did not take what it was told.');
+      if (!isAway && !this.#closed)
+        log.warn({ machine, operation, err: error }, 'An agent did not take what it was told.');
       return isAway;
     }
   }

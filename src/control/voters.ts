@@ -98,7 +98,10 @@ export class Voters {
   #heard(machine: string, version: number, theirs: number): void {
     const { log, record } = this.#options;
     if (theirs > record.list.version) {
-      log.warn({ machine, ours: record.list.version, theirs }, 'An agent has a later list of voters: the store is older.');
+      log.warn(
+        { machine, ours: record.list.version, theirs },
+        'An agent has a later list of voters: the store is older.',
+      );
       const voters = record.list.voters.map((voter) => ({ ...voter, leased: false }));
       void this.#change({ version: theirs + 1, voters });
       return;
