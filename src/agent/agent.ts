@@ -1,12 +1,13 @@
 /**
  * The agent of one machine: it keeps the machine's nodes under supervision and tells the control plane all about them.
- * It starts and stops what it is asked to; who is primary is never its business.
+ * It starts and stops what it is asked to; what it does without being asked is its guard's (`guard.ts`).
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { mayListen } from '../domain/plain-text.ts';
+import type { StartAs } from '../domain/start-as.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointView } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
@@ -18,12 +19,14 @@ import { checkArgs } from './check-args.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
+import { Guard } from './guard.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
 import { claimFolder, leaveFolder, makeFolder } from './machine-folder.ts';
 import { NeighbourDoor } from './neighbour-door.ts';
 import { Neighbours } from './neighbours.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
+import { hasDied } from './own-node.ts';
 import { Roster } from './roster.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
 
@@ -111,6 +114,7 @@ class MachineAgent implements Agent {
   #door: NeighbourDoor | null = null;
   #link: Link | null = null;
   #failovers: FailoverLog | null = null;
+  #guard: Guard | null = null;
 
   constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -146,9 +150,9 @@ class MachineAgent implements Agent {
   async begin(): Promise<void> {
     const { controlUrls, credentials, dir, log, token, welcomed, refused } = this.#options;
     const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
-    this.#door = await this.#openDoor();
     const failovers = await FailoverLog.open(dir, (message) => this.#link?.tell(message), log);
     this.#failovers = failovers;
+    this.#door = await this.#openDoor();
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -161,6 +165,8 @@ class MachineAgent implements Agent {
       }),
     );
     await this.#endpoint?.begin();
+    this.#guard = this.#newGuard(failovers);
+    this.#guard.begin();
     this.#link = new Link({
       servers,
       access: () => ({
@@ -185,14 +191,24 @@ class MachineAgent implements Agent {
       ...{ dir, machine, address, port, token, log },
       credentials: this.#credentials,
       roster: this.#roster,
-      handle: (question) => this.#asked(question),
+      handle: (question, from) => this.#answer(question, from),
     });
   }
 
-  #asked(question: Question): Answer {
-    if (question.ask !== 'moved') return { kind: 'denied', reason: `${this.#options.machine} does not vote` };
-    this.#endpoint?.nudge(question.database);
-    return { kind: 'noted' };
+  async #answer(question: Question, from: string | null): Promise<Answer> {
+    return this.#guard?.answer(question, from) ?? { kind: 'denied', reason: `${this.#options.machine} only begins` };
+  }
+
+  #newGuard(failovers: FailoverLog): Guard {
+    const { machine, log } = this.#options;
+    return new Guard({
+      ...{ machine, failovers, log },
+      roster: this.#roster,
+      neighbours: this.#neighbours,
+      nodes: this.#nodes,
+      credentials: this.#credentials,
+      nudge: (databaseUid) => this.#endpoint?.nudge(databaseUid),
+    });
   }
 
   async close(): Promise<void> {
@@ -211,6 +227,7 @@ class MachineAgent implements Agent {
 
   #finish(how: 'shut-down' | 'detached'): void {
     this.#certificate?.close();
+    this.#guard?.close();
     this.#neighbours.close();
     void this.#door?.close();
     this.#link?.close();
@@ -233,6 +250,7 @@ class MachineAgent implements Agent {
         this.#link?.tell({ type: 'node', node: report });
         // Sooner than the control plane can say so, and also while it is away.
         if (report.process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
+        if (hasDied(node)) this.#guard?.nodeEnded(node.id);
       },
     };
   }
@@ -265,7 +283,7 @@ class MachineAgent implements Agent {
       create_node: (config) => this.#create(config),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
-      start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
+      start_node: ({ id, as }) => this.#start(id, as),
       stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
@@ -303,6 +321,13 @@ class MachineAgent implements Agent {
     if (!node)
       return Promise.reject(new ValkeeperError('node_not_found', { node: id, machine: this.#options.machine }));
     return node.exclusively(() => work(node));
+  }
+
+  /** As what its disk says it starts only where nobody may have taken its place. */
+  async #start(id: NodeId, as: StartAs): Promise<{ pid: number }> {
+    if (as.kind === 'itself' && this.#guard?.mayDecide === false)
+      throw new ValkeeperError('lease_run_out', { node: id, machine: this.#options.machine });
+    return this.#exclusively(id, (node) => node.start(as));
   }
 
   /** Repeating it is harmless: a node that exists is only started. One that never ran is not left behind. */

@@ -80,6 +80,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   serve_endpoint: { databases: ['a list of databases', (value) => Array.isArray(value) && value.every(isDatabase)] },
   nudge_endpoint: { database: TEXT },
   replace_endpoint: { drainMs: [`0 to ${LONGEST_DRAIN_MS} ms`, (value) => isWhole(value, 0, LONGEST_DRAIN_MS)] },
+  forget_failover: { id: TEXT, version: ['a whole number', Number.isInteger] },
   set_voters: {
     version: ['a version', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER)],
     voters: ['a list of voters', (value) => Array.isArray(value) && value.every(isVoter)],
@@ -87,7 +88,6 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   guard_databases: {
     databases: ['a list of databases', (value) => Array.isArray(value) && value.every(isGuardedDatabase)],
   },
-  forget_failover: { id: TEXT, version: ['a whole number', Number.isInteger] },
   read_log: {
     id: ['a node id or null', (value) => value === null || NODE[1](value)],
     lines: [`1 to ${MOST_LINES}`, (value) => isWhole(value, 1, MOST_LINES)],

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ValkeeperError } from '../domain/errors.ts';
-import { mayBeReplaced } from '../domain/roster.ts';
 import { carriesToken } from '../platform/bearer.ts';
 import { readJson, writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
@@ -138,12 +137,7 @@ export class NeighbourDoor {
     if (protocol !== NEIGHBOUR_PROTOCOL) {
       return denied(`it speaks version ${NEIGHBOUR_PROTOCOL} of the neighbours' protocol, not ${protocol}`);
     }
-    const speaker = speakerOf(question);
-    if (machine !== null && speaker !== null && speaker !== machine) return denied(`${machine} is not ${speaker}`);
     if (version < roster.voters.version) return { kind: 'newer-voters', voters: roster.voters };
-    if (question.ask === 'claim' && !mayBeReplaced(roster.voters, question.machine)) {
-      return denied(`${question.machine} goes on without a lease`);
-    }
     try {
       return await handle(question, machine);
     } catch (error) {
@@ -154,12 +148,6 @@ export class NeighbourDoor {
 }
 
 const denied = (reason: string): Answer => ({ kind: 'denied', reason });
-
-/** In whose name it is asked; null where that does not matter. */
-function speakerOf(question: Question): string | null {
-  if (question.ask === 'lease') return question.machine;
-  return question.ask === 'moved' ? null : question.by;
-}
 
 const PROBLEMS: Record<string, string> = {
   EADDRINUSE: 'something else listens there',

@@ -4,7 +4,7 @@
  */
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import { ANY_PORT } from '../domain/spec.ts';
+import { ANY_PORT, requiredAcknowledgements } from '../domain/spec.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import { sha256 } from './acl.ts';
 import type { Machine } from './agents.ts';
@@ -94,6 +94,7 @@ function endpointDatabases(databases: readonly Database[], machines: readonly Ma
       ],
       adminPassword: secrets.adminPassword,
       read: spec.read,
+      acknowledgements: requiredAcknowledgements(spec),
       clusterView: spec.clusterView,
       tls: spec.tls,
       nodes: nodes.map(({ id, machine, host, port, tls }) => {

@@ -142,6 +142,8 @@ export interface AgentRequests {
   nudge_endpoint: { args: { database: string }; result: Record<string, never> };
   /** A successor takes over; old connections end between commands, at the latest after `drainMs`. */
   replace_endpoint: { args: { drainMs: number }; result: { pid: number } };
+  /** The control plane has this version of the record: it need not be told again. */
+  forget_failover: { args: { id: string; version: number }; result: Record<string, never> };
   /**
    * Who votes. Durable when it is answered; `version` is that of the list which the agent has then, and a later one than
    * was sent when it had that before.
@@ -149,8 +151,6 @@ export interface AgentRequests {
   set_voters: { args: VoterList; result: { version: number } };
   /** The databases with something on this machine, exactly these: what its agent may act on by itself. */
   guard_databases: { args: { databases: readonly GuardedDatabase[] }; result: Record<string, never> };
-  /** The control plane has this version of the record: it need not be told again. */
-  forget_failover: { args: { id: string; version: number }; result: Record<string, never> };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
   /** Ends the endpoint, stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */
