@@ -5,14 +5,14 @@
  *     a machine's lease has run out ─> whose primaries are there, say our replicas ─> claim them ─> promote ─> release
  */
 import { byName, type NodeId } from '../domain/ids.ts';
-import { type GuardedDatabase, majorityOf } from '../domain/roster.ts';
+import { FEWEST_VOTERS, type GuardedDatabase, majorityOf } from '../domain/roster.ts';
 import { answering, type PeerView } from '../domain/view.ts';
 import { planShard } from '../plan/plan.ts';
 import { unmetExpectation } from '../plan/step.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Question } from '../protocol/neighbour-messages.ts';
-import { CLAIM_MS, FEWEST_VOTERS } from '../quorum/times.ts';
+import { CLAIM_MS } from '../quorum/times.ts';
 import { promote } from '../valkey/promotion.ts';
 import type { FailoverLog } from './failover-log.ts';
 import type { NeighbourDesk } from './neighbour-desk.ts';

@@ -1,4 +1,5 @@
 /** Answers what neighbours ask: leases and claims by what this voter has promised, and news for the endpoint. */
+import { mayBeReplaced } from '../domain/roster.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Answer, NodeAddress, Question } from '../protocol/neighbour-messages.ts';
 import { Votes } from '../quorum/vote.ts';
@@ -38,10 +39,13 @@ export class NeighbourDesk {
         return 'denied' in vote ? { kind: 'denied', reason: vote.denied } : { kind: 'granted', claimed: vote.granted };
       }
       case 'claim': {
+        const { machine } = question;
+        if (!mayBeReplaced(this.#around.roster.voters, machine)) {
+          return { kind: 'denied', reason: `${machine} has not confirmed that it stops without a lease` };
+        }
         // Not tried where the answer is no whatever comes of it.
-        const hasRunOut = this.votes.hasRunOut(question.machine, this.#around.clock.now());
-        const isReached =
-          hasRunOut && (await this.#around.isAnyReached([...this.#doorOf(question.machine), ...question.nodes]));
+        const hasRunOut = this.votes.hasRunOut(machine, this.#around.clock.now());
+        const isReached = hasRunOut && (await this.#around.isAnyReached([...this.#doorOf(machine), ...question.nodes]));
         const vote = this.votes.claim(question, isReached, this.#around.clock.now());
         return vote.agreed ? { kind: 'agreed' } : { kind: 'denied', reason: vote.reason };
       }

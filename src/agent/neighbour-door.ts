@@ -137,8 +137,6 @@ export class NeighbourDoor {
     if (protocol !== NEIGHBOUR_PROTOCOL) {
       return denied(`it speaks version ${NEIGHBOUR_PROTOCOL} of the neighbours' protocol, not ${protocol}`);
     }
-    const speaker = speakerOf(question);
-    if (machine !== null && speaker !== null && speaker !== machine) return denied(`${machine} is not ${speaker}`);
     if (version < roster.voters.version) return { kind: 'newer-voters', voters: roster.voters };
     try {
       return await handle(question, machine);
@@ -150,12 +148,6 @@ export class NeighbourDoor {
 }
 
 const denied = (reason: string): Answer => ({ kind: 'denied', reason });
-
-/** In whose name it is asked; null where that does not matter. */
-function speakerOf(question: Question): string | null {
-  if (question.ask === 'lease') return question.machine;
-  return question.ask === 'moved' ? null : question.by;
-}
 
 const PROBLEMS: Record<string, string> = {
   EADDRINUSE: 'something else listens there',

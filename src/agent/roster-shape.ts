@@ -9,7 +9,11 @@ const isPort = (value: unknown): boolean => Number.isInteger(value) && Number(va
 
 /** A machine's name, and where its agent answers. */
 export const isVoter = (value: unknown): value is Voter =>
-  isObject(value) && isText(value['machine']) && isText(value['address']) && isPort(value['port']);
+  isObject(value) &&
+  isText(value['machine']) &&
+  isText(value['address']) &&
+  isPort(value['port']) &&
+  typeof value['leased'] === 'boolean';
 
 /** Versions are whole numbers from 0. */
 export const isVoterList = (value: unknown): value is VoterList =>

@@ -9,7 +9,7 @@ import { Roster } from './roster.ts';
 
 const listOf = (version: number, ...machines: string[]): VoterList => ({
   version,
-  voters: machines.map((machine) => ({ machine, address: '127.0.0.1', port: 7450 })),
+  voters: machines.map((machine) => ({ machine, address: '127.0.0.1', port: 7450, leased: true })),
 });
 
 const GUARDED = {

@@ -22,5 +22,3 @@ export const STOP_MS = 400;
 export const SILENCE_MS = 1_540;
 /** A voter that agreed to a claim grants the machine no lease, and the database to no other, for so long. */
 export const CLAIM_MS = 5_000;
-/** Fewer voters have no majority without all of them: nobody takes over by itself, and nobody stops. */
-export const FEWEST_VOTERS = 3;
