@@ -8,14 +8,14 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { mayListen } from '../domain/plain-text.ts';
 import type { StartAs } from '../domain/start-as.ts';
-import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointView } from '../domain/view.ts';
-import type { Logger } from '../platform/log.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
 import type { Answer, Question } from '../protocol/neighbour-messages.ts';
 import { MachineCredentials } from '../trust/credential-files.ts';
+import type { Agent, AgentOptions } from './agent-options.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
+import { cutLog } from './cut-log.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
@@ -25,62 +25,16 @@ import { Link } from './link.ts';
 import { claimFolder, leaveFolder, makeFolder } from './machine-folder.ts';
 import { NeighbourDoor } from './neighbour-door.ts';
 import { Neighbours } from './neighbours.ts';
-import { makeNode, scanNodes, tail } from './node-directory.ts';
+import { makeNode, type NodeDirectory, scanNodes, tail } from './node-directory.ts';
+import type { NodeSurroundings } from './node-surroundings.ts';
 import { hasDied } from './own-node.ts';
 import { Roster } from './roster.ts';
-import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
-
-export interface AgentOptions {
-  /** The machine's folder. */
-  dir: string;
-  machine: string;
-  /** Where its nodes listen. */
-  address: string;
-  zone: string;
-  /** Memory the machine gives to nodes, in bytes; 0: it is a witness. */
-  memoryBytes: number;
-  enginePath: string;
-  engineVersion: string;
-  /** Where control planes are, such as `http://127.0.0.1:7420`; one that answers tells of the others. */
-  controlUrls: readonly string[];
-  /** With which a local agent comes. One with credentials needs none. */
-  token: string | null;
-  /** From 0 to 1: when in its time a certificate is renewed; without it, at random. */
-  renewalJitter?: number;
-  /** How often it is looked whether it is time, in ms. */
-  renewalLookMs?: number;
-  /** Client ports that nodes may get: the first and the last. */
-  portRange: readonly [number, number];
-  /** Where it answers the agents of other machines; 0: any port that is free, the same again after a restart. */
-  neighbourPort: number;
-  /** What the machine shows and believes; null: nothing here speaks TLS. */
-  credentials: TlsFiles | null;
-  /** Nodes without TLS are meant, though others reach the address. */
-  plainText: boolean;
-  /** File of the endpoint's program; null: this machine has no endpoint. */
-  endpointProgram: string | null;
-  /** Processes that share the endpoint's work. */
-  endpointWorkers?: number;
-  /** The control plane takes this agent, or does not. */
-  welcomed?: () => void;
-  refused?: (error: ValkeeperError) => void;
-  log: Logger;
-}
-
-export interface Agent {
-  /** Ends the agent; its nodes go on. */
-  close(): Promise<void>;
-  /**
-   * The files of its credentials were renewed: agent, nodes and endpoint read them anew, and what is connected stays.
-   * @throws credentials_unusable: then all keep those of before
-   */
-  readCredentials(): Promise<void>;
-  /** How it ended: `shut-down` with its nodes, on request, or `detached` from them. */
-  closed: Promise<'shut-down' | 'detached'>;
-}
+import { SupervisedNode } from './supervised-node.ts';
 
 /** Where everything stops, clients get no longer to leave. */
 const ENDPOINT_GRACE_MS = 3_000;
+/** How often nodes are tended: so old is the copy of a nodes.conf at most. */
+const TEND_INTERVAL_MS = 5_000;
 
 /** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, neighbour_port_unusable, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -115,6 +69,7 @@ class MachineAgent implements Agent {
   #link: Link | null = null;
   #failovers: FailoverLog | null = null;
   #guard: Guard | null = null;
+  #tending: NodeJS.Timeout | null = null;
 
   constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -167,6 +122,9 @@ class MachineAgent implements Agent {
     await this.#endpoint?.begin();
     this.#guard = this.#newGuard(failovers);
     this.#guard.begin();
+    this.#tending = setInterval(() => {
+      for (const node of this.#nodes.values()) void node.tend();
+    }, TEND_INTERVAL_MS);
     this.#link = new Link({
       servers,
       access: () => ({
@@ -226,6 +184,7 @@ class MachineAgent implements Agent {
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
+    if (this.#tending) clearInterval(this.#tending);
     this.#certificate?.close();
     this.#guard?.close();
     this.#neighbours.close();
@@ -285,6 +244,11 @@ class MachineAgent implements Agent {
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as }) => this.#start(id, as),
       stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
+      cut_log: ({ id }) =>
+        this.#exclusively(id, (node) =>
+          node.mend((directory) => cutLog(directory, this.#options.enginePath, this.#options.machine)),
+        ),
+      set_data_aside: ({ id }) => this.#exclusively(id, (node) => node.mend((directory) => this.#setAside(directory))),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
       taken_ports: async ({ ports }) => ({ taken: await takenPorts(this.#options.address, ports) }),
@@ -352,6 +316,14 @@ class MachineAgent implements Agent {
       this.#link?.tell({ type: 'node-removed', id: config.id });
       throw error;
     }
+  }
+
+  async #setAside(directory: NodeDirectory): Promise<Record<string, never>> {
+    const { machine } = this.#options;
+    if (!directory.damage())
+      throw new ValkeeperError('nothing_to_mend', { node: directory.manifest.config.id, machine });
+    directory.setDataAside();
+    return {};
   }
 
   async #remove({ id, databaseUid }: AgentRequests['remove_node']['args']): Promise<Record<string, never>> {

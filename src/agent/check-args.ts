@@ -66,6 +66,8 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   write_users: { id: NODE, aclFile: TEXT },
   start_node: { id: NODE, as: ['how to start', isStartAs] },
   stop_node: { id: NODE, pid: PROCESS, graceMs: GRACE },
+  cut_log: { id: NODE },
+  set_data_aside: { id: NODE },
   remove_node: { id: NODE, databaseUid: TEXT },
   free_ports: {
     count: [`1 to ${MOST_PORTS}`, (value) => isWhole(value, 1, MOST_PORTS)],

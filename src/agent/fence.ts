@@ -11,7 +11,8 @@ import type { NodeId } from '../domain/ids.ts';
 import type { Leader } from '../domain/start-as.ts';
 import { type ClusterNodeLine, formatNodesConf, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
 
-interface Place {
+/** A node and where it listens. */
+export interface Place {
   id: NodeId;
   host: string;
   port: number;

@@ -2,28 +2,25 @@
  * One node under supervision: its process is started, watched and stopped here, and every change is told at once.
  * It never starts by itself: whether a dead node may come back, and as what, is not the agent's to decide.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ADMIN_USER } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import type { Leader, StartAs } from '../domain/start-as.ts';
+import type { StartAs } from '../domain/start-as.ts';
 import { tlsReload } from '../domain/tls-directives.ts';
 import type { DiskView } from '../domain/view.ts';
-import { fileError, writeFileAtomic } from '../platform/files.ts';
-import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import type { AgentRequests, NodeConfig, NodeReport } from '../protocol/agent-messages.ts';
 import type { MachineCredentials } from '../trust/credential-files.ts';
 import { clientOptions } from '../trust/credentials.ts';
 import { configSet, myId } from '../valkey/admin.ts';
 import { EngineReplyError, type EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
-import { fencedNodesConf } from './fence.ts';
 import { bootId, findProcess } from './find-process.ts';
 import type { NodeDirectory } from './node-directory.ts';
+import { copyIdentity, fence, requireIdentity } from './node-identity.ts';
+import type { NodeSurroundings } from './node-surroundings.ts';
 import { OutsideWatch } from './outside-watch.ts';
 import { ended, signal } from './process-end.ts';
+import { spawnEngine } from './spawn-engine.ts';
 
 const START_DEADLINE_MS = 10_000;
 const START_POLL_MS = 4;
@@ -34,19 +31,6 @@ const KILL_DEADLINE_MS = 10_000;
 const LOG_LINES_IN_ERROR = 8;
 /** In OpenSSL's words for what the other side has against us. */
 const TLS_ALERT = /\balert\b/;
-
-export interface NodeSurroundings {
-  enginePath: string;
-  machine: string;
-  /** Where nodes listen. */
-  address: string;
-  /** What nodes with TLS show and believe; null: none can be here. */
-  credentials: MachineCredentials | null;
-  log: Logger;
-  now: () => number;
-  /** Something about the node changed. */
-  changed: (node: SupervisedNode) => void;
-}
 
 export class SupervisedNode {
   readonly directory: NodeDirectory;
@@ -123,14 +107,18 @@ export class SupervisedNode {
 
   /**
    * Starts the process and waits until it accepts connections. A running one is left alone; one that fails is gone
-   * when this rejects. @throws node_not_started, port_taken, node_identity_lost, file_unusable
+   * when this rejects. @throws node_not_started, node_data_damaged, port_taken, node_identity_lost, file_unusable
    */
   async start(as: StartAs): Promise<{ pid: number }> {
     if (this.pid === null && findProcess(this.directory)) await this.adopt();
     if (this.pid !== null) return { pid: this.pid };
-    if (as.kind === 'replica') await this.#fence(as.primary);
-    else this.#requireIdentity();
+    const { address: host, log } = this.#around;
+    const self = { id: this.id, host, port: this.port };
+    if (as.kind === 'replica') await fence(this.directory.path, self, as.primary);
+    else await requireIdentity(this.directory.path, self.id, log);
     this.directory.setAsideSnapshot();
+    this.directory.startLog.begin(this.#around.now());
+    if (this.directory.damage()) throw await this.#notStarted('');
     const found = await this.#spawn();
     try {
       await this.#accepting(found);
@@ -140,7 +128,23 @@ export class SupervisedNode {
       throw error;
     }
     this.#around.changed(this);
+    await this.#copyIdentity();
     return { pid: found.pid };
+  }
+
+  /** To be called from time to time: the copy of its nodes.conf follows, and a damage that a person mended is forgotten. */
+  async tend(): Promise<void> {
+    if (this.#process) await this.#copyIdentity();
+    else if (this.#disk.damage && !this.directory.damage()) this.#lookAgain();
+  }
+
+  /** Changes files that a process would use. @throws node_runs, or what the work throws */
+  async mend<T>(work: (directory: NodeDirectory) => Promise<T>): Promise<T> {
+    const { pid, id: node } = this;
+    if (pid !== null) throw new ValkeeperError('node_runs', { node, machine: this.#around.machine, pid });
+    const result = await work(this.directory);
+    this.#lookAgain();
+    return result;
   }
 
   /**
@@ -156,16 +160,14 @@ export class SupervisedNode {
       pid === this.pid ? this.directory.whyNotYet(directives, this.#around.now()) : `process ${pid} has ended`;
     if (reason) return { written: false, reason };
     await this.directory.writeConf(directives, this.#around.address, this.#tls?.files ?? null);
-    this.#disk = this.#lookAtDisk();
-    this.#around.changed(this);
+    this.#lookAgain();
     return { written: true };
   }
 
   /** Its ACL file is written anew; the process reads it when it is told to. @throws file_unusable */
   async writeUsers(aclFile: string): Promise<Record<string, never>> {
     await this.directory.writeUsers(aclFile);
-    this.#disk = this.#lookAtDisk();
-    this.#around.changed(this);
+    this.#lookAgain();
     return {};
   }
 
@@ -231,20 +233,8 @@ export class SupervisedNode {
     this.#watch = null;
   }
 
-  async #fence(primary: Leader): Promise<void> {
-    const self = { id: this.id, host: this.#around.address, port: this.port };
-    const text = fencedNodesConf(this.directory.readNodesConf(), self, primary);
-    await writeFileAtomic(this.directory.nodesConfPath, text);
-  }
-
-  /** Without its own nodes.conf the engine would make up a new identity, and be a stranger to all others. */
-  #requireIdentity(): void {
-    if (this.directory.ownLine()?.id === this.id) return;
-    throw new ValkeeperError('node_identity_lost', { node: this.id, path: this.directory.nodesConfPath });
-  }
-
   async #spawn(): Promise<ProcessIdentity> {
-    const child = this.#spawnEngine();
+    const child = spawnEngine(this.#around.enginePath, this.directory);
     child.unref();
     const failure = new Promise<string>((resolve) => child.once('error', ({ message }) => resolve(message)));
     if (child.pid === undefined) throw await this.#notStarted(await failure);
@@ -256,26 +246,6 @@ export class SupervisedNode {
     });
     await this.#remember({ process: { ...found, bootId: bootId() }, lastExit: null });
     return found;
-  }
-
-  /** In a session of its own, so that neither a Ctrl-C nor the agent's end reaches it. */
-  #spawnEngine(): ChildProcess {
-    const { path, logPath } = this.directory;
-    let output: number;
-    try {
-      output = openSync(logPath, 'a', 0o600);
-    } catch (error) {
-      throw fileError('open', logPath, error);
-    }
-    try {
-      return spawn(this.#around.enginePath, [join(path, 'valkey.conf')], {
-        cwd: path,
-        detached: true,
-        stdio: ['ignore', output, output],
-      });
-    } finally {
-      closeSync(output);
-    }
   }
 
   /** A full disk must not change what is done and told: the next agent finds a process by its folder, too. */
@@ -328,6 +298,11 @@ export class SupervisedNode {
   }
 
   async #notStarted(problem: string): Promise<ValkeeperError> {
+    const damage = this.directory.damage();
+    if (damage) {
+      const { file, problem } = damage;
+      return new ValkeeperError('node_data_damaged', { node: this.id, machine: this.#around.machine, file, problem });
+    }
     const log = await this.directory.logTail(LOG_LINES_IN_ERROR);
     return new ValkeeperError('node_not_started', { node: this.id, machine: this.#around.machine, problem, log });
   }
@@ -338,6 +313,15 @@ export class SupervisedNode {
       machine: this.#around.machine,
       address: this.#around.address,
     });
+  }
+
+  #copyIdentity(): Promise<void> {
+    return copyIdentity(this.directory.path, this.id, this.#around.log);
+  }
+
+  #lookAgain(): void {
+    this.#disk = this.#lookAtDisk();
+    this.#around.changed(this);
   }
 
   #lookAtDisk(): DiskView {
@@ -400,10 +384,9 @@ export class SupervisedNode {
   }
 
   async #noteExit(how: 'stopped' | 'died', detail: string): Promise<void> {
-    this.#disk = this.#lookAtDisk();
     const lastExit = { state: 'exited', how, at: this.#around.now(), detail } as const;
     const remembered = this.#remember({ process: null, lastExit });
-    this.#around.changed(this);
-    await remembered;
+    this.#lookAgain();
+    await Promise.all([remembered, this.#copyIdentity()]);
   }
 }

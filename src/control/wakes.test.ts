@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { databaseOn, fleet } from '../../test/support/worlds.ts';
-import type { EndpointView } from '../domain/view.ts';
+import { type EndpointView, WHOLE_FILES } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
 import { AGENT_PROTOCOL, type Hello, type NodeReport } from '../protocol/agent-messages.ts';
 import { openEventLog } from '../store/events.ts';
@@ -81,7 +81,7 @@ test('what agents tell wakes the loops of the databases that it concerns, and no
       port: 7000,
       process: { state: 'running', pid: 1 },
     },
-    disk: { hasData: true, dataAt: 1, claim: null, settings: null, aclMark: null },
+    disk: { hasData: true, dataAt: 1, claim: null, ...WHOLE_FILES, settings: null, aclMark: null },
   };
   const report = () => agents.heard('machine-2', { type: 'node', node: { ...node } });
   await looks(1, 'a node that was not known', report);

@@ -10,6 +10,7 @@ import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView, PeerView } from '../domain/view.ts';
 import { countProblems, leftovers } from './copies.ts';
+import { damageProblems } from './damage.ts';
 import { endpointProblem } from './endpoints.ts';
 import { layoutOf, machinesFor } from './layout.ts';
 import { describeRemedy } from './placement/advice.ts';
@@ -28,6 +29,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...shards.flatMap((shard) => countProblems(database, shard, view)),
     ...leftovers(database),
     ...membershipProblems(database, view),
+    ...damageProblems(database, view),
     ...settingsProblems(database, view),
     ...usersProblems(database, view),
     ...wishProblems(database, shards, view),

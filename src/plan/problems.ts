@@ -56,6 +56,11 @@ export const PROBLEMS = {
     message: 'No process of {shard} runs.',
     advice: 'The copy with the newest claim is started from its disk, the others as its replicas.',
   },
+  data_damaged: {
+    severity: 'error',
+    message: '{node} of {shard} on {machine} cannot be started from {file}: {problem}.',
+    advice: '{remedy}',
+  },
   primary_unresponsive: {
     severity: 'error',
     message: 'The primary of {shard}, {node} on {machine}, runs but does not answer ({reason}).',
@@ -137,6 +142,13 @@ export const PROBLEMS = {
     severity: 'info',
     message: 'Not every node sees all slots served and everyone in their present role yet (missing: {count}).',
     advice: 'The news is still spreading; this takes a second or two.',
+  },
+  data_cut: {
+    severity: 'warning',
+    message:
+      'The end of {file} of {node} ({shard}, {machine}) could not be read: {cut} of it were cut off, {kept} were kept.',
+    advice:
+      'Writes of the last moments before its process ended may be missing, at most those in what was cut off. That is kept in {aside} on {machine}. This is told for a day.',
   },
   settings_differ: {
     severity: 'info',
@@ -245,6 +257,7 @@ export const HARMLESS: readonly ProblemCode[] = [
   'open_to_all',
   'plain_text',
   'endpoint_closed',
+  'data_cut',
 ];
 
 export interface Problem {

@@ -9,7 +9,7 @@ import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
 import type { StartAs } from '../domain/start-as.ts';
-import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
+import type { CertificateView, CutView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
@@ -130,6 +130,10 @@ export interface AgentRequests {
   start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
   /** Ends this process of the node: cleanly, by force after `graceMs`. Not when another process runs than the one named. */
   stop_node: { args: { id: NodeId; pid: number; graceMs: number }; result: { stopped: boolean } };
+  /** The end of its append-only log that cannot be read is cut off and kept beside it. Refused while the node runs. */
+  cut_log: { args: { id: NodeId }; result: CutView };
+  /** Data that cannot be loaded is put aside, the last such kept; it starts empty then. Refused while the node runs. */
+  set_data_aside: { args: { id: NodeId }; result: Record<string, never> };
   /** Stops it at once and removes its directory. Refused when `databaseUid` is not the node's. */
   remove_node: { args: { id: NodeId; databaseUid: string }; result: Record<string, never> };
   /** `count` client ports that are free now, with their bus ports, none of them in `avoid`. */

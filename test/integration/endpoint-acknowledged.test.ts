@@ -75,7 +75,7 @@ describe('a database whose writes one of one replica acknowledges', () => {
       assert.ok(await isSilent(reply), `${command[0]} was answered while no replica had it`);
       if (command[1] === 'later') assert.ok(await isSilent(popped), 'BLPOP was answered while no replica had it');
       proceed(replicas[0]!);
-      assert.equal(await reply, expected, command[0]);
+      assert.equal(await reply, expected, command[0]!);
     }
     assert.equal(await popped, '*2\r\n$5\r\nlater\r\n$1\r\nx\r\n');
   });

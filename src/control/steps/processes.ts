@@ -14,6 +14,7 @@ const CONFIGURE_TIMEOUT_MS = 5_000;
 /** To write its data and end; after that its agent kills it. */
 const STOP_GRACE_MS = 10_000;
 const STOP_TIMEOUT_MS = 25_000;
+const MEND_TIMEOUT_MS = 15_000;
 const REMOVE_TIMEOUT_MS = 15_000;
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
@@ -75,6 +76,16 @@ export async function writeUsers(
   const args = { id: node.id, aclFile: aclFile(database) };
   await agents.request(node.machine, 'write_users', args, CONFIGURE_TIMEOUT_MS);
   await admin.loadUsers(engine);
+  return DONE;
+}
+
+/** The agent mends the files of a node that does not run. A log takes its time: what is not over by then goes on there. */
+export async function mendFiles(
+  agents: Agents,
+  node: NodeAssignment,
+  { kind }: StepOf<'cut_log' | 'set_data_aside'>,
+): Promise<Outcome> {
+  await agents.request(node.machine, kind, { id: node.id }, MEND_TIMEOUT_MS);
   return DONE;
 }
 
