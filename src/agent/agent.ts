@@ -23,6 +23,7 @@ import { freePorts, takenPorts } from './free-ports.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
 import { makeNode, scanNodes, tail } from './node-directory.ts';
+import { type PulseOptions, PulseWatch } from './pulse.ts';
 import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
 
 export interface AgentOptions {
@@ -54,6 +55,8 @@ export interface AgentOptions {
   endpointProgram: string | null;
   /** Processes that share the endpoint's work. */
   endpointWorkers?: number;
+  /** What becomes of a node's shard if the node is ended; without it, none that gives no sign of life is. */
+  ifEnded?: PulseOptions['ifEnded'];
   /** The control plane takes this agent, or does not. */
   welcomed?: () => void;
   refused?: (error: ValkeeperError) => void;
@@ -124,6 +127,7 @@ class MachineAgent implements Agent {
   readonly #instance = randomBytes(8).toString('hex');
   #link: Link | null = null;
   #failovers: FailoverLog | null = null;
+  #pulse: PulseWatch | null = null;
 
   constructor(options: AgentOptions) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -170,6 +174,12 @@ class MachineAgent implements Agent {
         else log.info({ database, node: node.id }, 'Found a node that does not run.');
       }),
     );
+    this.#pulse = new PulseWatch({
+      nodes: () => this.#nodes.values(),
+      ifEnded: this.#options.ifEnded ?? (async () => 'missed'),
+      changed: (node) => this.#nodeChanged(node),
+      log,
+    });
     await this.#endpoint?.begin();
     this.#link = new Link({
       servers,
@@ -204,6 +214,7 @@ class MachineAgent implements Agent {
 
   #finish(how: 'shut-down' | 'detached'): void {
     this.#certificate?.close();
+    this.#pulse?.close();
     this.#link?.close();
     rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
     this.#end(how);
@@ -218,14 +229,17 @@ class MachineAgent implements Agent {
       credentials: this.#credentials,
       log,
       now: Date.now,
-      changed: (node) => {
-        const report = node.report();
-        log.info({ database: report.database, node: node.id, process: report.process }, 'A node changed.');
-        this.#link?.tell({ type: 'node', node: report });
-        // Sooner than the control plane can say so, and also while it is away.
-        if (report.process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
-      },
+      changed: (node) => this.#nodeChanged(node),
     };
+  }
+
+  #nodeChanged(node: SupervisedNode): void {
+    const report = node.report();
+    const { database, process, pulse } = report;
+    this.#options.log.info({ database, node: node.id, process, pulse: pulse?.state }, 'A node changed.');
+    this.#link?.tell({ type: 'node', node: report });
+    // Sooner than the control plane can say so, and also while it is away.
+    if (process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
   }
 
   #hello() {

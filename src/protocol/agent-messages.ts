@@ -8,7 +8,7 @@ import type { ErrorDocument } from '../domain/errors.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
-import type { CertificateView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
+import type { CertificateView, DiskView, EndpointView, ProcessView, PulseView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
@@ -27,6 +27,8 @@ export interface NodeReport {
   databaseUid: string;
   port: number;
   process: Exclude<ProcessView, { state: 'unknown' } | { state: 'absent' }>;
+  /** Null while it does not run. Told when its state has lasted (src/plan/pulse.ts), not at once. */
+  pulse: PulseView | null;
   disk: DiskView;
 }
 
