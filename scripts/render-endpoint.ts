@@ -17,6 +17,7 @@ const MEANINGS: Record<keyof Limits, [what: string, then: string]> = {
   replyBytesClose: ['the same, or of one reply that must be put together or wait for its turn', 'closed'],
   waitingCommands: ['commands that wait for a node', '`CLUSTERDOWN ...; nothing was done`'],
   waitingBytes: ['their bytes', '`CLUSTERDOWN ...; nothing was done`'],
+  acknowledgeMs: ['how long replicas may take to acknowledge writes, where they must', '`UNKNOWNOUTCOME`'],
   waitMs: ['how long a command waits for a node', '`CLUSTERDOWN ...; nothing was done. Try again later`'],
   transactionBytes: [
     'bytes of one transaction',

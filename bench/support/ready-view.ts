@@ -1,6 +1,13 @@
 /** What a look shows of a database that is made and well, without making it step by step, which takes long for large ones. */
 import type { Database } from '../../src/domain/database.ts';
-import type { AnsweringEngine, DatabaseView, MachineView, NodeView, PeerView } from '../../src/domain/view.ts';
+import {
+  type AnsweringEngine,
+  type DatabaseView,
+  type MachineView,
+  type NodeView,
+  type PeerView,
+  WHOLE_FILES,
+} from '../../src/domain/view.ts';
 import { logsEveryWrite, wantedSettings } from '../../src/plan/settings.ts';
 
 const OFFSET = 1_000;
@@ -47,7 +54,7 @@ export function readyView(database: Database, machines: readonly MachineView[]):
       ...{ logComplete: logsEveryWrite(settings), saving: false },
     };
     const claim = { role, primaryId, slots, configEpoch };
-    const disk = { hasData: true, dataAt: 0, claim, settings, aclMark: database.aclMark };
+    const disk = { hasData: true, dataAt: 0, claim, ...WHOLE_FILES, settings, aclMark: database.aclMark };
     return [node.id, { process: { state: 'running', pid: index + 2 }, disk, engine, down: null }];
   });
   return { at: 0, machines, nodes: new Map(nodes) };

@@ -89,6 +89,7 @@ export class SimulatedAgent {
       ...{ type: 'hello', protocol: AGENT_PROTOCOL, machine, address, zone, memoryBytes: MEMORY_BYTES },
       ...{ pid: 1, instance: this.#instance, engineVersion: this.#world.engineVersion, tls: false, certificate: null },
       endpoint: this.#endpoint,
+      neighbourPort: null,
       nodes: nodes.map(({ report }) => report),
     };
   }
@@ -100,7 +101,7 @@ export class SimulatedAgent {
   #requested({ id, operation, args }: Request): void {
     if (operation === 'serve_endpoint') {
       this.#serve(args as AgentRequests['serve_endpoint']['args']);
-    } else if (operation !== 'nudge_endpoint') {
+    } else if (operation !== 'nudge_endpoint' && operation !== 'guard_databases') {
       this.#world.unexpected.add(operation);
     }
     this.#tell({ type: 'reply', id, result: {} });

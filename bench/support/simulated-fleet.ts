@@ -1,7 +1,9 @@
 /** A large fleet on paper: machines with addresses of their own, and databases spread over them as one real one is made. */
+
 import { randomBytes } from 'node:crypto';
 import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../../src/domain/database.ts';
 import type { NodeId } from '../../src/domain/ids.ts';
+import { WHOLE_FILES } from '../../src/domain/view.ts';
 import { wantedSettings } from '../../src/plan/settings.ts';
 import type { NodeReport } from '../../src/protocol/agent-messages.ts';
 import { encodeReply } from '../../src/resp/encode-reply.ts';
@@ -91,7 +93,7 @@ function simulatedNode(
     slots: birth.role === 'primary' ? birth.slots : [],
     configEpoch: 1,
   };
-  const disk = { hasData: true, dataAt: 0, claim, settings: wantedSettings(spec), aclMark };
+  const disk = { hasData: true, dataAt: 0, claim, ...WHOLE_FILES, settings: wantedSettings(spec), aclMark };
   const process = { state: 'running', pid: port } as const;
   return {
     ...{ host, port },

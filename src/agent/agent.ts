@@ -1,90 +1,48 @@
 /**
  * The agent of one machine: it keeps the machine's nodes under supervision and tells the control plane all about them.
- * It starts and stops what it is asked to; who is primary is never its business.
+ * It starts and stops what it is asked to; what it does without being asked is its guard's (`guard.ts`).
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { mayListen } from '../domain/plain-text.ts';
-import type { TlsFiles } from '../domain/tls-directives.ts';
+import type { StartAs } from '../domain/start-as.ts';
 import type { EndpointView } from '../domain/view.ts';
-import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
-import type { Logger } from '../platform/log.ts';
-import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
+import type { Answer, Question } from '../protocol/neighbour-messages.ts';
 import { MachineCredentials } from '../trust/credential-files.ts';
+import type { Agent, AgentOptions } from './agent-options.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
+import { cutLog } from './cut-log.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
+import { Guard } from './guard.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
-import { makeNode, scanNodes, tail } from './node-directory.ts';
-import { type PulseOptions, PulseWatch } from './pulse.ts';
-import { type NodeSurroundings, SupervisedNode } from './supervised-node.ts';
-
-export interface AgentOptions {
-  /** The machine's folder. */
-  dir: string;
-  machine: string;
-  /** Where its nodes listen. */
-  address: string;
-  zone: string;
-  /** Memory the machine gives to nodes, in bytes. */
-  memoryBytes: number;
-  enginePath: string;
-  engineVersion: string;
-  /** Where control planes are, such as `http://127.0.0.1:7420`; one that answers tells of the others. */
-  controlUrls: readonly string[];
-  /** With which a local agent comes. One with credentials needs none. */
-  token: string | null;
-  /** From 0 to 1: when in its time a certificate is renewed; without it, at random. */
-  renewalJitter?: number;
-  /** How often it is looked whether it is time, in ms. */
-  renewalLookMs?: number;
-  /** Client ports that nodes may get: the first and the last. */
-  portRange: readonly [number, number];
-  /** What the machine shows and believes; null: nothing here speaks TLS. */
-  credentials: TlsFiles | null;
-  /** Nodes without TLS are meant, though others reach the address. */
-  plainText: boolean;
-  /** File of the endpoint's program; null: this machine has no endpoint. */
-  endpointProgram: string | null;
-  /** Processes that share the endpoint's work. */
-  endpointWorkers?: number;
-  /** What becomes of a node's shard if the node is ended; without it, none that gives no sign of life is. */
-  ifEnded?: PulseOptions['ifEnded'];
-  /** The control plane takes this agent, or does not. */
-  welcomed?: () => void;
-  refused?: (error: ValkeeperError) => void;
-  log: Logger;
-}
-
-export interface Agent {
-  /** Ends the agent; its nodes go on. */
-  close(): Promise<void>;
-  /**
-   * The files of its credentials were renewed: agent, nodes and endpoint read them anew, and what is connected stays.
-   * @throws credentials_unusable: then all keep those of before
-   */
-  readCredentials(): Promise<void>;
-  /** How it ended: `shut-down` with its nodes, on request, or `detached` from them. */
-  closed: Promise<'shut-down' | 'detached'>;
-}
+import { claimFolder, leaveFolder, makeFolder } from './machine-folder.ts';
+import { NeighbourDoor } from './neighbour-door.ts';
+import { Neighbours } from './neighbours.ts';
+import { makeNode, type NodeDirectory, scanNodes, tail } from './node-directory.ts';
+import type { NodeSurroundings } from './node-surroundings.ts';
+import { hasDied, type OwnNode } from './own-node.ts';
+import { PulseWatch } from './pulse.ts';
+import { Roster } from './roster.ts';
+import { SupervisedNode } from './supervised-node.ts';
 
 /** Where everything stops, clients get no longer to leave. */
 const ENDPOINT_GRACE_MS = 3_000;
-const AGENT_FILE = 'agent.json';
+/** How often nodes are tended: so old is the copy of a nodes.conf at most. */
+const TEND_INTERVAL_MS = 5_000;
 
-/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, plain_text_refused */
+/** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, neighbour_port_unusable, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   requireTls('What listens', options.credentials !== null, options);
   const dir = makeFolder(options.dir);
   await claimFolder(dir);
-  const agent = new MachineAgent({ ...options, dir });
+  const agent = new MachineAgent({ ...options, dir }, await Roster.open(dir));
   await agent.begin();
   return agent;
 }
@@ -93,25 +51,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 function requireTls(what: string, tls: boolean, { address, machine, plainText }: AgentOptions): void {
   if (mayListen({ address, tls, plainText })) return;
   throw new ValkeeperError('plain_text_refused', { what, address, machine });
-}
-
-/** @returns its path without links: so the kernel tells the working directory of a process */
-function makeFolder(dir: string): string {
-  try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return realpathSync(dir);
-  } catch (error) {
-    throw fileError('open', dir, error);
-  }
-}
-
-async function claimFolder(dir: string): Promise<void> {
-  const path = join(dir, AGENT_FILE);
-  const other = (await readJson(path)) as ProcessIdentity | undefined;
-  if (other && isRunning(other) && other.pid !== process.pid) {
-    throw new ValkeeperError('already_running', { dir, pid: other.pid });
-  }
-  await writeFileAtomic(path, JSON.stringify(identify(process.pid)));
 }
 
 type Operations = { [O in AgentOperation]: (args: AgentRequests[O]['args']) => Promise<AgentRequests[O]['result']> };
@@ -124,12 +63,17 @@ class MachineAgent implements Agent {
   readonly #endpoint: EndpointKeeper | null;
   readonly #credentials: MachineCredentials | null;
   readonly #certificate: CertificateKeeper | null;
+  readonly #roster: Roster;
+  readonly #neighbours: Neighbours;
   readonly #instance = randomBytes(8).toString('hex');
+  #door: NeighbourDoor | null = null;
   #link: Link | null = null;
   #failovers: FailoverLog | null = null;
   #pulse: PulseWatch | null = null;
+  #guard: Guard | null = null;
+  #tending: NodeJS.Timeout | null = null;
 
-  constructor(options: AgentOptions) {
+  constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
     this.closed = promise;
     this.#end = resolve;
@@ -143,6 +87,8 @@ class MachineAgent implements Agent {
         ? null
         : new EndpointKeeper({ program, workers, dir, machine, address, zone, tls, log, changed });
     this.#certificate = this.#credentials && this.#keepCertificate(this.#credentials);
+    this.#roster = roster;
+    this.#neighbours = new Neighbours({ roster, credentials: this.#credentials, token: options.token, log });
   }
 
   #keepCertificate(credentials: MachineCredentials): CertificateKeeper {
@@ -163,6 +109,7 @@ class MachineAgent implements Agent {
     const servers = await KnownServers.open(dir, controlUrls, credentials === null ? 'any' : 'https');
     const failovers = await FailoverLog.open(dir, (message) => this.#link?.tell(message), log);
     this.#failovers = failovers;
+    this.#door = await this.#openDoor();
     const directories = await scanNodes(this.#folder);
     await Promise.all(
       directories.map(async (directory) => {
@@ -174,13 +121,19 @@ class MachineAgent implements Agent {
         else log.info({ database, node: node.id }, 'Found a node that does not run.');
       }),
     );
+    await this.#endpoint?.begin();
+    const guard = this.#newGuard(failovers);
+    this.#guard = guard;
+    guard.begin();
     this.#pulse = new PulseWatch({
       nodes: () => this.#nodes.values(),
-      ifEnded: this.#options.ifEnded ?? (async () => 'missed'),
+      ifEnded: this.#options.ifEnded ?? ((node) => guard.ifEnded(node.id)),
       changed: (node) => this.#nodeChanged(node),
       log,
     });
-    await this.#endpoint?.begin();
+    this.#tending = setInterval(() => {
+      for (const node of this.#nodes.values()) void node.tend();
+    }, TEND_INTERVAL_MS);
     this.#link = new Link({
       servers,
       access: () => ({
@@ -199,6 +152,32 @@ class MachineAgent implements Agent {
     this.#certificate?.begin(() => servers.all);
   }
 
+  #openDoor(): Promise<NeighbourDoor> {
+    const { dir, machine, address, neighbourPort: port, token, log } = this.#options;
+    return NeighbourDoor.open({
+      ...{ dir, machine, address, port, token, log },
+      credentials: this.#credentials,
+      roster: this.#roster,
+      handle: (question, from) => this.#answer(question, from),
+    });
+  }
+
+  async #answer(question: Question, from: string | null): Promise<Answer> {
+    return this.#guard?.answer(question, from) ?? { kind: 'denied', reason: `${this.#options.machine} only begins` };
+  }
+
+  #newGuard(failovers: FailoverLog): Guard {
+    const { machine, log } = this.#options;
+    return new Guard({
+      ...{ machine, failovers, log },
+      roster: this.#roster,
+      neighbours: this.#neighbours,
+      nodes: this.#nodes,
+      credentials: this.#credentials,
+      nudge: (databaseUid) => this.#endpoint?.nudge(databaseUid),
+    });
+  }
+
   async close(): Promise<void> {
     for (const node of this.#nodes.values()) node.detach();
     this.#endpoint?.detach();
@@ -209,14 +188,19 @@ class MachineAgent implements Agent {
     if (!this.#credentials?.reload()) return;
     this.#options.log.info({}, 'The credentials were renewed.');
     this.#endpoint?.readCredentials();
+    this.#door?.readCredentials();
     await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.readCertificates())));
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
+    if (this.#tending) clearInterval(this.#tending);
     this.#certificate?.close();
     this.#pulse?.close();
+    this.#guard?.close();
+    this.#neighbours.close();
+    void this.#door?.close();
     this.#link?.close();
-    rmSync(join(this.#options.dir, AGENT_FILE), { force: true });
+    leaveFolder(this.#options.dir);
     this.#end(how);
   }
 
@@ -233,13 +217,14 @@ class MachineAgent implements Agent {
     };
   }
 
-  #nodeChanged(node: SupervisedNode): void {
+  #nodeChanged(node: OwnNode): void {
     const report = node.report();
     const { database, process, pulse } = report;
     this.#options.log.info({ database, node: node.id, process, pulse: pulse?.state }, 'A node changed.');
     this.#link?.tell({ type: 'node', node: report });
     // Sooner than the control plane can say so, and also while it is away.
     if (process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
+    if (hasDied(node)) this.#guard?.nodeEnded(node.id);
   }
 
   #hello() {
@@ -260,6 +245,7 @@ class MachineAgent implements Agent {
       tls: this.#credentials !== null,
       nodes,
       endpoint: this.#endpoint?.view ?? null,
+      neighbourPort: this.#door?.port ?? null,
     } as const;
   }
 
@@ -269,8 +255,13 @@ class MachineAgent implements Agent {
       create_node: (config) => this.#create(config),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
-      start_node: ({ id, as }) => this.#exclusively(id, (node) => node.start(as)),
+      start_node: ({ id, as }) => this.#start(id, as),
       stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
+      cut_log: ({ id }) =>
+        this.#exclusively(id, (node) =>
+          node.mend((directory) => cutLog(directory, this.#options.enginePath, this.#options.machine)),
+        ),
+      set_data_aside: ({ id }) => this.#exclusively(id, (node) => node.mend((directory) => this.#setAside(directory))),
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
       taken_ports: async ({ ports }) => ({ taken: await takenPorts(this.#options.address, ports) }),
@@ -280,6 +271,14 @@ class MachineAgent implements Agent {
       },
       nudge_endpoint: async ({ database }) => {
         this.#endpoint?.nudge(database);
+        return {};
+      },
+      set_voters: async (voters) => {
+        await this.#roster.setVoters(voters);
+        return { version: this.#roster.voters.version };
+      },
+      guard_databases: async ({ databases }) => {
+        await this.#roster.guard(databases);
         return {};
       },
       replace_endpoint: ({ drainMs }) => this.#replaceEndpoint(drainMs),
@@ -299,6 +298,13 @@ class MachineAgent implements Agent {
     if (!node)
       return Promise.reject(new ValkeeperError('node_not_found', { node: id, machine: this.#options.machine }));
     return node.exclusively(() => work(node));
+  }
+
+  /** As what its disk says it starts only where nobody may have taken its place. */
+  async #start(id: NodeId, as: StartAs): Promise<{ pid: number }> {
+    if (as.kind === 'itself' && this.#guard?.mayDecide === false)
+      throw new ValkeeperError('lease_run_out', { node: id, machine: this.#options.machine });
+    return this.#exclusively(id, (node) => node.start(as));
   }
 
   /** Repeating it is harmless: a node that exists is only started. One that never ran is not left behind. */
@@ -323,6 +329,14 @@ class MachineAgent implements Agent {
       this.#link?.tell({ type: 'node-removed', id: config.id });
       throw error;
     }
+  }
+
+  async #setAside(directory: NodeDirectory): Promise<Record<string, never>> {
+    const { machine } = this.#options;
+    if (!directory.damage())
+      throw new ValkeeperError('nothing_to_mend', { node: directory.manifest.config.id, machine });
+    directory.setDataAside();
+    return {};
   }
 
   async #remove({ id, databaseUid }: AgentRequests['remove_node']['args']): Promise<Record<string, never>> {

@@ -3,6 +3,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import { isNodeId } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import type { AgentOperation } from '../protocol/agent-messages.ts';
+import { isGuardedDatabase, isVoter } from './roster-shape.ts';
 
 type Check = readonly [wanted: string, holds: (value: unknown) => boolean];
 
@@ -65,6 +66,8 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   write_users: { id: NODE, aclFile: TEXT },
   start_node: { id: NODE, as: ['how to start', isStartAs] },
   stop_node: { id: NODE, pid: PROCESS, graceMs: GRACE },
+  cut_log: { id: NODE },
+  set_data_aside: { id: NODE },
   remove_node: { id: NODE, databaseUid: TEXT },
   free_ports: {
     count: [`1 to ${MOST_PORTS}`, (value) => isWhole(value, 1, MOST_PORTS)],
@@ -80,6 +83,13 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   nudge_endpoint: { database: TEXT },
   replace_endpoint: { drainMs: [`0 to ${LONGEST_DRAIN_MS} ms`, (value) => isWhole(value, 0, LONGEST_DRAIN_MS)] },
   forget_failover: { id: TEXT, version: ['a whole number', Number.isInteger] },
+  set_voters: {
+    version: ['a version', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER)],
+    voters: ['a list of voters', (value) => Array.isArray(value) && value.every(isVoter)],
+  },
+  guard_databases: {
+    databases: ['a list of databases', (value) => Array.isArray(value) && value.every(isGuardedDatabase)],
+  },
   read_log: {
     id: ['a node id or null', (value) => value === null || NODE[1](value)],
     lines: [`1 to ${MOST_LINES}`, (value) => isWhole(value, 1, MOST_LINES)],

@@ -8,10 +8,11 @@
  */
 import { BUS_PORT_OFFSET } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { Leader } from '../protocol/agent-messages.ts';
+import type { Leader } from '../domain/start-as.ts';
 import { type ClusterNodeLine, formatNodesConf, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
 
-interface Place {
+/** A node and where it listens. */
+export interface Place {
   id: NodeId;
   host: string;
   port: number;

@@ -18,12 +18,20 @@ import { aclMarkOf } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { isNodeId, type NodeId } from '../domain/ids.ts';
 import { type TlsFiles, tlsDirectives } from '../domain/tls-directives.ts';
-import type { DiskView, ProcessView, Settings } from '../domain/view.ts';
+import {
+  type CutView,
+  type DamageView,
+  type DiskView,
+  type ProcessView,
+  type Settings,
+  WHOLE_FILES,
+} from '../domain/view.ts';
 import { keepsSnapshots, logsEveryWrite, MANAGED_SETTINGS } from '../plan/settings.ts';
 import { fileError, readJson, writeFileAtomic } from '../platform/files.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import type { NodeConfig } from '../protocol/agent-messages.ts';
-import { type ClusterNodeLine, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
+import { LOG_FOLDER, logFiles, SNAPSHOT, StartLog, silentDamage } from './data-damage.ts';
+import { type OwnNodesConf, ownNodesConf } from './nodes-conf-copy.ts';
 import { isEmptyRdb, RDB_HEAD_BYTES } from './rdb-empty.ts';
 import { type Directive, formatConf, parseConf } from './valkey-conf.ts';
 
@@ -33,12 +41,15 @@ export interface Manifest {
   /** Null when none was started or the last one is known to have ended. */
   process: (ProcessIdentity & { bootId: string }) | null;
   lastExit: Extract<ProcessView, { state: 'exited' }> | null;
+  /** Absent when nothing of its log was ever cut off. */
+  cut?: CutView;
 }
 
 const MANIFEST = 'node.json';
 const CONF = 'valkey.conf';
 const USERS = 'users.acl';
-const SNAPSHOT = 'dump.rdb';
+/** After the name of data that cannot be loaded; one of each at most. */
+const DAMAGED_SUFFIX = '.damaged';
 /** A start may rely on a snapshot of this age: the engine's own are as old before they are replaced. */
 const FRESH_SNAPSHOT_MS = 60_000;
 const TRASH_PREFIX = '.removed-';
@@ -46,16 +57,14 @@ const NEW_PREFIX = '.new-';
 
 export class NodeDirectory {
   readonly path: string;
+  readonly startLog: StartLog;
   manifest: Manifest;
   #saving: Promise<unknown> = Promise.resolve();
 
   constructor(path: string, manifest: Manifest) {
     this.path = path;
     this.manifest = manifest;
-  }
-
-  get nodesConfPath(): string {
-    return join(this.path, 'nodes.conf');
+    this.startLog = new StartLog(path, this.logPath);
   }
 
   get logPath(): string {
@@ -70,13 +79,9 @@ export class NodeDirectory {
     return saved;
   }
 
-  readNodesConf(): string {
-    return existsSync(this.nodesConfPath) ? readFileSync(this.nodesConfPath, 'utf8') : '';
-  }
-
-  /** What its nodes.conf says of the node itself; undefined when there is none or it is not whole. */
-  ownLine(): ClusterNodeLine | undefined {
-    return parseNodesConf(this.readNodesConf())?.nodes.find(isMyself);
+  /** Its nodes.conf, or the copy of it; null when neither is whole and of this node. */
+  nodesConf(): OwnNodesConf | null {
+    return ownNodesConf(this.path, this.manifest.config.id);
   }
 
   /** Last lines of the engine's log, at most `lines`. */
@@ -93,19 +98,49 @@ export class NodeDirectory {
       return this.#readDisk();
     } catch (error) {
       onDamage(error);
-      return { hasData: true, dataAt: null, claim: null, settings: null, aclMark: null };
+      return { hasData: true, dataAt: null, claim: null, ...WHOLE_FILES, settings: null, aclMark: null };
     }
   }
 
   #readDisk(): DiskView {
-    const own = this.ownLine();
-    const claim = own
-      ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
-      : null;
+    const own = this.nodesConf();
+    const { role, primaryId, slots, configEpoch } = own?.line ?? {};
+    const claim = role ? { role, primaryId: primaryId!, slots: slots!, configEpoch: configEpoch! } : null;
     const settings = this.#settings();
     const files = this.#dataFiles(settings);
     const dataAt = files.length > 0 ? Math.max(...files.map(modifiedMs)) : null;
-    return { hasData: files.some(holdsSomething), dataAt, claim, settings, aclMark: this.#aclMark() };
+    return {
+      hasData: files.some(holdsSomething),
+      dataAt,
+      claim,
+      claimIsOld: own?.isCopy === true,
+      damage: this.#damage(settings),
+      cut: this.manifest.cut ?? null,
+      settings,
+      aclMark: this.#aclMark(),
+    };
+  }
+
+  /** What a start could not load, or would pass over in silence; null when nothing is known. */
+  damage(): DamageView | null {
+    return this.#damage(this.#settings());
+  }
+
+  #damage(settings: Settings | null): DamageView | null {
+    if (!logsEveryWrite(settings)) return this.startLog.damage([]);
+    return silentDamage(this.path) ?? this.startLog.damage(logFiles(this.path) ?? []);
+  }
+
+  /** What a start would load is put aside, in the place of what was put there before. @throws file_unusable */
+  setDataAside(): void {
+    const path = join(this.path, logsEveryWrite(this.#settings()) ? LOG_FOLDER : SNAPSHOT);
+    if (!existsSync(path)) return;
+    try {
+      rmSync(`${path}${DAMAGED_SUFFIX}`, { recursive: true, force: true });
+      renameSync(path, `${path}${DAMAGED_SUFFIX}`);
+    } catch (error) {
+      throw fileError('write', path, error);
+    }
   }
 
   /** Writes valkey.conf, whole or not at all. `tls`: its files, for a node that speaks it. @throws file_unusable, invalid_value */
@@ -127,7 +162,7 @@ export class NodeDirectory {
   whyNotYet(directives: readonly Directive[], now: number): string | null {
     const next = Object.fromEntries(directives.map(([name, ...args]) => [name, args.join(' ')]));
     if (logsEveryWrite(next)) {
-      return existsSync(join(this.path, 'appendonlydir')) ? null : 'there is no append-only file yet';
+      return existsSync(join(this.path, LOG_FOLDER)) ? null : 'there is no append-only file yet';
     }
     if (!keepsSnapshots(next) || keepsSnapshots(this.#settings())) return null;
     return now - modifiedMs(join(this.path, SNAPSHOT)) <= FRESH_SNAPSHOT_MS ? null : 'there is no fresh snapshot yet';
@@ -175,7 +210,7 @@ export class NodeDirectory {
   /** What the engine would read at its start: with an append-only file it ignores snapshots; without either, one is put aside. */
   #dataFiles(settings: Settings | null): string[] {
     if (logsEveryWrite(settings)) {
-      const log = join(this.path, 'appendonlydir');
+      const log = join(this.path, LOG_FOLDER);
       return existsSync(log) ? readdirSync(log).map((name) => join(log, name)) : [];
     }
     const snapshot = join(this.path, SNAPSHOT);
@@ -290,6 +325,8 @@ const ownDirectives = (path: string, address: string, port: number, tls: TlsFile
   ['aclfile', join(path, USERS)],
   ['cluster-enabled', 'yes'],
   ['cluster-config-file', 'nodes.conf'],
+  // A log that lost its end is told and mended like every other damage, not cut in silence.
+  ['aof-load-truncated', 'no'],
   ['cluster-announce-ip', address],
   // How its primary lists it in INFO: by the address others know, not by the one its connection happens to have.
   ['replica-announce-ip', address],

@@ -184,7 +184,8 @@ class NodePulse {
     const detail = `${WORDS[state]} for ${((now - since) / 1000).toFixed(1)} s, and was ended`;
     this.#options.log.warn({ node: this.#node.id, processId: process.pid, state, detail }, 'A node is ended by force.');
     this.#pulse = ended(this.#pulse, now);
-    await this.#node.endFor(process.pid, state, detail);
+    this.#node.endedFor = state;
+    await this.#node.end(detail);
   }
 }
 

@@ -1,12 +1,11 @@
-/** A node's process comes into being. */
+/** The engine's process, on a node's directory. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileError } from '../platform/files.ts';
-import type { NodeDirectory } from './node-directory.ts';
 
 /** In a session of its own, so that neither a Ctrl-C nor the agent's end reaches it. @throws file_unusable */
-export function spawnEngine(enginePath: string, { path, logPath }: NodeDirectory): ChildProcess {
+export function spawnEngine(enginePath: string, { path, logPath }: { path: string; logPath: string }): ChildProcess {
   let output: number;
   try {
     output = openSync(logPath, 'a', 0o600);

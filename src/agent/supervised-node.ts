@@ -4,19 +4,19 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { StartAs } from '../domain/start-as.ts';
 import { tlsReload } from '../domain/tls-directives.ts';
 import type { DiskView, PulseState, PulseView } from '../domain/view.ts';
-import { writeFileAtomic } from '../platform/files.ts';
-import type { Logger } from '../platform/log.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
-import type { AgentRequests, Leader, NodeConfig, NodeReport, StartAs } from '../protocol/agent-messages.ts';
+import type { AgentRequests, NodeConfig, NodeReport } from '../protocol/agent-messages.ts';
 import type { MachineCredentials } from '../trust/credential-files.ts';
 import { configSet, myId } from '../valkey/admin.ts';
 import { EngineReplyError, type EngineUnreachable, type NodeConnection } from '../valkey/connection.ts';
-import { fencedNodesConf } from './fence.ts';
 import { bootId, findProcess } from './find-process.ts';
 import type { NodeDirectory } from './node-directory.ts';
+import { copyIdentity, fence, requireIdentity } from './node-identity.ts';
 import { connectTo, credentialsFor, type LineWish } from './node-line.ts';
+import type { NodeSurroundings } from './node-surroundings.ts';
 import { OutsideWatch } from './outside-watch.ts';
 import { ended, signal } from './process-end.ts';
 import { spawnEngine } from './spawn-engine.ts';
@@ -29,27 +29,14 @@ const LOG_LINES_IN_ERROR = 8;
 /** In OpenSSL's words for what the other side has against us. */
 const TLS_ALERT = /\balert\b/;
 
-export interface NodeSurroundings {
-  enginePath: string;
-  machine: string;
-  /** Where nodes listen. */
-  address: string;
-  /** What nodes with TLS show and believe; null: none can be here. */
-  credentials: MachineCredentials | null;
-  log: Logger;
-  now: () => number;
-  /** Something about the node changed. */
-  changed: (node: SupervisedNode) => void;
-}
-
 export class SupervisedNode {
   readonly directory: NodeDirectory;
   readonly #around: NodeSurroundings;
   #process: ProcessIdentity | null = null;
   #disk: DiskView;
   #stopping = false;
-  /** Why it is being ended by force; null: it is not. */
-  #ending: string | null = null;
+  /** Why this agent ended the process; null when it did not. */
+  #endedBecause: string | null = null;
   /** What the present process is about, as it is told. */
   pulse: PulseView = { state: 'well', since: 0 };
   /** The state for which the last process was ended here; null: it ended by itself, or as asked. */
@@ -122,14 +109,18 @@ export class SupervisedNode {
 
   /**
    * Starts the process and waits until it accepts connections. A running one is left alone; one that fails is gone
-   * when this rejects. @throws node_not_started, port_taken, node_identity_lost, file_unusable
+   * when this rejects. @throws node_not_started, node_data_damaged, port_taken, node_identity_lost, file_unusable
    */
   async start(as: StartAs): Promise<{ pid: number }> {
     if (this.pid === null && findProcess(this.directory)) await this.adopt();
     if (this.pid !== null) return { pid: this.pid };
-    if (as.kind === 'replica') await this.#fence(as.primary);
-    else this.#requireIdentity();
+    const { address: host, log } = this.#around;
+    const self = { id: this.id, host, port: this.port };
+    if (as.kind === 'replica') await fence(this.directory.path, self, as.primary);
+    else await requireIdentity(this.directory.path, self.id, log);
     this.directory.setAsideSnapshot();
+    this.directory.startLog.begin(this.#around.now());
+    if (this.directory.damage()) throw await this.#notStarted('');
     const found = await this.#spawn();
     try {
       await this.#accepting(found);
@@ -139,7 +130,23 @@ export class SupervisedNode {
       throw error;
     }
     this.#around.changed(this);
+    await this.#copyIdentity();
     return { pid: found.pid };
+  }
+
+  /** To be called from time to time: the copy of its nodes.conf follows, and a damage that a person mended is forgotten. */
+  async tend(): Promise<void> {
+    if (this.#process) await this.#copyIdentity();
+    else if (this.#disk.damage && !this.directory.damage()) this.#lookAgain();
+  }
+
+  /** Changes files that a process would use. @throws node_runs, or what the work throws */
+  async mend<T>(work: (directory: NodeDirectory) => Promise<T>): Promise<T> {
+    const { pid, id: node } = this;
+    if (pid !== null) throw new ValkeeperError('node_runs', { node, machine: this.#around.machine, pid });
+    const result = await work(this.directory);
+    this.#lookAgain();
+    return result;
   }
 
   /**
@@ -155,16 +162,14 @@ export class SupervisedNode {
       pid === this.pid ? this.directory.whyNotYet(directives, this.#around.now()) : `process ${pid} has ended`;
     if (reason) return { written: false, reason };
     await this.directory.writeConf(directives, this.#around.address, this.#tls?.files ?? null);
-    this.#disk = this.#lookAtDisk();
-    this.#around.changed(this);
+    this.#lookAgain();
     return { written: true };
   }
 
   /** Its ACL file is written anew; the process reads it when it is told to. @throws file_unusable */
   async writeUsers(aclFile: string): Promise<Record<string, never>> {
     await this.directory.writeUsers(aclFile);
-    this.#disk = this.#lookAtDisk();
-    this.#around.changed(this);
+    this.#lookAgain();
     return {};
   }
 
@@ -212,18 +217,13 @@ export class SupervisedNode {
     return connectTo(this.directory.manifest.config, this.#around, wish);
   }
 
-  /** Ends this process at once and sees it end, for what it did; the same follows as when it dies. @throws node_not_ended */
-  async endFor(pid: number, state: PulseState, detail: string): Promise<void> {
+  /** Ends the process at once; it counts as died, since nobody wanted it gone for good. @throws node_not_ended */
+  async end(why: string): Promise<void> {
     const running = this.#process;
-    if (running?.pid !== pid) return;
-    this.endedFor = state;
-    this.#ending = detail;
-    try {
-      await this.#kill(running);
-      await this.#exited(running, detail);
-    } finally {
-      this.#ending = null;
-    }
+    if (!running) return;
+    this.#endedBecause = why;
+    await this.#kill(running);
+    await this.#exited(running, why);
   }
 
   /** Ends the process at once and removes all it had. @throws node_not_ended, file_unusable: then nothing was removed */
@@ -238,18 +238,6 @@ export class SupervisedNode {
   detach(): void {
     this.#watch?.close();
     this.#watch = null;
-  }
-
-  async #fence(primary: Leader): Promise<void> {
-    const self = { id: this.id, host: this.#around.address, port: this.port };
-    const text = fencedNodesConf(this.directory.readNodesConf(), self, primary);
-    await writeFileAtomic(this.directory.nodesConfPath, text);
-  }
-
-  /** Without its own nodes.conf the engine would make up a new identity, and be a stranger to all others. */
-  #requireIdentity(): void {
-    if (this.directory.ownLine()?.id === this.id) return;
-    throw new ValkeeperError('node_identity_lost', { node: this.id, path: this.directory.nodesConfPath });
   }
 
   async #spawn(): Promise<ProcessIdentity> {
@@ -317,6 +305,11 @@ export class SupervisedNode {
   }
 
   async #notStarted(problem: string): Promise<ValkeeperError> {
+    const damage = this.directory.damage();
+    if (damage) {
+      const { file, problem } = damage;
+      return new ValkeeperError('node_data_damaged', { node: this.id, machine: this.#around.machine, file, problem });
+    }
     const log = await this.directory.logTail(LOG_LINES_IN_ERROR);
     return new ValkeeperError('node_not_started', { node: this.id, machine: this.#around.machine, problem, log });
   }
@@ -327,6 +320,15 @@ export class SupervisedNode {
       machine: this.#around.machine,
       address: this.#around.address,
     });
+  }
+
+  #copyIdentity(): Promise<void> {
+    return copyIdentity(this.directory.path, this.id, this.#around.log);
+  }
+
+  #lookAgain(): void {
+    this.#disk = this.#lookAtDisk();
+    this.#around.changed(this);
   }
 
   #lookAtDisk(): DiskView {
@@ -372,14 +374,15 @@ export class SupervisedNode {
     if (this.#process !== which) return;
     this.#process = null;
     this.detach();
-    await this.#noteExit(this.#stopping ? 'stopped' : 'died', this.#ending ?? detail);
+    const why = this.#endedBecause ?? detail;
+    this.#endedBecause = null;
+    await this.#noteExit(this.#stopping ? 'stopped' : 'died', why);
   }
 
   async #noteExit(how: 'stopped' | 'died', detail: string): Promise<void> {
-    this.#disk = this.#lookAtDisk();
     const lastExit = { state: 'exited', how, at: this.#around.now(), detail } as const;
     const remembered = this.#remember({ process: null, lastExit });
-    this.#around.changed(this);
-    await remembered;
+    this.#lookAgain();
+    await Promise.all([remembered, this.#copyIdentity()]);
   }
 }

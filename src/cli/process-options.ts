@@ -59,4 +59,5 @@ export interface AgentCommandOptions {
   /** Bytes. */
   memory?: number;
   ports?: readonly [number, number];
+  neighbourPort?: number;
 }

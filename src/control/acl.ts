@@ -37,10 +37,12 @@ export const rulesOf = ({ rules }: UserSpec): string => `${rules.split(/\s+/).fi
 /** `default` and the users of the spec for apps, `valkeeper` for Valkeeper and replication. Passwords are written as their hashes. */
 function userLines({ spec, secrets }: WithUsers): string[] {
   const secret = secrets.password === null ? 'nopass' : `#${sha256(secrets.password)}`;
+  // The endpoint says it behind their writes, as them.
+  const wait = spec.durability === 'acknowledged' ? ' +wait' : '';
   return [
     `user default on ${secret} ~* &* alldbs +@all ${FORBIDDEN}`,
     `user ${ADMIN_USER} on #${sha256(secrets.adminPassword)} ~* &* alldbs +@all`,
-    ...spec.users.map((user) => `user ${user.name} on #${sha256(secrets.users[user.name]!)} ${rulesOf(user)}`),
+    ...spec.users.map((user) => `user ${user.name} on #${sha256(secrets.users[user.name]!)} ${rulesOf(user)}${wait}`),
   ];
 }
 

@@ -24,12 +24,27 @@ export function completeSpec(input: SpecInput): DatabaseSpec {
       remedy: `Ask for at least ${formatSize(smallest * spec.shards)}, or for fewer shards.`,
     });
   }
+  const unreachable = acknowledgementsMistake(spec);
+  if (unreachable) throw new ValkeeperError('invalid_value', unreachable);
   const problem = usersMistake(spec.users);
   if (problem) {
     const remedy = "Rules are such as `~app:* +@read`; the engine's documents of ACL SETUSER tell them all.";
     throw new ValkeeperError('invalid_value', { field: 'users', problem, remedy });
   }
   return { ...spec, users: spec.users.map(({ name, rules }) => ({ name, rules: rules.trim().replace(/\s+/g, ' ') })) };
+}
+
+/** Writes that could never be acknowledged. */
+function acknowledgementsMistake({ durability, acknowledgements, replicas }: DatabaseSpec) {
+  if (durability !== 'acknowledged' || acknowledgements <= replicas) return null;
+  return {
+    field: 'acknowledgements',
+    problem: `${counted(acknowledgements, 'replica')} must have each write, and each primary has ${counted(replicas, 'replica')}`,
+    remedy:
+      replicas === 0
+        ? 'A database without replicas has durability async.'
+        : `Ask for at most ${replicas}, or for durability async.`,
+  };
 }
 
 /** @throws invalid_name */

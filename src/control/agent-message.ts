@@ -36,7 +36,8 @@ function isMessage(message: Loose): boolean {
 
 /** Of one of another version only so much is looked at as it takes to turn it away. */
 function isHello(hello: Loose): boolean {
-  const { protocol, machine, address, zone, memoryBytes, instance, certificate, nodes, endpoint } = hello;
+  const { protocol, machine, address, zone, memoryBytes, instance, certificate, nodes, endpoint, neighbourPort } =
+    hello;
   if (typeof protocol !== 'number' || typeof machine !== 'string' || !isName(machine)) return false;
   if (protocol !== AGENT_PROTOCOL) return true;
   return (
@@ -46,9 +47,12 @@ function isHello(hello: Loose): boolean {
     (certificate === null || isCertificate(certificate)) &&
     Array.isArray(nodes) &&
     nodes.every(isReport) &&
-    (endpoint === null || isEndpoint(endpoint))
+    (endpoint === null || isEndpoint(endpoint)) &&
+    (neighbourPort === null || isPort(neighbourPort))
   );
 }
+
+const isPort = (port: unknown): boolean => Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535;
 
 const isReport = (node: unknown): boolean =>
   isObject(node) &&

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
-import type { EndpointView } from '../domain/view.ts';
+import { type EndpointView, WHOLE_FILES } from '../domain/view.ts';
 import { systemClock } from '../platform/clock.ts';
 import { AGENT_PATH, AGENT_PROTOCOL, type Hello, type NodeReport } from '../protocol/agent-messages.ts';
 import { Agents } from './agents.ts';
@@ -38,7 +38,7 @@ test('turns an agent of another protocol away: it is told why, the registry tell
 const REPORT: NodeReport = {
   ...{ id: 'a'.repeat(40), database: 'main', databaseUid: 'uid-1', port: 7000, process: { state: 'running', pid: 7 } },
   pulse: { state: 'well', since: 0 },
-  disk: { hasData: true, dataAt: 1, claim: null, settings: { appendonly: 'yes' }, aclMark: 'mark' },
+  disk: { hasData: true, dataAt: 1, claim: null, ...WHOLE_FILES, settings: { appendonly: 'yes' }, aclMark: 'mark' },
 };
 
 const connected = (): Agents => {
@@ -54,6 +54,7 @@ const connected = (): Agents => {
       certificate: null,
       nodes: [REPORT],
       endpoint: null,
+      neighbourPort: null,
     },
   };
   agents.welcome({ send: () => {}, close: () => {} }, hello);

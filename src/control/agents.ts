@@ -44,6 +44,8 @@ export interface Machine {
   endpoint: EndpointView | null;
   /** What it shows of itself; null while its agent is away, and on a local machine. */
   certificate: CertificateView | null;
+  /** Where its agent answers those of other machines; null when it does not. */
+  neighbourPort: number | null;
 }
 
 /** Its nodes change in place: they are told of most often. */
@@ -142,10 +144,11 @@ export class Agents extends EventEmitter<AgentEvents> {
     const session = new AgentSession(socket, hello, this.#clock);
     this.#sessions.set(hello.machine, session);
     this.#turnedAway.delete(hello.machine);
-    const { machine: name, address, zone, tls, memoryBytes, endpoint, certificate } = hello;
+    const { machine: name, address, zone, tls, memoryBytes, endpoint, certificate, neighbourPort } = hello;
     const nodes = new Map(hello.nodes.map((node) => [node.id, node]));
     const since = this.#clock.now();
-    this.#set({ name, address, zone, tls, memoryBytes, connected: true, since, nodes, endpoint, certificate });
+    const told = { name, address, zone, tls, memoryBytes, endpoint, certificate, neighbourPort };
+    this.#set({ ...told, connected: true, since, nodes });
     return session;
   }
 

@@ -5,8 +5,8 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { UserSpec } from '../domain/spec.ts';
 import { rulesMistake } from '../valkey/admin.ts';
 import { EngineUnreachable } from '../valkey/connection.ts';
+import type { Engines } from '../valkey/engines.ts';
 import { rulesOf } from './acl.ts';
-import type { Engines } from './engines.ts';
 
 /** Nodes that are asked before it is left to the start of the new ones. */
 const MOST_ASKED = 4;
@@ -26,7 +26,11 @@ export async function checkRules(
   for (const { database, node } of nodes.slice(0, MOST_ASKED)) {
     try {
       for (const user of users) {
-        const problem = await rulesMistake(engines.connection(database, node), trial, rulesOf(user));
+        const problem = await rulesMistake(
+          engines.connection(database.secrets.adminPassword, node),
+          trial,
+          rulesOf(user),
+        );
         if (problem) throw new ValkeeperError('bad_rules', { user: user.name, problem });
       }
       return;

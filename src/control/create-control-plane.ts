@@ -23,28 +23,29 @@ import type {
   SpecInput,
   SwitchoverDocument,
 } from '../protocol/api.ts';
+import { Engines } from '../valkey/engines.ts';
 import { tellOfAgents } from './agent-events.ts';
 import { authoritiesOf } from './authorities.ts';
+import { connectWhile } from './connect-while.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
-import { Databases } from './databases.ts';
+import type { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
-import { Endpoints } from './endpoints.ts';
-import { connectWhile, Engines } from './engines.ts';
 import { createEntrance, type Entrance } from './entrance.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
 import type { JoinTokens } from './join-tokens.ts';
 import { sinceThen, unseenStatus } from './known-status.ts';
-import { LastPrimaries } from './last-primaries.ts';
+import type { LastPrimaries } from './last-primaries.ts';
 import { remoteLog } from './logs.ts';
 import { LookTimer } from './look-times.ts';
-import { Machines } from './machines.ts';
 import { Observer } from './observer.ts';
 import { passwordOf } from './password-of.ts';
 import type { ControlPlaneOptions } from './plane-options.ts';
+import { openRecords, type PlaneRecords } from './plane-records.ts';
 import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
 import { ALONE } from './servers.ts';
+import { Telling } from './telling.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
 
 /** After the first agent the others come within this time. */
@@ -64,9 +65,7 @@ export interface RunningControlPlane extends ControlPlane {
 
 /** Reads the records and begins to look after every database. */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
-  const { log, store } = options;
-  const records = await Promise.all([Databases.open(store), Machines.open(store), LastPrimaries.open(store, log)]);
-  const plane = new Plane(options, ...records);
+  const plane = new Plane(options, await openRecords(options.store, options.log));
   plane.begin();
   return plane;
 }
@@ -81,7 +80,7 @@ class Plane implements RunningControlPlane {
   readonly #engines: Engines;
   readonly #observer: Observer;
   readonly #loops = new Map<string, Reconciler>();
-  readonly #endpoints: Endpoints;
+  readonly #telling: Telling;
   readonly #grants: Grants;
   readonly #looks = new LookTimer();
   readonly #plannedIds = new PlannedIds();
@@ -90,7 +89,7 @@ class Plane implements RunningControlPlane {
   /** Requests that reserve room or names run one after the other. */
   #admissions: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ControlPlaneOptions, databases: Databases, machines: Machines, primaries: LastPrimaries) {
+  constructor(options: ControlPlaneOptions, { databases, machines, primaries, voters }: PlaneRecords) {
     this.#options = options;
     this.#databases = databases;
     this.#primaries = primaries;
@@ -106,7 +105,7 @@ class Plane implements RunningControlPlane {
     });
     const views = () => this.fleet.views();
     this.#observer = new Observer({ agents, engines: this.#engines, clock, machines: views });
-    this.#endpoints = new Endpoints({ agents, clock, log, databases: () => databases.all() });
+    this.#telling = new Telling({ agents, clock, log }, databases, machines, voters);
     this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
     this.#startedAt = new Date(options.clock.now()).toISOString();
     this.entrance = createEntrance(options, machines, (event) => this.#record(event));
@@ -125,8 +124,7 @@ class Plane implements RunningControlPlane {
       this.#record({ kind, severity, machine: name, message });
       // To the others it takes and gives nothing at once: their next look sees it. In a large fleet somebody always comes or goes.
       this.#wake((database) => isOn(database, name));
-      this.#endpoints.forget(name);
-      this.#endpoints.changed();
+      this.#telling.cameOrWent(name);
       if (!connected) return;
       this.#givePorts();
       this.fleet.seen(machine).catch((error: unknown) => log.error({ err: error, machine: name }, 'not recorded'));
@@ -139,7 +137,7 @@ class Plane implements RunningControlPlane {
       if (!database) return;
       this.#loops.get(database.name)?.wake();
       const node = database.nodes.find((one) => one.id === id);
-      if (!node || agents.isGone(node)) this.#endpoints.nudge(uid);
+      if (!node || agents.isGone(node)) this.#telling.endpoints.nudge(uid);
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
   }
@@ -175,7 +173,7 @@ class Plane implements RunningControlPlane {
   async #create(request: CreateDatabase): Promise<DatabaseStatus> {
     const database = await this.#grants.newDatabase(request, (count) => this.#plannedIds.take(request.name, count));
     await this.#databases.add(database);
-    this.#endpoints.changed();
+    this.#telling.endpoints.changed();
     const { shards, replicas } = database.spec;
     const message = `${database.name} was asked for: ${counted(shards, 'shard')}, ${counted(replicas, 'replica')} each.`;
     this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
@@ -189,7 +187,7 @@ class Plane implements RunningControlPlane {
       allow(record);
       return { ...record, deleting: true };
     });
-    this.#endpoints.changed();
+    this.#telling.endpoints.changed();
     this.#record({ kind: 'database_unwanted', severity: 'info', database: name, message: `${name} is to be deleted.` });
     this.#loops.get(name)?.wake();
     return { ...this.#statusOf(database), state: 'deleting' };
@@ -221,7 +219,7 @@ class Plane implements RunningControlPlane {
       allow(record);
       return withSpec(record, spec);
     });
-    this.#endpoints.changed();
+    this.#telling.endpoints.changed();
     const changes = changesOf(spec, present.spec).map(describeChange).join(', ');
     const message = `${name} was asked to change: ${changes}.`;
     this.#record({ kind: 'database_changed', severity: 'info', database: name, message });
@@ -244,7 +242,7 @@ class Plane implements RunningControlPlane {
 
   restartEndpoints({ machine, drainSeconds }: EndpointRestart): Promise<RestartedEndpoints> {
     this.#refuseWhileStopping();
-    return this.#endpoints.replace(machine, drainSeconds * 1_000);
+    return this.#telling.endpoints.replace(machine, drainSeconds * 1_000);
   }
 
   async switchOver(name: string, shard: string, to?: string): Promise<SwitchoverDocument> {
@@ -302,7 +300,7 @@ class Plane implements RunningControlPlane {
   }
 
   async close(): Promise<void> {
-    this.#endpoints.close();
+    this.#telling.close();
     await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
     this.#options.agents.removeAllListeners();
     this.#engines.close();
@@ -334,8 +332,8 @@ class Plane implements RunningControlPlane {
       moved: () => {
         const database = this.#databases.find(name);
         if (!database) return;
-        this.#endpoints.changed();
-        this.#endpoints.nudge(database.uid);
+        this.#telling.endpoints.changed();
+        this.#telling.endpoints.nudge(database.uid);
       },
     });
     this.#loops.set(name, loop);
@@ -349,7 +347,7 @@ class Plane implements RunningControlPlane {
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
     this.#primaries.forget(name);
-    this.#endpoints.changed();
+    this.#telling.endpoints.changed();
     this.#record({ kind: 'database_deleted', severity: 'info', database: name, message: `${name} is gone.` });
   }
 
@@ -377,7 +375,7 @@ class Plane implements RunningControlPlane {
   /** Databases of a time before endpoints get a port, once the agents have had time to come. */
   #givePorts(): void {
     if (this.#databases.all().every(({ spec }) => spec.port !== ANY_PORT)) return;
-    const give = () => this.#oneByOne(() => this.#grants.givePorts()).then(() => this.#endpoints.changed());
+    const give = () => this.#oneByOne(() => this.#grants.givePorts()).then(() => this.#telling.endpoints.changed());
     this.#options.clock.timer(ARRIVAL_MS, () => {
       give().catch((error: unknown) => this.#options.log.warn({ err: error }, 'A database has no port yet.'));
     });

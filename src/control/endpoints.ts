@@ -4,49 +4,44 @@
  */
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import { ANY_PORT } from '../domain/spec.ts';
-import type { Clock, EndTimer } from '../platform/clock.ts';
-import type { Logger } from '../platform/log.ts';
+import { ANY_PORT, requiredAcknowledgements } from '../domain/spec.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import { sha256 } from './acl.ts';
-import type { Agents, Machine } from './agents.ts';
+import type { Machine } from './agents.ts';
+import { Teller, type TellerSurroundings } from './teller.ts';
 
-/** Several changes in a row are told as one. */
-const GATHER_MS = 10;
-const RETRY_MS = 1_000;
-const SERVE_TIMEOUT_MS = 10_000;
 const NUDGE_TIMEOUT_MS = 2_000;
 /** A successor that takes over needs a moment. */
 const REPLACE_TIMEOUT_MS = 20_000;
 
-export interface EndpointsOptions {
-  agents: Agents;
-  clock: Clock;
-  log: Logger;
+export interface EndpointsOptions extends TellerSurroundings {
   databases: () => readonly Database[];
 }
 
 export class Endpoints {
   readonly #options: EndpointsOptions;
-  /** What each machine's agent has heard, as JSON; nothing of one that has just come. */
-  readonly #heard = new Map<string, string>();
-  #endTimer: EndTimer | null = null;
-  #telling = false;
-  #again = false;
-  #closed = false;
+  readonly #teller: Teller<'serve_endpoint'>;
 
   constructor(options: EndpointsOptions) {
     this.#options = options;
+    this.#teller = new Teller({
+      ...options,
+      operation: 'serve_endpoint',
+      wanted: (machines) => {
+        const databases = endpointDatabases(options.databases(), machines);
+        return () => ({ databases });
+      },
+    });
   }
 
   /** Its agent came or went: whatever it had heard, it is told anew. */
   forget(machine: string): void {
-    this.#heard.delete(machine);
+    this.#teller.forget(machine);
   }
 
   /** Something of what is to be served may have changed. */
   changed(): void {
-    this.#tellIn(GATHER_MS);
+    this.#teller.changed();
   }
 
   /**
@@ -80,49 +75,7 @@ export class Endpoints {
   }
 
   close(): void {
-    this.#closed = true;
-    this.#endTimer?.();
-  }
-
-  #tellIn(delayMs: number): void {
-    if (this.#closed) return;
-    if (this.#telling) {
-      this.#again = true;
-      return;
-    }
-    this.#endTimer?.();
-    this.#endTimer = this.#options.clock.timer(delayMs, () => void this.#tell());
-  }
-
-  async #tell(): Promise<void> {
-    const { agents } = this.#options;
-    this.#telling = true;
-    const machines = agents.machines();
-    const databases = endpointDatabases(this.#options.databases(), machines);
-    const text = JSON.stringify(databases);
-    const outcomes = await Promise.all(
-      machines.filter(({ connected }) => connected).map(({ name }) => this.#tellOne(name, databases, text)),
-    );
-    this.#telling = false;
-    const again = this.#again;
-    this.#again = false;
-    if (again) this.#tellIn(GATHER_MS);
-    else if (outcomes.includes(false)) this.#tellIn(RETRY_MS);
-  }
-
-  async #tellOne(machine: string, databases: readonly EndpointDatabase[], text: string): Promise<boolean> {
-    if (this.#heard.get(machine) === text) return true;
-    const { agents, log } = this.#options;
-    try {
-      await agents.request(machine, 'serve_endpoint', { databases }, SERVE_TIMEOUT_MS);
-      this.#heard.set(machine, text);
-      return true;
-    } catch (error) {
-      const isAway = agents.machines().every(({ name, connected }) => name !== machine || !connected);
-      if (!isAway && !this.#closed)
-        log.warn({ machine, err: error }, 'An agent did not take what its endpoint is to serve.');
-      return isAway;
-    }
+    this.#teller.close();
   }
 }
 
@@ -141,6 +94,7 @@ function endpointDatabases(databases: readonly Database[], machines: readonly Ma
       ],
       adminPassword: secrets.adminPassword,
       read: spec.read,
+      acknowledgements: requiredAcknowledgements(spec),
       clusterView: spec.clusterView,
       tls: spec.tls,
       nodes: nodes.map(({ id, machine, host, port, tls }) => {

@@ -1,9 +1,10 @@
 /** Carries out one step: what it expects is checked again at the node, then the action, then an outcome as a value. */
 import type { Database } from '../domain/database.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
+import { promote } from '../valkey/promotion.ts';
 import { addCopy, clearRetired, retireCopy } from './steps/membership.ts';
-import { createNode, removeNode, startNode, stopNode, writeConfig, writeUsers } from './steps/processes.ts';
-import { claimSlots, configure, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
+import { createNode, mendFiles, removeNode, startNode, stopNode, writeConfig, writeUsers } from './steps/processes.ts';
+import { claimSlots, configure, forget, meet, probe, replicate } from './steps/roles.ts';
 import type { Tools } from './tools.ts';
 
 /** Never throws: what goes wrong is an outcome. */
@@ -30,7 +31,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
   const seen = await observer.observeNode(database, node);
   const unmet = unmetExpectation(step.expects, seen);
   if (unmet) return { result: 'blocked', reason: unmet };
-  const engine = engines.connection(database, node);
+  const engine = engines.connection(database.secrets.adminPassword, node);
   switch (step.kind) {
     case 'create_node':
       return createNode(agents, database, node, step);
@@ -52,9 +53,9 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'replicate':
       return replicate(engine, step);
     case 'promote':
-      return promote(clock, engine, step);
+      return promote(clock, engine, step.args.mode);
     case 'switch_over':
-      return switchOver(clock, engine);
+      return promote(clock, engine, 'coordinated');
     case 'probe':
       return probe(engine, step.args.slots);
     case 'configure':
@@ -65,6 +66,9 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
         : { result: 'blocked', reason: `its process is ${seen.process.state}` };
     case 'write_users':
       return writeUsers(agents, engine, database, node);
+    case 'cut_log':
+    case 'set_data_aside':
+      return mendFiles(agents, node, step);
     case 'forget':
       return forget(engine, step);
   }

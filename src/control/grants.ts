@@ -7,13 +7,13 @@ import { ANY_PORT, type DatabaseSpec } from '../domain/spec.ts';
 import type { MachineView } from '../domain/view.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CreateDatabase } from '../protocol/api.ts';
+import type { Engines } from '../valkey/engines.ts';
 import { aclMark, newPassword, userPasswords } from './acl.ts';
 import { assignNodes, checkName, completeSpec, findPlaces, portsInUse } from './admission.ts';
 import type { Agents } from './agents.ts';
 import { checkRules } from './check-rules.ts';
 import type { Databases } from './databases.ts';
 import { endpointPort } from './endpoint-port.ts';
-import type { Engines } from './engines.ts';
 
 const AGENT_TIMEOUT_MS = 5_000;
 

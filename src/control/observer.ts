@@ -8,10 +8,10 @@ import type { DatabaseView, EngineView, MachineView, NodeView, ProcessView } fro
 import type { Clock } from '../platform/clock.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
+import { engineView, unreachable } from '../valkey/engine-view.ts';
+import type { Engines } from '../valkey/engines.ts';
 import type { Agents } from './agents.ts';
 import { DownTimes } from './down-times.ts';
-import { engineView, unreachable } from './engine-view.ts';
-import type { Engines } from './engines.ts';
 
 export interface ObserverSurroundings {
   agents: Agents;
@@ -49,12 +49,13 @@ export class Observer {
     const report = this.#around.agents.report(node.machine, node.id);
     const process = processView(report);
     const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
-    return { process, disk: typeof report === 'string' ? null : report.disk, engine, down };
+    if (typeof report === 'string') return { process, disk: null, engine, down };
+    return { process, disk: report.disk, engine, down, ...(report.pulse ? { pulse: report.pulse } : {}) };
   }
 
   async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {
     try {
-      return engineView(await observeNode(this.#around.engines.connection(database, node)));
+      return engineView(await observeNode(this.#around.engines.connection(database.secrets.adminPassword, node)));
     } catch (error) {
       return unreachable(error instanceof Error ? error.message : String(error));
     }

@@ -7,6 +7,7 @@ import type { NewEvent } from '../domain/event.ts';
 import { shortId } from '../domain/ids.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { Backoff } from '../plan/backoff.ts';
 import { explainBecause } from '../plan/explain.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
@@ -14,7 +15,6 @@ import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
-import { Backoff } from './backoff.ts';
 import { execute } from './executor.ts';
 import { quietIntervalMs } from './quiet-interval.ts';
 import type { Tools } from './tools.ts';
@@ -113,16 +113,20 @@ export class Reconciler {
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
     await this.#reached(database);
     await this.#endWishes(database, view);
-    const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(step, next.problems));
+    const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(database, step, next.problems));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
     if (databases.find(this.#name)) this.#sleep(next, outcomes);
   }
 
   /** Not tried too lately, and what it mends has held for as long as it must. */
-  #isDue(step: Step, problems: readonly Problem[]): boolean {
+  #isDue({ nodes }: Database, step: Step, problems: readonly Problem[]): boolean {
     const now = this.#around.clock.now();
     const waitMs = waitMsOf(step.because);
-    const about = problems.find(({ code, node }) => code === step.because && node === step.target);
+    const causes = problems.filter(({ code }) => code === step.because);
+    const target = nodes.find(({ id }) => id === step.target);
+    // What is done about a node may be done to another of its shard.
+    const about =
+      causes.find(({ node }) => node === step.target) ?? causes.find(({ shard }) => shard === target?.shard);
     const since = (about && this.#since.get(problemKey(about))) ?? now;
     return (waitMs === 0 || now - since >= waitMs) && this.#backoff.allows(step, now);
   }

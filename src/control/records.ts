@@ -15,6 +15,8 @@ export interface RecordKind<T> {
 }
 
 export class Records<T extends Storable & { name: string }> {
+  /** Called after each change of a record. */
+  changed: () => void = () => {};
   readonly #store: Store;
   readonly #kind: RecordKind<T>;
   readonly #records = new Map<string, { record: T; revision: number }>();
@@ -96,11 +98,13 @@ export class Records<T extends Storable & { name: string }> {
   #keep(name: string, record: T, revision: number): void {
     this.#records.set(name, { record, revision });
     this.#inOrder = null;
+    this.changed();
   }
 
   #drop(name: string): void {
     this.#records.delete(name);
     this.#inOrder = null;
+    this.changed();
   }
 
   #keyOf(name: string): string {

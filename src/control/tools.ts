@@ -2,9 +2,9 @@
 import type { NodeId } from '../domain/ids.ts';
 import type { MachineView } from '../domain/view.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { Engines } from '../valkey/engines.ts';
 import type { Agents } from './agents.ts';
 import type { Databases } from './databases.ts';
-import type { Engines } from './engines.ts';
 import type { Observer } from './observer.ts';
 
 export interface Tools {

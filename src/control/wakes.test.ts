@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import { databaseOn, fleet } from '../../test/support/worlds.ts';
-import type { EndpointView } from '../domain/view.ts';
+import { type EndpointView, WHOLE_FILES } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
 import { AGENT_PROTOCOL, type Hello, type NodeReport } from '../protocol/agent-messages.ts';
 import { openEventLog } from '../store/events.ts';
@@ -49,6 +49,7 @@ async function scene() {
 const helloOf = (machine: string, endpoint: EndpointView | null = null): Hello => ({
   ...{ type: 'hello', protocol: AGENT_PROTOCOL, machine, address: '127.0.67.9', zone: 'local', memoryBytes: 2 ** 33 },
   ...{ pid: 1, engineVersion: '9.1.0', tls: false, instance: 'i', certificate: null, nodes: [], endpoint },
+  neighbourPort: null,
 });
 
 test('what agents tell wakes the loops of the databases that it concerns, and no others', async (t) => {
@@ -81,7 +82,7 @@ test('what agents tell wakes the loops of the databases that it concerns, and no
       process: { state: 'running', pid: 1 },
     },
     pulse: { state: 'well', since: 0 },
-    disk: { hasData: true, dataAt: 1, claim: null, settings: null, aclMark: null },
+    disk: { hasData: true, dataAt: 1, claim: null, ...WHOLE_FILES, settings: null, aclMark: null },
   };
   const report = () => agents.heard('machine-2', { type: 'node', node: { ...node } });
   await looks(1, 'a node that was not known', report);

@@ -2,6 +2,7 @@
  * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
+import { DATA_ERRORS } from './data-errors.ts';
 import { SERVER_ERRORS } from './server-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 import { TRUST_ERRORS } from './trust-errors.ts';
@@ -30,6 +31,7 @@ export interface CatalogueEntry {
 
 /** The catalogue. Codes are stable: scripts may match on them. */
 export const ERRORS = {
+  ...DATA_ERRORS,
   ...SERVER_ERRORS,
   ...STORE_ERRORS,
   ...TRUST_ERRORS,
@@ -185,11 +187,6 @@ export const ERRORS = {
     message: 'The endpoint of {machine} was not replaced: {problem}.',
     hint: 'The present one goes on. Look at `valkeeper logs {machine}` and try again.',
   },
-  node_identity_lost: {
-    kind: 'conflict',
-    message: 'The node {node} is not started as itself: {path} does not say who it is.',
-    hint: 'As a replica of a running primary it is started all the same. Without one: put a copy of that file back.',
-  },
   unit_exists: {
     kind: 'conflict',
     message: 'A different unit lies at {path}.',
@@ -307,6 +304,11 @@ export const ERRORS = {
     kind: 'unavailable',
     message: 'The process {pid} of the node {node} on {machine} has not ended {seconds} s after it was killed.',
     hint: 'The kernel holds it, as a rule for a disk that does not answer: look at `dmesg`. It is tried again.',
+  },
+  lease_run_out: {
+    kind: 'unavailable',
+    message: 'The node {node} does not start on {machine}: no majority of the other machines is heard of there.',
+    hint: 'Another machine may have taken its place meanwhile. It starts when a majority of the machines with agents can reach each other.',
   },
   no_free_ports: {
     kind: 'unavailable',

@@ -6,6 +6,11 @@ export interface Voter {
   machine: string;
   address: string;
   port: number;
+  /**
+   * It has a list by which it needs a lease, and stops without one. Only then may others take over from it: a machine
+   * that was told of no such list goes on, whatever the others think.
+   */
+  leased: boolean;
 }
 
 /**
@@ -17,11 +22,18 @@ export interface VoterList {
   voters: readonly Voter[];
 }
 
+/** With fewer voters there is no majority without all of them: nobody takes over by itself, and nobody stops. */
+export const FEWEST_VOTERS = 3;
+
 /** Before any was told. */
 export const NO_VOTERS: VoterList = { version: 0, voters: [] };
 
 /** How many are a majority. */
 export const majorityOf = (count: number): number => Math.floor(count / 2) + 1;
+
+/** Whether others may take over from the machine: it stops when it has no lease. */
+export const mayBeReplaced = ({ voters }: VoterList, machine: string): boolean =>
+  voters.length >= FEWEST_VOTERS && voters.some((voter) => voter.machine === machine && voter.leased);
 
 /** A database as an agent guards it: the record without what clients enter with. */
 export type GuardedDatabase = Omit<Database, 'secrets'> & Pick<Database['secrets'], 'adminPassword'>;

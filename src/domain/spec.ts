@@ -29,6 +29,10 @@ export type ClusterView = (typeof CLUSTER_VIEWS)[number];
 export const CLIENT_TLS = ['optional', 'required'] as const;
 export type ClientTls = (typeof CLIENT_TLS)[number];
 
+/** When a write that came through the endpoint is answered: once the primary has it, or once replicas have it as well. */
+export const DURABILITIES = ['async', 'acknowledged'] as const;
+export type Durability = (typeof DURABILITIES)[number];
+
 /** A user beside `default`, with what it may do. */
 export interface UserSpec {
   name: string;
@@ -44,6 +48,9 @@ export interface DatabaseSpec {
   /** Data of all primaries together, in bytes. */
   memoryBytes: number;
   persistence: Persistence;
+  durability: Durability;
+  /** With `acknowledged`: replicas that must have a write before it is answered; 1 to `replicas`. */
+  acknowledgements: number;
   eviction: EvictionPolicy;
   /** False: anyone who reaches a node may use it. Only on loopback. */
   auth: boolean;
@@ -68,6 +75,7 @@ export const FIRST_PORT = 6379;
 export const SPEC_LIMITS = {
   shards: { min: 1, max: 500 },
   replicas: { min: 0, max: 5 },
+  acknowledgements: { min: 1, max: 5 },
   port: { min: 1, max: 65_535 },
   users: { max: 100 },
   replaceAfterSeconds: { min: 5, max: 86_400 },
@@ -80,6 +88,8 @@ export const DEFAULT_SPEC: DatabaseSpec = {
   replicas: 1,
   memoryBytes: 256 * 1024 ** 2,
   persistence: 'aof',
+  durability: 'async',
+  acknowledgements: 1,
   eviction: 'noeviction',
   auth: true,
   port: ANY_PORT,
@@ -92,6 +102,10 @@ export const DEFAULT_SPEC: DatabaseSpec = {
 
 /** True when a database of this spec has its data on disk, so that stopping it loses nothing that was flushed. */
 export const keepsDataOnDisk = (spec: DatabaseSpec): boolean => spec.persistence !== 'none';
+
+/** Replicas that must have a write before it is answered; 0 with `async`. */
+export const requiredAcknowledgements = ({ durability, acknowledgements }: DatabaseSpec): number =>
+  durability === 'acknowledged' ? acknowledgements : 0;
 
 /** `maxmemory` of one node, in bytes. */
 export const memoryBytesPerNode = (spec: DatabaseSpec): number => Math.floor(spec.memoryBytes / spec.shards);

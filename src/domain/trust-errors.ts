@@ -47,6 +47,11 @@ export const TRUST_ERRORS = {
     message: 'The nodes of this machine could not listen on {address}: {problem}.',
     hint: 'Nothing was sent. Name an IPv4 address of this machine with --address, one that the others reach.',
   },
+  neighbour_port_unusable: {
+    kind: 'conflict',
+    message: 'The agent of {machine} cannot listen for its neighbours on {address}:{port}: {problem}.',
+    hint: 'Choose another port with `valkeeper agent --neighbour-port PORT` (0: any free one), or stop what listens there (`ss -ltnp` shows it).',
+  },
   other_protocol: {
     kind: 'conflict',
     message: 'The agent of {machine} speaks protocol {theirs}, the control plane {ours}.',

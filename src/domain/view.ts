@@ -40,11 +40,40 @@ export interface DiskView {
     slots: readonly SlotRange[];
     configEpoch: number;
   } | null;
+  /** The claim is from the copy that its agent keeps of a nodes.conf that is gone or damaged: true of a while ago. */
+  claimIsOld: boolean;
+  /** What a start cannot be made from, as far as is known; null when nothing. */
+  damage: DamageView | null;
+  /** What was cut off last because it could not be read; null when nothing ever was. */
+  cut: CutView | null;
   /** The managed settings of its valkey.conf; null when it cannot be read. */
   settings: Settings | null;
   /** The mark of its ACL file; null when it has none. */
   aclMark: string | null;
 }
+
+/** A data file that the engine cannot load. */
+export interface DamageView {
+  /** Within the node's directory. */
+  file: string;
+  /** What is wrong with it, after "because". */
+  problem: string;
+  /** It is the end of the append-only log: what can be read of it can be kept, and the rest be cut off. */
+  cuttable: boolean;
+}
+
+/** The end of an append-only log that was cut off because it could not be read. */
+export interface CutView {
+  file: string;
+  keptBytes: number;
+  cutBytes: number;
+  /** Path on its machine where the bytes that were cut off are kept. */
+  aside: string;
+  at: number;
+}
+
+/** Of files with which nothing is wrong. */
+export const WHOLE_FILES = { claimIsOld: false, damage: null, cut: null } as const;
 
 /** Another node as one node's gossip knows it. */
 export interface PeerView {

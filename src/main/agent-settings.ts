@@ -5,6 +5,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import { isName } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
 import { readJson, writeFileAtomic } from '../platform/files.ts';
+import { NEIGHBOUR_PORT } from '../protocol/neighbour-messages.ts';
 import { pathsIn } from './data-dir.ts';
 import { hostMemoryBytes } from './fleet-file.ts';
 
@@ -21,6 +22,8 @@ export interface AgentSettings {
   memoryBytes: number;
   /** Client ports that nodes may get: the first and the last. */
   ports: readonly [number, number];
+  /** Where its agent answers those of other machines; 0: any port. */
+  neighbourPort: number;
   /** Where control planes are, such as `https://10.0.0.1:7440`. */
   servers: readonly string[];
   /** The token with which it joined: the same one again is no new wish. */
@@ -47,14 +50,15 @@ export const writeAgentSettings = (dataDir: string, settings: AgentSettings): Pr
  * @throws invalid_value, invalid_name
  */
 export function settingsWith(
-  { memory, name, ports, zone }: AgentCommandOptions,
+  { memory, name, neighbourPort, ports, zone }: AgentCommandOptions,
   present: AgentSettings | null,
-): Pick<AgentSettings, 'name' | 'zone' | 'memoryBytes' | 'ports'> {
+): Pick<AgentSettings, 'name' | 'zone' | 'memoryBytes' | 'ports' | 'neighbourPort'> {
   return {
     name: name === undefined ? (present?.name ?? ownName()) : checkedName(name),
     zone: zone ?? present?.zone ?? DEFAULT_ZONE,
     memoryBytes: checkedMemory(memory ?? present?.memoryBytes),
     ports: ports ?? present?.ports ?? DEFAULT_PORTS,
+    neighbourPort: neighbourPort ?? present?.neighbourPort ?? NEIGHBOUR_PORT,
   };
 }
 

@@ -4,6 +4,7 @@ import { startAgent } from '../agent/agent.ts';
 import type { Cli } from '../cli/cli.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { createLogger } from '../platform/log.ts';
+import { NEIGHBOUR_PORT } from '../protocol/neighbour-messages.ts';
 import { pathsIn, readToken } from './data-dir.ts';
 import { existingEngine } from './engine.ts';
 import { readFleet } from './fleet-file.ts';
@@ -41,6 +42,7 @@ export async function runAgent(
     controlUrls: [`http://127.0.0.1:${fleet?.apiPort}`],
     token: readToken(paths.agentToken),
     portRange: PORT_RANGE,
+    neighbourPort: NEIGHBOUR_PORT,
     credentials: null,
     plainText: false,
     endpointProgram: programFile('endpoint-process'),

@@ -37,14 +37,14 @@ export async function runJoinedAgent(cli: Cli, options: AgentCommandOptions): Pr
   const progress = cli.progress();
   const engine = await engineForUp(progress).finally(() => progress.end());
   const settings = await settle(dataDir, options);
-  const { name, address, zone, memoryBytes, ports, servers } = settings;
+  const { name, address, zone, memoryBytes, ports, neighbourPort, servers } = settings;
   const dir = paths.machine(name);
   makeFolder(dir);
   const { log, close: closeLog } = createLogger({ name: 'agent', file: join(dir, 'agent.log'), level: 'info' });
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'the agent ends by a defect'));
   let told = false;
   const agent = await startAgent({
-    ...{ dir, machine: name, address, zone, memoryBytes, portRange: ports },
+    ...{ dir, machine: name, address, zone, memoryBytes, portRange: ports, neighbourPort },
     enginePath: engine.serverPath,
     engineVersion: engine.version,
     controlUrls: servers,

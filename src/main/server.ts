@@ -1,7 +1,6 @@
 /** The server process: store, control plane and API, and the agents of the local machines. */
 import { open, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { carriesToken } from '../api/bearer.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { Cli } from '../cli/cli.ts';
 import type { ServerOptions } from '../cli/process-options.ts';
@@ -11,6 +10,7 @@ import { fleetAuthority, hasAuthority } from '../control/fleet-authority.ts';
 import { DEFAULT_LEASE_MS } from '../control/leader.ts';
 import { serveAgents } from '../control/serve-agents.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import { carriesToken } from '../platform/bearer.ts';
 import { systemClock } from '../platform/clock.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import { createLogger } from '../platform/log.ts';

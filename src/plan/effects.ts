@@ -5,7 +5,15 @@
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import { type NodeId, placeholderOf } from '../domain/ids.ts';
 import { countSlots, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
-import type { AnsweringEngine, DatabaseView, DiskView, NodeView, PeerView, Settings } from '../domain/view.ts';
+import {
+  type AnsweringEngine,
+  type DatabaseView,
+  type DiskView,
+  type NodeView,
+  type PeerView,
+  type Settings,
+  WHOLE_FILES,
+} from '../domain/view.ts';
 import { wantedSettings } from './settings.ts';
 import type { Step, StepArgs } from './step.ts';
 
@@ -56,6 +64,15 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
     case 'write_users':
       change(nodes, node.id, { aclMark: database.aclMark });
       nodes.set(node.id, withUsers(nodes.get(node.id)!, database.aclMark));
+      break;
+    case 'cut_log':
+      nodes.set(node.id, { ...before, disk: before.disk && { ...before.disk, damage: null } });
+      break;
+    case 'set_data_aside':
+      nodes.set(node.id, {
+        ...before,
+        disk: before.disk && { ...before.disk, damage: null, hasData: false, dataAt: null },
+      });
       break;
     case 'forget':
       change(nodes, node.id, { peers: peersOf(before).filter(({ id }) => !step.args.strangers.includes(id)) });
@@ -143,7 +160,7 @@ function born(database: Database, node: NodeAssignment, birth: 'primary' | 'repl
     birth === 'primary' ? { role: 'replica', primaryId: placeholderOf(node.id) } : {};
   return {
     process: { state: 'running', pid: 1 },
-    disk: { hasData: false, dataAt: null, claim: null, settings, aclMark: database.aclMark },
+    disk: { hasData: false, dataAt: null, claim: null, ...WHOLE_FILES, settings, aclMark: database.aclMark },
     engine: { ...freshEngine(node.id, settings, database.aclMark), ...unborn },
     down: null,
   };

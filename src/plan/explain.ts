@@ -45,6 +45,10 @@ function explainStep(database: Database, step: Step): string {
       return `Write ${list(step.args.settings)} into the valkey.conf of ${node}.`;
     case 'write_users':
       return `Write the users into the ACL file of ${node} and let it read them.`;
+    case 'cut_log':
+      return `Cut off the end of the append-only log of ${node} that cannot be read, and keep it beside it.`;
+    case 'set_data_aside':
+      return `Put aside what ${node} cannot load.`;
     case 'remove_node':
       return `Stop ${node} and remove its directory.`;
     case 'add_copy':

@@ -44,18 +44,38 @@ export function bestCandidate(shard: ShardTopology): Member | null {
 export type PromotionMode = { mode: 'force' | 'takeover' } | { refused: string };
 
 /**
+ * How many copies besides the dead primary must be heard of before one is promoted. A write that was acknowledged by
+ * `acknowledgements` of them is then had by at least one that is heard of, and so by the one with the most history.
+ */
+export const neededCopies = (copies: number, acknowledgements: number): number =>
+  acknowledgements === 0 ? 1 : Math.max(1, copies - acknowledgements + 1);
+
+/** Why not yet, or null: of too few copies it is known how much they have. */
+export function unheardCopies({ members, owner }: ShardTopology, acknowledgements: number): string | null {
+  const copies = members.filter((member) => member !== owner);
+  const heard = copies.filter(({ engine }) => engine?.role === 'replica' && !engine.loading).length;
+  const needed = neededCopies(copies.length, acknowledgements);
+  if (heard >= needed) return null;
+  return `${heard} of ${copies.length} copies answer, and ${needed} must, so that no acknowledged write is missed`;
+}
+
+/**
  * How a candidate may be promoted. FORCE needs the votes of a majority of the slot-owning primaries, the dead one
  * counted (`quorum = size / 2 + 1`); one that has never met the dead one does not vote for its replica. Without that
  * majority only a takeover works, and it is safe only when every primary answers or is known to be dead: one that is
- * merely unreachable may still acknowledge writes.
+ * merely unreachable may still acknowledge writes. Of primaries that are not part of `database` (an agent looks at its
+ * own shard only) the candidate's word is taken.
  */
 export function promotionMode(database: Database, view: DatabaseView, candidate: Member): PromotionMode {
   const owners = (candidate.engine?.peers ?? []).filter((peer) => peer.role === 'primary' && peer.slots.length > 0);
   const members = new Map(database.nodes.map((node) => [node.id, memberOf(node, view)]));
-  const serving = owners.filter((owner) => members.get(owner.id)?.engine?.role === 'primary');
+  const serving = owners.filter((owner) => {
+    const member = members.get(owner.id);
+    return member ? member.engine?.role === 'primary' : owner.linkUp && !owner.failed;
+  });
   const voters = serving.filter(({ id }) => {
-    const known = members.get(id)?.engine?.peers ?? [];
-    return known.some((peer) => peer.id === candidate.engine?.primaryId);
+    const known = members.get(id)?.engine?.peers;
+    return known === undefined || known.some((peer) => peer.id === candidate.engine?.primaryId);
   });
   const quorum = Math.floor(owners.length / 2) + 1;
   if (voters.filter(({ linkUp }) => linkUp).length >= quorum) return { mode: 'force' };

@@ -6,10 +6,12 @@
 import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
+import { requiredAcknowledgements } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { leftovers } from './copies.ts';
-import { diagnose, presentMembers, unmetPeers } from './diagnose.ts';
-import { bestCandidate, isCurrent, promotionMode } from './failover.ts';
+import { bringsData, bringsWholeData, damageOf, isAboutAsNew, mendCopy, mendOwner } from './damage.ts';
+import { diagnose, diagnoseShard, presentMembers, unmetPeers } from './diagnose.ts';
+import { bestCandidate, isCurrent, promotionMode, unheardCopies } from './failover.ts';
 import { clearRetired, handOver, makeCopy, retireCopy } from './moves.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
@@ -68,8 +70,14 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
 export type Planner = (database: Database, view: DatabaseView) => Plan;
 
 /** The problems, the steps that may run side by side now, and what a gate forbids. */
-export function plan(database: Database, view: DatabaseView): Plan {
-  const problems = diagnose(database, view);
+export const plan = (database: Database, view: DatabaseView): Plan =>
+  remedies(database, view, diagnose(database, view));
+
+/** What an agent plans by itself: for one shard, and only that its slots be served and its nodes run. */
+export const planShard = (database: Database, view: DatabaseView, shard: string): Plan =>
+  remedies(database, view, diagnoseShard(database, view, shard));
+
+function remedies(database: Database, view: DatabaseView, problems: Problem[]): Plan {
   const steps: Step[] = [];
   const blocked: Blocked[] = [];
   for (const problem of problems) {
@@ -139,9 +147,13 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const shard = shardOf(situation, problem);
   const dead = targetOf(situation, problem);
   const hasData = bringsData(dead);
-  const hasEverything = hasData && logsEveryWrite(dead.view.disk?.settings ?? null);
+  const { settings = null, claimIsOld = false } = dead.view.disk ?? {};
+  // By an old claim it may be the primary no more, and have missed what its successor has.
+  const hasEverything = hasData && logsEveryWrite(settings) && !claimIsOld;
   const candidate = bestCandidate(shard);
-  if (candidate && (isCurrent(candidate) || !hasEverything)) {
+  const unheard = unheardCopies(shard, requiredAcknowledgements(situation.database.spec));
+  if (candidate && unheard && !hasEverything) return [{ blocked: unheard }];
+  if (candidate && !unheard && (isCurrent(candidate) || !hasEverything)) {
     const how = promotionMode(situation.database, situation.view, candidate);
     if ('refused' in how) return [{ blocked: how.refused }];
     const insteadOf = dead.assignment.id;
@@ -158,8 +170,11 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
     ];
   }
   const copy = deadCopyToPrefer(shard);
-  return [copy ? startFollowing(copy, shard, problem.code) : startItself(dead, problem.code)];
+  return copy ? [startFollowing(copy, shard, problem.code)] : startOwner(dead, problem.code);
 }
+
+/** On its own disk, once that can be loaded. */
+const startOwner = (owner: Member, because: ProblemCode): Step[] => mendOwner(owner) ?? [startItself(owner, because)];
 
 /**
  * The dead copy to be started before the dead owner, if one is: the owner's disk is empty, or has only a snapshot while
@@ -167,10 +182,12 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
  * primary dead and is promoted in its place.
  */
 const deadCopyToPrefer = ({ members, owner }: ShardTopology): Member | undefined =>
-  members.find((member) => owner && member !== owner && member.dead && bringsData(member) && bringsMore(member, owner));
+  members.find(
+    (member) => owner && member !== owner && member.dead && bringsWholeData(member) && bringsMore(member, owner),
+  );
 
 function bringsMore(copy: Member, owner: Member): boolean {
-  if (!bringsData(owner)) return true;
+  if (!bringsData(owner)) return damageOf(owner) === null || isAboutAsNew(copy, owner);
   const [log, snapshot] = [copy.view.disk, owner.view.disk];
   if (!logsEveryWrite(log?.settings ?? null) || logsEveryWrite(snapshot?.settings ?? null)) return false;
   return (log?.dataAt ?? 0) > (snapshot?.dataAt ?? 0);
@@ -180,9 +197,6 @@ function bringsMore(copy: Member, owner: Member): boolean {
 const isEmptyHanded = ({ engine }: Member): boolean =>
   engine !== null && engine.keys === 0 && !hasHistory(engine) && !engine.loading && !engine.syncInProgress;
 
-/** Started on its own disk it would come back with data. */
-const bringsData = ({ view }: Member): boolean => view.disk?.hasData === true;
-
 function startShard(situation: Situation, problem: Problem): Action[] {
   const shard = shardOf(situation, problem);
   const owner = targetOf(situation, problem);
@@ -190,17 +204,22 @@ function startShard(situation: Situation, problem: Problem): Action[] {
   const copy = deadCopyToPrefer(shard);
   if (copy && shard.owner) return [startFollowing(copy, shard, problem.code)];
   if (owner.view.process.state === 'absent') return createNode(situation, problem);
-  return [startItself(owner, problem.code)];
+  return startOwner(owner, problem.code);
 }
 
 /** A copy is started when its primary serves, or is being started in this very pass from its own disk. */
 function startReplica(situation: Situation, problem: Problem): Step[] {
   const shard = shardOf(situation, problem);
   const member = targetOf(situation, problem);
+  const mending = mendCopy(member, shard);
+  if (mending) return mending;
   const owner = shard.owner;
   if (owner?.engine?.role === 'primary') return [startFollowing(member, shard, problem.code)];
   const ownerStarts =
-    owner?.dead === true && deadCopyToPrefer(shard) === undefined && shard.members.every(({ dead }) => dead);
+    owner?.dead === true &&
+    damageOf(owner) === null &&
+    deadCopyToPrefer(shard) === undefined &&
+    shard.members.every(({ dead }) => dead);
   return ownerStarts ? [startFollowing(member, shard, problem.code)] : [];
 }
 

@@ -46,12 +46,20 @@ export const PROBLEMS = {
   primary_dead: {
     severity: 'error',
     message: 'The primary of {shard}, {node} on {machine}, is dead.',
-    advice: 'The replica that has most of its history is promoted; the dead process returns as its replica.',
+    advice:
+      'The agent of {machine} promotes the replica that has most of its history and starts the dead process as its replica; if it does not, this is done from here.',
+    // Two who send FORCE would restart each other's election.
+    waitMs: 2_000,
   },
   shard_down: {
     severity: 'error',
     message: 'No process of {shard} runs.',
     advice: 'The copy with the newest claim is started from its disk, the others as its replicas.',
+  },
+  data_damaged: {
+    severity: 'error',
+    message: '{node} of {shard} on {machine} cannot be started from {file}: {problem}.',
+    advice: '{remedy}',
   },
   primary_unresponsive: {
     severity: 'error',
@@ -96,6 +104,36 @@ export const PROBLEMS = {
     message: '{node}, a copy of {shard} on {machine}, runs but does not answer ({reason}).',
     advice: 'If this lasts, look at its log with `valkeeper logs {node}`.',
   },
+  node_stopped: {
+    severity: 'error',
+    message: 'The process of {node} of {shard} on {machine} is stopped: by a signal, or by a debugger.',
+    advice:
+      'A primary is ended after 2 s if a replica can take its place, a replica after 30 s; else it is left alone. To let it go on: `kill -CONT` its process id, as `valkeeper db show` tells it.',
+  },
+  node_hung: {
+    severity: 'error',
+    message: '{node} of {shard} on {machine} hangs: it does not answer, and does nothing at all.',
+    advice:
+      'A primary is ended after 3 s if a replica can take its place, a replica after 30 s; else it is left alone. Look at its log with `valkeeper logs {node}`; if you end it, it starts from its disk.',
+  },
+  node_disk_slow: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} waits for its disk and does not answer.',
+    advice:
+      'A primary is ended after 15 s if a replica can take its place, a replica after 60 s; else it is left alone. See what the disk of {machine} is busy with, or whether it fails; `valkeeper doctor` measures it.',
+  },
+  node_busy: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} is busy with one command and answers nothing else.',
+    advice:
+      'It is never ended for that. A script: `SCRIPT KILL` at the node ends one that has not written, a function `FUNCTION KILL`. Afterwards `COMMANDLOG GET 10 slow` tells which command it was.',
+  },
+  node_silent: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} runs, and yet does not answer.',
+    advice:
+      'It is never ended for that. Somebody may have paused all its clients (`CLIENT PAUSE`): that ends by itself. Else look at its log with `valkeeper logs {node}`.',
+  },
   machine_lost: {
     severity: 'warning',
     message: 'The agent of {machine} does not answer.',
@@ -134,6 +172,13 @@ export const PROBLEMS = {
     severity: 'info',
     message: 'Not every node sees all slots served and everyone in their present role yet (missing: {count}).',
     advice: 'The news is still spreading; this takes a second or two.',
+  },
+  data_cut: {
+    severity: 'warning',
+    message:
+      'The end of {file} of {node} ({shard}, {machine}) could not be read: {cut} of it were cut off, {kept} were kept.',
+    advice:
+      'Writes of the last moments before its process ended may be missing, at most those in what was cut off. That is kept in {aside} on {machine}. This is told for a day.',
   },
   settings_differ: {
     severity: 'info',
@@ -235,6 +280,7 @@ export const HARMLESS: readonly ProblemCode[] = [
   'open_to_all',
   'plain_text',
   'endpoint_closed',
+  'data_cut',
 ];
 
 export interface Problem {

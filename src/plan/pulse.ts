@@ -35,7 +35,7 @@ export interface PulseRule {
   endReplicaMs: number | null;
 }
 
-export const PULSE_RULES: Readonly<Record<PulseState, PulseRule>> = {
+const PULSE_RULES: Readonly<Record<PulseState, PulseRule>> = {
   well: { tellMs: 0, endPrimaryMs: null, endReplicaMs: null },
   loading: { tellMs: 3_000, endPrimaryMs: null, endReplicaMs: null },
   busy: { tellMs: 5_000, endPrimaryMs: null, endReplicaMs: null },

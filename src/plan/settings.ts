@@ -18,6 +18,7 @@ export const MANAGED_SETTINGS = [
   'save',
   'repl-backlog-size',
   'client-output-buffer-limit',
+  'cluster-replica-no-failover',
 ] as const;
 
 /** The managed settings as directives. Without an append-only file, `appendfsync` is left to the engine. */
@@ -30,6 +31,8 @@ export function settingDirectives(spec: DatabaseSpec): Directive[] {
     ['repl-backlog-size', String(Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8))))],
     // Must hold what is written while a copy is made; too small means copying for ever.
     ['client-output-buffer-limit', 'replica', String(Math.max(256 * MIB, memoryBytes)), '0', '0'],
+    // The engine's own election may choose a replica that lacks an acknowledged write; Valkeeper compares them first.
+    ['cluster-replica-no-failover', spec.durability === 'acknowledged' ? 'yes' : 'no'],
   ];
 }
 

@@ -42,6 +42,10 @@ export interface StepArgs {
   write_config: { settings: Settings };
   /** The node's ACL file and its process get the users that are wanted. */
   write_users: Record<string, never>;
+  /** The end of its append-only log that cannot be read is cut off, and kept beside it. */
+  cut_log: Record<string, never>;
+  /** Data that cannot be loaded is put aside: the node begins without any. */
+  set_data_aside: Record<string, never>;
   /** The node is stopped and its directory removed. */
   remove_node: Record<string, never>;
   /** The shard gets a further node on this machine; it comes into being next. `present`: the shard's nodes as they were seen. */

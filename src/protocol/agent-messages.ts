@@ -7,12 +7,13 @@
 import type { ErrorDocument } from '../domain/errors.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { SlotRange } from '../domain/slots.ts';
-import type { CertificateView, DiskView, EndpointView, ProcessView, PulseView } from '../domain/view.ts';
+import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
+import type { StartAs } from '../domain/start-as.ts';
+import type { CertificateView, CutView, DiskView, EndpointView, ProcessView, PulseView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 5;
+export const AGENT_PROTOCOL = 6;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -51,6 +52,8 @@ export interface Hello {
   nodes: NodeReport[];
   /** Null when this machine has no endpoint. */
   endpoint: EndpointView | null;
+  /** Where it answers other agents, at its address; null: it takes no part in votes. */
+  neighbourPort: number | null;
 }
 
 /** A node's process or directory changed. */
@@ -112,18 +115,6 @@ export interface NodeConfig {
   nodesConf: string;
 }
 
-/** A primary to follow, with what it owns: a replica that does not know it cannot take over when it must. */
-export interface Leader {
-  id: NodeId;
-  host: string;
-  port: number;
-  slots: readonly SlotRange[];
-  configEpoch: number;
-}
-
-/** How a process starts: with its own nodes.conf, or fenced: first rewritten to follow this primary and own nothing. */
-export type StartAs = { kind: 'itself' } | { kind: 'replica'; primary: Leader };
-
 /** The requests, with their arguments and results. */
 export interface AgentRequests {
   /** Makes the directory and starts the process; done when it accepts connections. Repeating it is harmless. */
@@ -141,6 +132,10 @@ export interface AgentRequests {
   start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
   /** Ends this process of the node: cleanly, by force after `graceMs`. Not when another process runs than the one named. */
   stop_node: { args: { id: NodeId; pid: number; graceMs: number }; result: { stopped: boolean } };
+  /** The end of its append-only log that cannot be read is cut off and kept beside it. Refused while the node runs. */
+  cut_log: { args: { id: NodeId }; result: CutView };
+  /** Data that cannot be loaded is put aside, the last such kept; it starts empty then. Refused while the node runs. */
+  set_data_aside: { args: { id: NodeId }; result: Record<string, never> };
   /** Stops it at once and removes its directory. Refused when `databaseUid` is not the node's. */
   remove_node: { args: { id: NodeId; databaseUid: string }; result: Record<string, never> };
   /** `count` client ports that are free now, with their bus ports, none of them in `avoid`. */
@@ -155,6 +150,13 @@ export interface AgentRequests {
   replace_endpoint: { args: { drainMs: number }; result: { pid: number } };
   /** The control plane has this version of the record: it need not be told again. */
   forget_failover: { args: { id: string; version: number }; result: Record<string, never> };
+  /**
+   * Who votes. Durable when it is answered; `version` is that of the list which the agent has then, and a later one than
+   * was sent when it had that before.
+   */
+  set_voters: { args: VoterList; result: { version: number } };
+  /** The databases with something on this machine, exactly these: what its agent may act on by itself. */
+  guard_databases: { args: { databases: readonly GuardedDatabase[] }; result: Record<string, never> };
   /** Last lines of a node's log, or of the agent's own (`id` null). */
   read_log: { args: { id: NodeId | null; lines: number }; result: { text: string } };
   /** Ends the endpoint, stops every node cleanly (SIGTERM; SIGKILL after `graceMs`), all at once, then the agent exits. */

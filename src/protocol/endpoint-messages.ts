@@ -7,7 +7,7 @@ import type { ClientTls, ReadPolicy } from '../domain/spec.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const ENDPOINT_PROTOCOL = 2;
+export const ENDPOINT_PROTOCOL = 3;
 
 /** In the machine's folder; both sides run with it as their working directory, so that the path stays short. */
 export const ENDPOINT_CONFIG_FILE = 'endpoint.json';
@@ -37,6 +37,8 @@ export interface EndpointDatabase {
   /** Of the user `valkeeper`, with which the endpoint asks nodes for the slot map. */
   adminPassword: string;
   read: ReadPolicy;
+  /** Replicas that must have a write before it is answered; 0: none. */
+  acknowledgements: number;
   /** Whether clients may speak plain text; TLS is offered wherever the machine has credentials. */
   tls: ClientTls;
   /** Which topology a client sees: the endpoint as one node (when absent), or the true one. */

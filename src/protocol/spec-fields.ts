@@ -7,6 +7,7 @@ import {
   CLIENT_TLS,
   CLUSTER_VIEWS,
   type DatabaseSpec,
+  DURABILITIES,
   EVICTION_POLICIES,
   PERSISTENCE_MODES,
   READ_POLICIES,
@@ -48,6 +49,20 @@ export const SPEC_FIELDS = {
     kind: 'choice',
     choices: PERSISTENCE_MODES,
     about: 'how data outlives a process',
+    live: true,
+  },
+  durability: {
+    key: 'durability',
+    kind: 'choice',
+    choices: DURABILITIES,
+    about: 'when a write through the endpoint is answered: once the primary has it, or once replicas have it too',
+    live: true,
+  },
+  acknowledgements: {
+    key: 'acknowledgements',
+    kind: 'integer',
+    ...SPEC_LIMITS.acknowledgements,
+    about: 'replicas that must have a write before it is answered, with durability acknowledged',
     live: true,
   },
   eviction: {

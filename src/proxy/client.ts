@@ -12,7 +12,6 @@ import type { Socket } from 'node:net';
 import { CommandScanner, ENGINE_LIMITS, STRANGER_LIMITS } from '../resp/command-scanner.ts';
 import { ProtocolError } from '../resp/reply.ts';
 import { type Command, findCommand } from './commands/command-index.ts';
-import { READS_ONLY } from './entry.ts';
 import { slotOf } from './hash-slot.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import type { Blocked, Home, Peer, Traffic } from './home.ts';
@@ -21,7 +20,7 @@ import type { Lane, LaneIdentity } from './lane.ts';
 import { laneFor } from './own-lane.ts';
 import { endSocket, type Opener } from './read-socket.ts';
 import { Replies } from './replies.ts';
-import { cachingFlag, FROM_REPLICA } from './sender.ts';
+import { cachingFlag } from './sender.ts';
 import { addressOf, Session } from './session.ts';
 
 /** Unread bytes that are kept while it is held; above that the socket is not read. */
@@ -190,6 +189,10 @@ export class Client extends Replies implements Peer {
     const { home, session } = this;
     if (!this.#mayGoOn()) return false;
     const command = findCommand(bytes, from + scanner.starts[0]!, scanner.lengths[0]!);
+    if (home.acknowledging.count > 0 && !this.choosesWay(command, this.lane)) {
+      this.#mapVersion = 0; // of no map: all must be answered
+      return this.#waitForReplies();
+    }
     session.commands += 1;
     session.lastCommandAt = home.now;
     if (command === undefined) {
@@ -217,15 +220,15 @@ export class Client extends Replies implements Peer {
       this.outbox.whenTaken(() => this.taken());
       return false;
     }
-    if (this.head === null) {
-      this.#mapVersion = map.version;
-      return true;
-    }
-    if (this.#mapVersion !== map.version || this.inFlight >= limits.inFlightPerClient) {
-      this.#waitsForMap = true;
-      return false;
-    }
+    if (this.head === null) this.#mapVersion = map.version;
+    else if (this.#mapVersion !== map.version || this.inFlight >= limits.inFlightPerClient)
+      return this.#waitForReplies();
     return true;
+  }
+
+  #waitForReplies(): false {
+    this.#waitsForMap = true;
+    return false;
   }
 
   /** Sends a command to the owner of its slot (-1: any primary); its reply is the reply. */
@@ -233,7 +236,7 @@ export class Client extends Replies implements Peer {
     const entry = this.enqueue();
     entry.slot = slot;
     if (!this.isPlain) entry.flags |= cachingFlag(this.session.caching);
-    if (command.readsOnly) entry.flags |= this.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
+    if (command.readsOnly) entry.flags |= this.readFlags;
     if (this.session.commands % SAMPLE_EVERY === 0) entry.takenAt = performance.now();
     this.adds(entry, to - from);
     this.home.sender.send(entry, this.lane, bytes, from, to);

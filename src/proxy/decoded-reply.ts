@@ -16,3 +16,11 @@ export function decodeReply(bytes: Buffer): Reply {
     return new ReplyError(SENSELESS.toString('latin1', 1, SENSELESS.length - 2));
   }
 }
+
+/** `id` of the answer to HELLO. */
+export function clientIdIn(reply: Reply): number {
+  if (reply instanceof Map) return Number(reply.get('id') ?? 0);
+  if (!Array.isArray(reply)) return 0;
+  const at = reply.indexOf('id');
+  return at < 0 ? 0 : Number(reply[at + 1]);
+}

@@ -2,7 +2,7 @@
  * A command on its way: the one object that stands for it in its client's queue, which keeps the order of replies, and
  * in a node's queue, which keeps the order of answers. Entries are used again.
  */
-import type { Block } from './block.ts';
+import { type Block, releaseBlock } from './block.ts';
 
 /** Who is told what came of a command. */
 export interface ReplyTaker {
@@ -15,6 +15,8 @@ export interface ReplyTaker {
   takeLoss(entry: Entry, loss: Loss): void;
   /** Whether parts of a reply may be given before the whole is there, of which so many bytes were gathered till now. */
   takesParts(entry: Entry, gathered: number): boolean;
+  /** So many bytes of the reply are here, and kept until replicas have acknowledged. */
+  withheld?(entry: Entry, bytes: number): void;
 }
 
 /** `unsent`: no byte of it was handed to the network. `unanswered`: the node may have carried it out. */
@@ -29,6 +31,9 @@ export const PUSHED = 8;
 /** CLIENT CACHING goes before it, on the same connection. */
 export const CACHING_YES = 16;
 export const CACHING_NO = 32;
+
+/** A read that no write of its client is before: it goes beside those that wait for replicas. */
+export const BESIDE = 64;
 
 /** Whoever must not send its next command before one that is being repeated is answered. */
 export interface Holder {
@@ -123,3 +128,23 @@ export function freeEntry(entry: Entry): void {
   entry.part = 0;
   if (free.length < KEPT_ENTRIES) free.push(entry);
 }
+
+/** Gives a command's bytes back. */
+export function releaseEntryBlock(entry: Entry): void {
+  if (entry.block === null) return;
+  releaseBlock(entry.block);
+  entry.block = null;
+}
+
+/** For commands of ours whose answers say nothing. */
+export const SWALLOW: ReplyTaker = {
+  takesParts: () => false,
+  takeReply: (entry) => {
+    releaseEntryBlock(entry);
+    freeEntry(entry);
+  },
+  takeLoss: (entry) => {
+    releaseEntryBlock(entry);
+    freeEntry(entry);
+  },
+};

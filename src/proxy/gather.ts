@@ -8,7 +8,7 @@ import { type Entry, type Loss, READS_ONLY, type ReplyTaker, takeEntry } from '.
 import type { Home } from './home.ts';
 import type { Lane } from './lane.ts';
 import { askOn } from './own-connection.ts';
-import { cachingFlag, FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
+import { cachingFlag, finish, OUTCOME_UNKNOWN } from './sender.ts';
 
 const MINUS = 0x2d;
 
@@ -46,7 +46,7 @@ export class Gather implements ReplyTaker {
     entry.holder = this.#client;
     entry.slot = slot;
     entry.part = this.#replies.length;
-    if (readsOnly) entry.flags = this.#client.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY;
+    if (readsOnly) entry.flags = this.#client.readFlags;
     entry.flags |= cachingFlag(this.#client.session.caching);
     this.#replies.push(EMPTY);
     this.#missing += 1;
@@ -187,7 +187,7 @@ export function ask(
     const { sender } = client.home;
     const entry = takeEntry();
     entry.slot = slot;
-    if (!once) entry.flags = READS_ONLY;
+    if (!once) entry.flags = READS_ONLY | client.besideFlag;
     entry.taker = {
       takesParts: () => false,
       takeReply: (one, bytes, from, to) => {

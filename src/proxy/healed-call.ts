@@ -12,11 +12,11 @@
 import type { RunningScript } from './busy.ts';
 import type { Client } from './client.ts';
 import type { Entry, Loss, ReplyTaker } from './entry.ts';
-import { READS_ONLY } from './entry.ts';
+import { READS_ONLY, releaseEntryBlock } from './entry.ts';
 import { slotsOfPrimaries } from './gather.ts';
 import type { Lane } from './lane.ts';
 import { OUTCOME_UNKNOWN } from './sender.ts';
-import { releaseEntryBlock, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 const MINUS = 0x2d;
 const MAX_CURES = 3;
@@ -61,7 +61,7 @@ export class HealedCall implements ReplyTaker {
     const entry = client.enqueue();
     entry.taker = this;
     entry.slot = this.#slot;
-    if (readsOnly) entry.flags |= READS_ONLY;
+    if (readsOnly) entry.flags |= READS_ONLY | client.besideFlag;
     const { missing, name } = this.#cure;
     if (missing !== '' && (this.#upstream === null || !scripts.isKnownAt(this.#upstream, name))) this.#hold();
     client.adds(entry, to - from);
@@ -70,6 +70,10 @@ export class HealedCall implements ReplyTaker {
 
   takesParts(entry: Entry, gathered: number): boolean {
     return this.#client.takesParts(entry, gathered);
+  }
+
+  withheld(entry: Entry, bytes: number): void {
+    this.#client.withheld(entry, bytes);
   }
 
   takeReply(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {

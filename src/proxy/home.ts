@@ -2,6 +2,7 @@
 
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import type { CommandScanner } from '../resp/command-scanner.ts';
+import type { Acknowledging } from './acknowledging.ts';
 import type { Busy } from './busy.ts';
 import type { Command } from './commands/command-index.ts';
 import type { Histogram } from './histogram.ts';
@@ -78,6 +79,8 @@ export interface OwnLaneEvents {
   mapChanged(): void;
   /** Its client has left it. */
   left?(): void;
+  /** No client writes by it. */
+  onlyListens?: true;
 }
 
 /** Takes the commands that are not plain. */
@@ -119,6 +122,8 @@ export interface Home {
   readonly database: EndpointDatabase;
   readonly map: SlotMap;
   readonly sender: Sender;
+  /** Whether and how replicas must acknowledge what is written. */
+  readonly acknowledging: Acknowledging;
   readonly limits: Limits;
   readonly counts: Counts;
   /** Bytes of all commands and replies that are under way. */

@@ -3,9 +3,11 @@
  * first needed. A private lane (`isShared` false) belongs to one client whose connections differ from everybody else's.
  */
 import type { CommandArgument } from '../resp/encode.ts';
+import type { Acknowledging } from './acknowledging.ts';
 import type { TlsTo } from './node-tls.ts';
 import type { NodePlace, SlotMap } from './slot-map.ts';
 import { Upstream } from './upstream.ts';
+import type { UpstreamPlace } from './upstream-place.ts';
 
 /** After a connection that could not be made: how long until the next try. */
 const RETRY_MS = 20;
@@ -55,8 +57,11 @@ export class Lane {
   readonly #events: LaneEvents;
   readonly #setupFor: SetupFor;
   readonly #tlsTo: TlsTo;
+  readonly #acknowledging: Acknowledging | null;
   readonly #primaries: (Way | undefined)[] = [];
   readonly #replicas: (Way | undefined)[] = [];
+  /** To primaries: reads that go beside writes. */
+  readonly #beside: (Way | undefined)[] = [];
   readonly #idle = new Map<number, Upstream[]>();
   readonly #borrowed = new Set<Upstream>();
   #closed = false;
@@ -66,7 +71,7 @@ export class Lane {
     map: SlotMap,
     events: LaneEvents,
     tlsTo: TlsTo,
-    { isShared = true, setupFor = (() => []) as SetupFor } = {},
+    { isShared = true, setupFor = (() => []) as SetupFor, acknowledging = null as Acknowledging | null } = {},
   ) {
     this.identity = identity;
     this.isShared = isShared;
@@ -74,13 +79,34 @@ export class Lane {
     this.#events = events;
     this.#setupFor = setupFor;
     this.#tlsTo = tlsTo;
+    this.#acknowledging = acknowledging;
   }
 
   /** The shared connection to a primary; null while it cannot be made. */
   toPrimary(index: number): Upstream | null {
     const way = this.#primaries[index];
     if (way !== undefined && way.upstream !== null) return way.upstream;
-    return this.#open(this.#primaries, index, []);
+    return this.lacksReplicas(index) ? null : this.#open(this.#primaries, index, this.#mayWait(), true);
+  }
+
+  /** The connection to a primary for reads that follow no write of their client: they do not wait for replicas. */
+  toPrimaryBeside(index: number): Upstream | null {
+    if (!this.#acknowledges) return this.toPrimary(index);
+    return this.#beside[index]?.upstream ?? this.#open(this.#beside, index, []);
+  }
+
+  /** Writes must be acknowledged, and not enough replicas of this primary are known to do so. */
+  lacksReplicas(index: number): boolean {
+    return this.#acknowledges && !this.#acknowledging!.isOpen(index);
+  }
+
+  get #acknowledges(): boolean {
+    return this.#acknowledging !== null && this.#acknowledging.count > 0;
+  }
+
+  /** A user who may not say WAIT is told so before anything is written. */
+  #mayWait(): readonly (readonly CommandArgument[])[] {
+    return this.#acknowledges ? MAY_WAIT : [];
   }
 
   /** The shared connection to a node that may answer reads though it is a replica. */
@@ -100,10 +126,13 @@ export class Lane {
     }
     const way = this.#primaries[index];
     if (way && way.failures > 0 && way.retryAt > performance.now()) return null;
+    if (this.lacksReplicas(index)) return null;
     const more = this.#setupFor(index);
     if (more === null) return null;
-    const upstream = this.#connect(index, more, (refusal) => {
+    const writes = { setup: [...more, ...this.#mayWait()], acknowledging: this.#acknowledging };
+    const upstream = this.#connect(index, writes, (refusal) => {
       this.#borrowed.delete(upstream);
+      if (upstream.lacksReplicas) this.#acknowledging?.shut(index);
       if (refusal !== null) this.refusal = refusal;
       this.#events.nodeLost(this.#map.nodes[index]!, upstream.clientId > 0);
     });
@@ -123,14 +152,14 @@ export class Lane {
 
   /** Every open shared connection, with the index of its node. */
   *open(): Generator<[number, Upstream]> {
-    for (const ways of [this.#primaries, this.#replicas]) {
+    for (const ways of [this.#primaries, this.#replicas, this.#beside]) {
       for (const [index, way] of ways.entries()) if (way?.upstream) yield [index, way.upstream];
     }
   }
 
   /** Ends the connection to a node that is no longer what it was. */
   drop(index: number): void {
-    for (const ways of [this.#primaries, this.#replicas]) ways[index]?.upstream?.close();
+    for (const ways of [this.#primaries, this.#replicas, this.#beside]) ways[index]?.upstream?.close();
     for (const upstream of this.#idle.get(index) ?? []) upstream.close();
     this.#idle.delete(index);
   }
@@ -153,7 +182,12 @@ export class Lane {
     for (const upstream of [...this.#borrowed]) upstream.close();
   }
 
-  #open(ways: (Way | undefined)[], index: number, extra: readonly (readonly CommandArgument[])[]): Upstream | null {
+  #open(
+    ways: (Way | undefined)[],
+    index: number,
+    extra: readonly (readonly CommandArgument[])[],
+    writes = false,
+  ): Upstream | null {
     const way = ways[index] ?? { upstream: null, failures: 0, retryAt: 0 };
     ways[index] = way;
     if (this.#closed || way.retryAt > performance.now()) return null;
@@ -162,8 +196,9 @@ export class Lane {
     let wasReady = false;
     way.upstream = this.#connect(
       index,
-      [...more, ...extra],
+      { setup: [...more, ...extra], acknowledging: writes ? this.#acknowledging : null },
       (refusal) => {
+        if (writes) this.#acknowledging?.shut(index);
         way.upstream = null;
         way.failures = wasReady ? 0 : way.failures + 1;
         way.retryAt = wasReady ? 0 : performance.now() + Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** (way.failures - 1));
@@ -181,7 +216,7 @@ export class Lane {
 
   #connect(
     index: number,
-    extra: readonly (readonly CommandArgument[])[],
+    { setup: extra, acknowledging }: Pick<UpstreamPlace, 'setup' | 'acknowledging'>,
     closed: (refusal: string | null) => void,
     ready: () => void = () => {},
   ): Upstream {
@@ -189,7 +224,7 @@ export class Lane {
     const { host, port } = node;
     const setup = [...setupOf(this.identity), ...extra];
     return new Upstream(
-      { host, port, tls: this.#tlsTo(node), setup },
+      { host, port, tls: this.#tlsTo(node), setup, acknowledging },
       {
         upstreamReady: () => {
           ready();
@@ -202,6 +237,9 @@ export class Lane {
     );
   }
 }
+
+/** WAIT in a form that never blocks: the user may use it or not. */
+const MAY_WAIT = [['WAIT', 0, 1]];
 
 /** Borrowed connections that are kept for the next borrower, a node. */
 const IDLE_KEPT = 16;

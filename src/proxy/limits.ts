@@ -15,6 +15,8 @@ export interface Limits {
   waitingBytes: number;
   /** How long they wait at the most. */
   waitMs: number;
+  /** How long replicas may take to acknowledge writes that must be: after that their outcome is unknown. */
+  acknowledgeMs: number;
   /** Bytes of a transaction: it is refused. */
   transactionBytes: number;
   /** Bytes of scripts kept for EVALSHA: the oldest go. */
@@ -42,6 +44,7 @@ export const DEFAULT_LIMITS: Limits = {
   waitingCommands: 100_000,
   waitingBytes: 64 * MIB,
   waitMs: 10_000,
+  acknowledgeMs: 1_000,
   transactionBytes: 64 * MIB,
   scriptBytes: 16 * MIB,
   totalBytes: 2048 * MIB,

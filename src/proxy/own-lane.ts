@@ -151,6 +151,7 @@ class TrackingLane {
       // What redirects to it would tell nobody.
       lost: (lost) => this.lane.drop(lost),
       mapChanged: () => {},
+      onlyListens: true,
     });
     return this.#pushers.toPrimary(node)?.clientId || null;
   }

@@ -8,10 +8,13 @@
  */
 import type { Socket } from 'node:net';
 import { type Block, keepAside } from './block.ts';
-import { type Entry, type Holder, type Loss, MUTED, type ReplyTaker, takeEntry } from './entry.ts';
+import type { Command } from './commands/command-index.ts';
+import { FLAGS } from './commands/facts.ts';
+import { BESIDE, type Entry, type Holder, type Loss, MUTED, READS_ONLY, type ReplyTaker, takeEntry } from './entry.ts';
 import type { Home } from './home.ts';
+import type { Lane } from './lane.ts';
 import { Outbox } from './outbox.ts';
-import { finish, OUTCOME_UNKNOWN } from './sender.ts';
+import { FROM_REPLICA, finish, OUTCOME_UNKNOWN } from './sender.ts';
 import type { Session } from './session.ts';
 
 const MINUS = 0x2d;
@@ -29,6 +32,8 @@ export abstract class Replies implements ReplyTaker, Holder {
   /** Is told of every whole reply that came before its turn. */
   replyWaits: (() => void) | null = null;
   #tail: Entry | null = null;
+  /** What it has under way are reads, which go beside the writes that replicas must acknowledge. */
+  #readsBeside = false;
   /** Of `held`: what its peer has not taken. */
   #heldUnread = 0;
 
@@ -53,6 +58,27 @@ export abstract class Replies implements ReplyTaker, Holder {
   /** The latest command that has no reply yet, or one that waits for its turn. */
   get last(): Entry | null {
     return this.#tail;
+  }
+
+  /**
+   * Of a database with acknowledgements: finds out by which connection the command goes. Two of one client never go by
+   * two connections at once, since they might overtake each other.
+   * @returns false when the others must be answered first
+   */
+  protected choosesWay(command: Command | undefined, lane: Lane): boolean {
+    const isRead = command !== undefined && (command.readsOnly || command.name === 'info') && lane.isShared;
+    if (this.head === null) this.#readsBeside = isRead;
+    return this.head === null || (this.#readsBeside ? isRead : !needsOwnConnection(command));
+  }
+
+  /** `BESIDE` when the command that is being taken goes beside writes. */
+  get besideFlag(): number {
+    return this.#readsBeside && this.home.acknowledging.count > 0 ? BESIDE : 0;
+  }
+
+  /** Of a command that only reads. */
+  get readFlags(): number {
+    return (this.session.readsReplicas ? READS_ONLY | FROM_REPLICA : READS_ONLY) | this.besideFlag;
   }
 
   /** A place in the order of replies, with this client as the taker. */
@@ -116,6 +142,10 @@ export abstract class Replies implements ReplyTaker, Holder {
     entry.counted += bytes;
     this.held += bytes;
     this.home.underWay.bytes += bytes;
+  }
+
+  withheld(entry: Entry, bytes: number): void {
+    this.gathers(entry, bytes);
   }
 
   /** So many bytes of the reply have come, and wait for the rest or their turn. */
@@ -243,3 +273,7 @@ export abstract class Replies implements ReplyTaker, Holder {
     }
   }
 }
+
+/** What blocks or watches goes by a connection of its own. */
+const needsOwnConnection = (command: Command | undefined): boolean =>
+  command !== undefined && ((command.facts.flags & FLAGS.blocking) !== 0 || command.name === 'watch');

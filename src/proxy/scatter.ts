@@ -74,6 +74,7 @@ export class Scatter implements ReplyTaker {
     const count = (call.argc - 1) / step;
     if (count > MOST_KEYS || call.session.readsReplicas || call.session.caching !== null) return false;
     const scatter = free.pop() ?? new Scatter();
+    scatter.#flags = call.command.readsOnly ? READS_ONLY | call.client.besideFlag : 0;
     if (!scatter.#plan(call, step, count, prefix.length)) {
       scatter.#forgetWays();
       free.push(scatter);
@@ -92,7 +93,7 @@ export class Scatter implements ReplyTaker {
       const slot = slotOf(bytes, start, start + call.lengthOf(1 + key * step));
       if (seen[slot] === commands) return false;
       seen[slot] = commands;
-      const upstream = home.sender.wayTo(slot, client.lane);
+      const upstream = home.sender.wayTo(slot, client.lane, this.#flags);
       if (upstream === null) return false;
       const way = this.#numberOf(upstream);
       this.#slots[key] = slot;
@@ -125,7 +126,6 @@ export class Scatter implements ReplyTaker {
     this.#client = call.client;
     this.#parent = call.client.enqueue();
     this.#merge = merge;
-    this.#flags = call.command.readsOnly ? READS_ONLY : 0;
     this.#count = count;
     this.#missing = count;
     this.#sum = 0;

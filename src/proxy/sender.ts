@@ -10,11 +10,20 @@
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { encodeCommand } from '../resp/encode.ts';
 import { releaseBlock, wrapBlock } from './block.ts';
-import { CACHING_NO, CACHING_YES, type Entry, freeEntry, type Loss, READS_ONLY } from './entry.ts';
+import {
+  BESIDE,
+  CACHING_NO,
+  CACHING_YES,
+  type Entry,
+  freeEntry,
+  type Loss,
+  READS_ONLY,
+  releaseEntryBlock,
+} from './entry.ts';
 import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { NodePlace, SlotMap } from './slot-map.ts';
-import { releaseEntryBlock, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 /** Whoever owns it is where commands without a key go. */
 const HOME_SLOT = 0;
@@ -79,10 +88,11 @@ export class Sender {
     }
   }
 
-  /** The connection to the primary of a slot; null when there is none now. */
-  wayTo(slot: number, lane: Lane): Upstream | null {
+  /** The connection to the primary of a slot, for commands with these flags; null when there is none now. */
+  wayTo(slot: number, lane: Lane, flags: number): Upstream | null {
     const owner = this.#map.owners[slot]!;
-    return owner < 0 ? null : lane.toPrimary(owner);
+    if (owner < 0) return null;
+    return (flags & BESIDE) === 0 ? lane.toPrimary(owner) : lane.toPrimaryBeside(owner);
   }
 
   #wayOf(entry: Entry, lane: Lane): Upstream | null {
@@ -93,7 +103,7 @@ export class Sender {
       const upstream = replica === null ? null : lane.toReplica(replica);
       if (upstream !== null) return upstream;
     }
-    return lane.toPrimary(owner);
+    return (entry.flags & BESIDE) === 0 ? lane.toPrimary(owner) : lane.toPrimaryBeside(owner);
   }
 
   /**
@@ -204,7 +214,7 @@ export class Sender {
     const { waitingCommands, waitingBytes } = this.#limits;
     if (this.#waiting.length >= waitingCommands || this.#waitingBytes + size > waitingBytes) {
       this.counts.refusedWaits += 1;
-      this.#giveUp(entry, 'too many commands, or bytes of them, wait for a node');
+      this.#giveUp(entry, 'CLUSTERDOWN too many commands, or bytes of them, wait for a node');
       return;
     }
     this.#keep(entry);
@@ -222,18 +232,22 @@ export class Sender {
 
   #giveUp(entry: Entry, reason = this.#reasonOf(entry)): void {
     const { refusal } = entry.lane!;
-    const text = refusal ?? `CLUSTERDOWN ${reason}; nothing was done. Try again later`;
+    const text = refusal ?? `${reason}; nothing was done. Try again later`;
     const reply = Buffer.from(`-${text}\r\n`);
     entry.lane = null; // final
     entry.taker.takeReply(entry, reply, 0, reply.length, true);
   }
 
-  #reasonOf({ slot }: Entry): string {
+  #reasonOf(entry: Entry): string {
+    const { slot, flags } = entry;
     const owner = this.#map.owners[slot < 0 ? HOME_SLOT : slot]!;
     const seconds = this.#limits.waitMs / 1000;
-    if (owner < 0) return `nobody serves slot ${slot}`;
+    if (owner < 0) return `CLUSTERDOWN nobody serves slot ${slot}`;
     const { host, port } = this.#map.nodes[owner] as NodePlace;
-    return `the primary ${host}:${port} could not be reached for ${seconds} s`;
+    if ((flags & BESIDE) === 0 && laneOf(entry).lacksReplicas(owner)) {
+      return `NOREPLICAS the primary ${host}:${port} had too few replicas that acknowledge for ${seconds} s`;
+    }
+    return `CLUSTERDOWN the primary ${host}:${port} could not be reached for ${seconds} s`;
   }
 }
 

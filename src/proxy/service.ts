@@ -18,6 +18,7 @@ import { Monitors } from './monitors.ts';
 import { type TlsTo, tlsToNodesOf } from './node-tls.ts';
 import { Pause } from './pause.ts';
 import { acceptingServer, type Opener, turnAway } from './read-socket.ts';
+import { ReplicaGate } from './replica-gate.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
 import { SlotMap } from './slot-map.ts';
@@ -51,6 +52,7 @@ export class Service implements Home {
   readonly limits: Limits;
   readonly map = new SlotMap();
   readonly sender: Sender;
+  readonly acknowledging = new ReplicaGate(this, () => this.sender.wake());
   readonly scripts: ScriptCache;
   readonly operations = new Float64Array(COMMAND_COUNT);
   readonly counts: Counts = {
@@ -109,7 +111,9 @@ export class Service implements Home {
       requiresTls: () => this.database.tls === 'required',
       admit: (open, isTls) => this.#admit(open, isTls),
     });
-    this.adminLane = this.#newLane({ user: ADMIN_USER, password: options.database.adminPassword, db: 0, resp: 3 });
+    const admin = { user: ADMIN_USER, password: options.database.adminPassword, db: 0, resp: 3 as const };
+    this.adminLane = this.#newLane(admin, false);
+    this.acknowledging.require(options.database.acknowledgements);
     this.topology = new Topology(options.database, this.map, this.tlsTo, {
       changed: () => this.#mapChanged(),
       isUsed: () => this.peers.size > 0,
@@ -169,6 +173,7 @@ export class Service implements Home {
   update(database: EndpointDatabase): void {
     const before = this.database;
     this.database = database;
+    this.acknowledging.require(database.acknowledgements);
     this.topology.update(database);
     for (const client of [...this.peers.values()]) {
       const mayStay = database.tls !== 'required' || !this.#plain.has(client);
@@ -201,7 +206,7 @@ export class Service implements Home {
         push: events.push,
       },
       this.tlsTo,
-      { isShared: false, setupFor },
+      { isShared: false, setupFor, acknowledging: events.onlyListens ? null : this.acknowledging },
     );
     this.#ownLanes.set(lane, events);
     lane.clients = 1;
@@ -229,14 +234,14 @@ export class Service implements Home {
     }
   }
 
-  #newLane(identity: LaneIdentity): Lane {
+  #newLane(identity: LaneIdentity, writes = true): Lane {
     const events = {
       nodeReady: () => this.sender.wake(),
       nodeLost: () => this.suspect(),
       push: () => {},
       answered: (ms: number) => this.latency.engine.record(ms),
     };
-    return new Lane(identity, this.map, events, this.tlsTo);
+    return new Lane(identity, this.map, events, this.tlsTo, { acknowledging: writes ? this.acknowledging : null });
   }
 
   /** All lanes, to count their connections. */
@@ -258,6 +263,7 @@ export class Service implements Home {
   }
 
   #mapChanged(): void {
+    this.acknowledging.keepOnly(this.map.primaries());
     this.sender.wake();
     const suspects = this.#silentUpstreams(() => true);
     if (suspects.size > 0) setTimeout(() => this.#closeSilent(suspects), DEMOTED_GRACE_MS).unref();
@@ -362,6 +368,7 @@ export class Service implements Home {
     this.#entrance.close();
     for (const client of [...this.peers.values()]) client.close();
     this.sender.close();
+    this.acknowledging.close();
     this.topology.close();
     for (const lane of [...this.lanes()]) lane.close();
   }

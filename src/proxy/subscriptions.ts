@@ -147,6 +147,7 @@ export class Subscriptions implements SubscriptionCount {
         this.#syncLater();
       },
       mapChanged: () => this.#sync(),
+      onlyListens: true,
     });
   }
 

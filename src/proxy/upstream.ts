@@ -10,19 +10,21 @@
  * back; its owner makes another.
  */
 import type { Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
 import { ByteBuffer } from '../resp/byte-buffer.ts';
 import { Decoder } from '../resp/decode.ts';
-import { type CommandArgument, encodeCommand } from '../resp/encode.ts';
-import { ProtocolError, type Reply, ReplyError } from '../resp/reply.ts';
+import { encodeCommand } from '../resp/encode.ts';
+import { ProtocolError, ReplyError } from '../resp/reply.ts';
 import { ReplyScanner } from '../resp/reply-scanner.ts';
 import { BLOCK_BYTES, type Block, blockOf, copyInto, releaseBlock, takeBlock } from './block.ts';
-import { type Entry, freeEntry, PUSHED, type ReplyTaker, takeEntry } from './entry.ts';
+import { clientIdIn } from './decoded-reply.ts';
+import { type Entry, PUSHED, READS_ONLY, SWALLOW, takeEntry } from './entry.ts';
 import { SAMPLE_EVERY } from './histogram.ts';
 import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';
 import { type Writer, writerTo } from './socket-writer.ts';
 import { flushAtEndOfTurn } from './turn.ts';
+import type { UpstreamPlace } from './upstream-place.ts';
+import { Withheld } from './withheld.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const REPLY_LIMIT_BYTES = 1024 ** 3;
@@ -32,16 +34,6 @@ const MINUS = 0x2d;
 const PUSH = 0x3e;
 /** A command of so many bytes is not copied when it lies in a block. */
 const LONG_BYTES = 8 * 1024;
-
-/** What an upstream is for. */
-export interface UpstreamPlace {
-  host: string;
-  port: number;
-  /** With which certificate, and to whom; null: without TLS. */
-  tls: ConnectionOptions | null;
-  /** Sent before anything else, each answered without an error. */
-  setup: readonly (readonly CommandArgument[])[];
-}
 
 export interface UpstreamOwner {
   upstreamReady(upstream: Upstream): void;
@@ -69,6 +61,11 @@ export class Upstream {
   readonly #queue = new Ring<Entry>();
   /** Entries at the end of the queue of which nothing was handed to the network. */
   #unsent = 0;
+  /** `READS_ONLY` as long as all of these only read. */
+  #unsentFlags = READS_ONLY;
+  readonly #withheld = new Withheld((isEnough) => this.#acknowledged(isEnough));
+  /** It was closed because too few replicas acknowledged. */
+  lacksReplicas = false;
   /** Answers to HELLO that are still to come, behind errors. */
   #strays = 0;
   #block: Block | null = null;
@@ -163,6 +160,7 @@ export class Upstream {
   sendSwallowed(bytes: Buffer): void {
     const entry = takeEntry();
     entry.taker = SWALLOW;
+    entry.flags = READS_ONLY;
     this.send(entry, bytes, 0, bytes.length);
   }
 
@@ -186,6 +184,7 @@ export class Upstream {
     this.#queue.push(entry);
     this.#last = entry;
     this.#unsent += 1;
+    this.#unsentFlags &= entry.flags;
     if (!this.isDirty && this.#state === 'ready') flushAtEndOfTurn(this);
   }
 
@@ -206,7 +205,8 @@ export class Upstream {
   }
 
   flush(): void {
-    if (this.#state !== 'ready') return;
+    if (this.#state !== 'ready' || this.#withheld.isOn) return;
+    if (this.#unsentFlags !== READS_ONLY) this.#endBatch();
     this.#unsent = 0;
     this.#flushes += 1;
     if (this.#timed === null && this.#flushes % SAMPLE_EVERY === 0) {
@@ -225,6 +225,28 @@ export class Upstream {
       this.#flushed = block.used;
     }
     if (several) this.#socket.uncork();
+  }
+
+  /** What is about to leave has writes. */
+  #endBatch(): void {
+    const { acknowledging } = this.place;
+    if (acknowledging !== null && acknowledging.count > 0) {
+      this.isDirty = true; // it leaves with the others
+      this.send(this.#withheld.begin(acknowledging.count), acknowledging.command, 0, acknowledging.command.length);
+      this.isDirty = false;
+    }
+    this.#unsentFlags = READS_ONLY;
+  }
+
+  /** WAIT was answered. */
+  #acknowledged(isEnough: boolean): void {
+    if (isEnough) {
+      this.#withheld.give();
+      if (this.#unsent > 0 && !this.isDirty && this.#state === 'ready') flushAtEndOfTurn(this);
+    } else {
+      this.lacksReplicas = true;
+      this.close();
+    }
   }
 
   #write(bytes: Buffer, from: number, to: number): void {
@@ -288,7 +310,7 @@ export class Upstream {
     const { type } = this.#scanner;
     const carry = this.#carry;
     const head = this.#state === 'ready' && this.#isAsked ? this.#queue.peek() : undefined;
-    if (!head || type === MINUS || type === PUSH || !head.taker.takesParts(head, carry.length + to - from)) {
+    if (!head || type === MINUS || type === PUSH || !this.#takesParts(head, carry.length + to - from)) {
       carry.append(bytes, from, to, REPLY_LIMIT_BYTES);
       if (carry.length > (head ? REPLY_LIMIT_BYTES : UNASKED_LIMIT_BYTES))
         throw new ProtocolError('a reply without end');
@@ -301,6 +323,12 @@ export class Upstream {
       carry.clear();
     }
     head.taker.takeReply(head, bytes, from, to, false);
+  }
+
+  #takesParts(head: Entry, gathered: number): boolean {
+    if (!this.#withheld.concerns(head)) return head.taker.takesParts(head, gathered);
+    head.taker.withheld?.(head, gathered);
+    return false;
   }
 
   /** There is a command at the node that has no answer yet. */
@@ -322,7 +350,7 @@ export class Upstream {
     if (entry === undefined || !this.#isAsked) throw new ProtocolError('an answer that nobody asked for');
     if (entry.expects > 1) {
       entry.expects -= 1;
-      entry.taker.takeReply(entry, bytes, from, to, false);
+      this.#give(entry, bytes, from, to, false);
       return;
     }
     this.#queue.shift();
@@ -331,7 +359,7 @@ export class Upstream {
       this.#timed = null;
       this.#owner.upstreamAnswered(performance.now() - this.#timedSince);
     }
-    entry.taker.takeReply(entry, bytes, from, to, true);
+    this.#give(entry, bytes, from, to, true);
     const block = this.#block;
     if (
       block !== null &&
@@ -345,6 +373,11 @@ export class Upstream {
     }
   }
 
+  #give(entry: Entry, bytes: Buffer, from: number, to: number, isLast: boolean): void {
+    if (this.#withheld.concerns(entry)) this.#withheld.keep(entry, bytes, from, to, isLast);
+    else entry.taker.takeReply(entry, bytes, from, to, isLast);
+  }
+
   /** Ends it; what it has not answered is told so, in order. */
   close(refusal: string | null = null): void {
     if (this.#state === 'closed') return;
@@ -355,37 +388,10 @@ export class Upstream {
     const entries: Entry[] = [];
     for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) entries.push(entry);
     this.#owner.upstreamClosed(this, refusal);
+    this.#withheld.lose();
     for (const [index, entry] of entries.entries()) entry.taker.takeLoss(entry, index < sent ? 'unanswered' : 'unsent');
   }
 }
 
-/** Gives a command's bytes back. */
-export function releaseEntryBlock(entry: Entry): void {
-  if (entry.block === null) return;
-  releaseBlock(entry.block);
-  entry.block = null;
-}
-
 const ASKING = encodeCommand(['ASKING']);
 const HELLO = encodeCommand(['HELLO']);
-
-/** For commands of ours whose answers say nothing. */
-const SWALLOW: ReplyTaker = {
-  takesParts: () => false,
-  takeReply: (entry) => {
-    releaseEntryBlock(entry);
-    freeEntry(entry);
-  },
-  takeLoss: (entry) => {
-    releaseEntryBlock(entry);
-    freeEntry(entry);
-  },
-};
-
-/** `id` of the answer to HELLO. */
-function clientIdIn(reply: Reply): number {
-  if (reply instanceof Map) return Number(reply.get('id') ?? 0);
-  if (!Array.isArray(reply)) return 0;
-  const at = reply.indexOf('id');
-  return at < 0 ? 0 : Number(reply[at + 1]);
-}

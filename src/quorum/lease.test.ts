@@ -6,7 +6,7 @@ import { LEASE_MS } from './times.ts';
 
 const listOf = (...machines: string[]): VoterList => ({
   version: machines.length,
-  voters: machines.map((machine) => ({ machine, address: '127.0.0.1', port: 1 })),
+  voters: machines.map((machine) => ({ machine, address: '127.0.0.1', port: 1, leased: true })),
 });
 
 describe('a lease', () => {

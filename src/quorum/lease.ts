@@ -1,6 +1,6 @@
 /** A machine's own side of its lease: whether its primaries may go on, by what its neighbours have answered. */
-import { majorityOf, NO_VOTERS, type VoterList } from '../domain/roster.ts';
-import { FEWEST_VOTERS, LEASE_MS } from './times.ts';
+import { FEWEST_VOTERS, majorityOf, NO_VOTERS, type VoterList } from '../domain/roster.ts';
+import { LEASE_MS } from './times.ts';
 
 /**
  * `unneeded`: with so few voters nobody ever takes over by itself, so nobody needs leave to go on;

@@ -39,7 +39,7 @@ interface Message {
 function trial(seed: number, hosts: number, silence: (host: Host, now: number) => boolean): number {
   const chance = random(seed);
   const names = Array.from({ length: hosts }, (_, index) => `m${index}`);
-  const voters = names.map((machine) => ({ machine, address: '', port: 1 }));
+  const voters = names.map((machine) => ({ machine, address: '', port: 1, leased: true }));
   const all = names.map((name): Host => {
     const lease = new Lease(name);
     lease.setVoters({ version: 1, voters });

@@ -11,16 +11,14 @@
  */
 
 /** From asking for it until the machine's primaries must stop. */
-export const LEASE_MS = 1_200;
+export const LEASE_MS = 1_000;
 /** A lease is asked for again this long after the last time. */
-export const RENEW_MS = 300;
+export const RENEW_MS = 250;
 /** An answer that takes longer is none. */
 export const ANSWER_MS = 400;
 /** To stop the writes of all primaries of a machine; a process that does not obey is ended within it. */
 export const STOP_MS = 400;
 /** From granting a lease until the voter agrees that somebody else takes over: the two above, and a tenth for clocks. */
-export const SILENCE_MS = 1_760;
+export const SILENCE_MS = 1_540;
 /** A voter that agreed to a claim grants the machine no lease, and the database to no other, for so long. */
 export const CLAIM_MS = 5_000;
-/** Fewer voters have no majority without all of them: nobody takes over by itself, and nobody stops. */
-export const FEWEST_VOTERS = 3;

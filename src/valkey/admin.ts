@@ -83,6 +83,16 @@ export async function probeReplication(node: NodeCommands, key: string, timeoutM
   return Number(replies.at(-1));
 }
 
+/** CLIENT PAUSE WRITE: commands that write wait, for so long at most; those that read go on. */
+export async function pauseWrites(node: NodeCommands, pauseMs: number): Promise<void> {
+  await node.command('CLIENT', 'PAUSE', pauseMs, 'WRITE');
+}
+
+/** CLIENT UNPAUSE: what waits is carried out. */
+export async function resumeWrites(node: NodeCommands): Promise<void> {
+  await node.command('CLIENT', 'UNPAUSE');
+}
+
 /** ROLE: the cheapest question that tells whether a promotion has come about. */
 export async function role(node: NodeCommands): Promise<{ role: 'primary' | 'replica' }> {
   const answer = (await node.command('ROLE')) as Reply[];

@@ -19,6 +19,7 @@ const database = (name: string, port: number): EndpointDatabase => ({
   users: [{ name: 'default', passwordSha256: null }],
   adminPassword: 'admin',
   read: 'primary',
+  acknowledgements: 0,
   tls: 'optional',
   nodes: [],
 });

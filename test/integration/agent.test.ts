@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmdirSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -15,6 +16,7 @@ import {
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { WHOLE_FILES } from '../../src/domain/view.ts';
 import { startTimeOf } from '../../src/platform/process-identity.ts';
 import type { NodeReport } from '../../src/protocol/agent-messages.ts';
 import { type AgentScene, agentScene, eventually, killAndWait } from '../support/agent-scene.ts';
@@ -322,6 +324,7 @@ test('a node that has lost its identity is not started as itself', async (t) => 
   const config = scene.nodeConfig(0);
   const { pid } = await session.request('create_node', config);
   await killNode(session, config.id, pid);
+  rmSync(join(scene.nodeDir(config.id), 'nodes.conf.copy'));
   for (const text of ['', 'torn', scene.nodeConfig(1).nodesConf]) {
     writeFileSync(join(scene.nodeDir(config.id), 'nodes.conf'), text);
     const start = session.request('start_node', { id: config.id, as: { kind: 'itself' } });
@@ -359,6 +362,7 @@ test('what lies on the disk is told after an exit', async (t) => {
   assert.deepEqual(disk, {
     hasData: false,
     dataAt: disk.dataAt,
+    ...WHOLE_FILES,
     settings: disk.settings,
     aclMark: null,
     claim: { role: 'primary', primaryId: null, slots: [[0, 16383]], configEpoch: 0 },

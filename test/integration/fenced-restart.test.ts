@@ -8,7 +8,7 @@ import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../../src/d
 import { placeholderOf } from '../../src/domain/ids.ts';
 import { SLOT_COUNT, splitEvenly } from '../../src/domain/slots.ts';
 import { DEFAULT_SPEC } from '../../src/domain/spec.ts';
-import type { StartAs } from '../../src/protocol/agent-messages.ts';
+import type { StartAs } from '../../src/domain/start-as.ts';
 import * as admin from '../../src/valkey/admin.ts';
 import { isMyself } from '../../src/valkey/cluster-nodes.ts';
 import type { NodeConnection } from '../../src/valkey/connection.ts';

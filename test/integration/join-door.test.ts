@@ -139,7 +139,7 @@ async function hello(door: Door, credentials: Credentials | null, change: object
       ...{ type: 'hello', protocol: AGENT_PROTOCOL, machine: 'alpha', address: '127.77.0.1', zone: 'z' },
       ...{ memoryBytes: 2 ** 28, pid: 1, instance: 'test', engineVersion: '9.1.2', certificate: null, nodes: [] },
     };
-    socket.send(JSON.stringify({ ...said, endpoint: null, ...change }));
+    socket.send(JSON.stringify({ ...said, endpoint: null, neighbourPort: null, ...change }));
   });
   socket.on('message', (data) => {
     const { type, error } = JSON.parse(String(data)) as { type: string; error?: { code: string } };

@@ -99,6 +99,7 @@ class TlsFleet {
       ...{ enginePath: engine.serverPath, engineVersion: engine.version, controlUrls: [this.#url], token: 'none' },
       ...{
         portRange: [7000, 7999],
+        neighbourPort: 0,
         plainText: false,
         endpointProgram: ENDPOINT_PROGRAM,
         logFile: join(dir, 'agent.log'),

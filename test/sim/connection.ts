@@ -2,11 +2,12 @@
  * The control plane's connection to a modelled node. Like the real one it pipelines, connects by itself, and is lost
  * with the first answer that does not come in time; what had been sent may still take effect then.
  */
-import type { EngineConnection } from '../../src/control/engines.ts';
+
 import type { Clock } from '../../src/platform/clock.ts';
 import type { CommandArgument } from '../../src/resp/encode.ts';
 import { type Reply, ReplyError } from '../../src/resp/reply.ts';
 import { EngineReplyError, EngineUnreachable, type NodeConnectionOptions } from '../../src/valkey/connection.ts';
+import type { EngineConnection } from '../../src/valkey/engines.ts';
 import { answer } from './engine/commands.ts';
 import type { Engine } from './engine/engine.ts';
 import { CONTROL, type Network, nodesOf } from './network.ts';

@@ -5,7 +5,7 @@ import type { AgentSocket } from '../../src/control/agents.ts';
 import { aclMarkOf, type Database } from '../../src/domain/database.ts';
 import { toErrorDocument, ValkeeperError } from '../../src/domain/errors.ts';
 import type { NodeId } from '../../src/domain/ids.ts';
-import type { DiskView } from '../../src/domain/view.ts';
+import { type DiskView, WHOLE_FILES } from '../../src/domain/view.ts';
 import { type Directive, keepsSnapshots, logsEveryWrite, MANAGED_SETTINGS } from '../../src/plan/settings.ts';
 import {
   AGENT_PROTOCOL,
@@ -174,7 +174,7 @@ export class Machine {
       ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
       : null;
     const dataAt = logsEveryWrite(disk.conf) ? disk.aofAt : (disk.rdb?.at ?? null);
-    return { hasData, dataAt, claim, settings: disk.conf, aclMark: disk.aclMark };
+    return { hasData, dataAt, claim, ...WHOLE_FILES, settings: disk.conf, aclMark: disk.aclMark };
   }
 
   #report({ identity, database, process, shown }: Node): NodeReport {
@@ -200,6 +200,7 @@ export class Machine {
       tls: false,
       nodes,
       endpoint: null,
+      neighbourPort: null,
     };
   }
 
@@ -316,7 +317,7 @@ export class Machine {
         aofHasBytes: false,
         aofAt: 0,
       },
-      shown: { hasData: false, dataAt: null, claim: null, settings: null, aclMark: null },
+      shown: { hasData: false, dataAt: null, claim: null, ...WHOLE_FILES, settings: null, aclMark: null },
       engine: null,
       process: { state: 'exited', how: 'died', at: this.#around.timeline.now, detail: 'it was never started' },
     };

@@ -1,5 +1,6 @@
 /** An agent as a process of its own, so that a test can kill it. Its options are the first argument, as JSON. */
-import { type AgentOptions, startAgent } from '../../src/agent/agent.ts';
+import { startAgent } from '../../src/agent/agent.ts';
+import type { AgentOptions } from '../../src/agent/agent-options.ts';
 import type { IfEnded } from '../../src/plan/pulse.ts';
 import { createLogger } from '../../src/platform/log.ts';
 

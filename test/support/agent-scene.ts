@@ -92,6 +92,7 @@ export class AgentScene {
       controlUrls,
       token: this.control.token,
       portRange: [7000, 7999],
+      neighbourPort: 0,
       credentials: credentials ?? null,
       plainText,
       endpointProgram: endpoint ? ENDPOINT_PROCESS : null,

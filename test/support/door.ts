@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Agent, startAgent } from '../../src/agent/agent.ts';
+import { startAgent } from '../../src/agent/agent.ts';
+import type { Agent } from '../../src/agent/agent-options.ts';
 import { joinFleet } from '../../src/agent/join-fleet.ts';
 import { writeCredentials } from '../../src/agent/write-credentials.ts';
 import { Agents } from '../../src/control/agents.ts';
@@ -126,7 +127,13 @@ export class Door {
       const { log, close } = createLogger({ name: 'agent', file: join(dir, 'agent.log'), level: 'info' });
       const agent = await startAgent({
         ...{ dir: join(dir, 'machine'), machine: name, address, zone: 'z', memoryBytes: 2 ** 28, log },
-        ...{ enginePath: '/nowhere', engineVersion: '9.1.2', endpointProgram: null, portRange: [7000, 7999] },
+        ...{
+          enginePath: '/nowhere',
+          engineVersion: '9.1.2',
+          endpointProgram: null,
+          portRange: [7000, 7999],
+          neighbourPort: 0,
+        },
         ...{ controlUrls: [this.url], token: null, credentials: files, plainText: false },
         renewalJitter: 0,
         ...(lookMs === undefined ? {} : { renewalLookMs: lookMs }),

@@ -27,6 +27,8 @@ export interface SceneOptions {
   users?: readonly { name: string; password: string; rules: string }[];
   limits?: Partial<Limits>;
   read?: EndpointConfig['databases'][number]['read'];
+  /** Replicas that must have a write before it is answered. */
+  acknowledgements?: number;
   /** Of the endpoint, and of the nodes: primaries first. */
   zone?: string;
   zones?: readonly string[];
@@ -75,6 +77,7 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
     users = [],
     limits = {},
     read = 'primary',
+    acknowledgements = 0,
     zone = '',
     zones = [],
   } = options;
@@ -91,6 +94,7 @@ export async function endpointScene(t: Pick<TestContext, 'after'>, options: Scen
       port: await freePort(),
       adminPassword: ADMIN_PASSWORD,
       read,
+      acknowledgements,
       tls: 'optional' as const,
     },
     users: [

@@ -1,7 +1,7 @@
 /** Databases and views made from nothing, for tests of the pure brain. */
 import type { Database } from '../../src/domain/database.ts';
 import { type DatabaseSpec, DEFAULT_SPEC } from '../../src/domain/spec.ts';
-import type { DatabaseView, MachineView, NodeView } from '../../src/domain/view.ts';
+import { type DatabaseView, type MachineView, type NodeView, WHOLE_FILES } from '../../src/domain/view.ts';
 import { forecast } from '../../src/plan/forecast.ts';
 import { place } from '../../src/plan/placement.ts';
 import { keepsSnapshots, logsEveryWrite } from '../../src/plan/settings.ts';
@@ -87,6 +87,7 @@ export function killed(view: DatabaseView, id: string): DatabaseView {
       hasData: (logsEveryWrite(settings) || keepsSnapshots(settings)) && keys > 0,
       dataAt: keys > 0 ? 0 : null,
       claim: { role, primaryId, slots, configEpoch },
+      ...WHOLE_FILES,
       settings,
       aclMark: node.disk?.aclMark ?? null,
     },

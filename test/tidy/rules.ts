@@ -4,7 +4,7 @@ import { codeOf, importsOf, lineAt, type SourceFile } from './source-text.ts';
 type Rule = (files: readonly SourceFile[]) => string[];
 
 const WORDS = ['domain', 'resp'];
-const PURE = [...WORDS, 'plan', 'protocol'];
+const PURE = [...WORDS, 'plan', 'quorum', 'protocol'];
 const TOOLS = [...PURE, 'platform'];
 const DEVICES = [...TOOLS, 'trust', 'valkey', 'store', 'backup', 'engine'];
 
@@ -13,16 +13,17 @@ const MAY_IMPORT: Record<string, readonly string[] | 'everything'> = {
   domain: [],
   resp: [],
   plan: ['domain'],
+  quorum: ['domain'],
   protocol: ['domain'],
   platform: PURE,
   trust: ['domain'],
-  valkey: TOOLS,
+  valkey: [...TOOLS, 'trust'],
   store: TOOLS,
   backup: TOOLS,
   engine: ['domain', 'platform'],
   doctor: ['domain', 'platform', 'trust'],
   control: DEVICES,
-  agent: DEVICES,
+  agent: [...DEVICES, 'quorum'],
   proxy: DEVICES,
   api: [...TOOLS, 'src/control/control-plane.ts'],
   cli: ['domain', 'protocol', 'platform'],

@@ -52,6 +52,11 @@ export const addAgent: AddCommand = (program, host) => {
     .option('--label <label=value>', 'of your choosing; may be given several times', labelled('--label'))
     .option('--memory <size>', 'for nodes (default: 70 % of what this machine has)', size('--memory'))
     .option('--ports <from-to>', 'that nodes may get (default 7000-7999)', portRange('--ports', NODE_PORTS))
+    .option(
+      '--neighbour-port <port>',
+      'where other agents reach this one; 0: any that is free (default 7450)',
+      integer('--neighbour-port', { min: 0, max: 65_535 }),
+    )
     .addOption(new Option('--machine <name>', 'a local machine, as in fleet.json').hideHelp())
     .addHelpText('after', example('valkeeper agent --join https://10.0.0.1:7440 --token TOKEN', 'valkeeper agent'))
     .action(action<AgentCommandOptions>(host, (cli, options) => host.processes.agent(cli.here(), options)));

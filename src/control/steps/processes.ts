@@ -1,7 +1,7 @@
 /** Steps that an agent carries out: nodes are created, started and removed. */
 import type { Database, NodeAssignment } from '../../domain/database.ts';
+import { startAs } from '../../domain/start-as.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
-import type { StartAs } from '../../protocol/agent-messages.ts';
 import * as admin from '../../valkey/admin.ts';
 import type { NodeCommands } from '../../valkey/connection.ts';
 import { aclFile } from '../acl.ts';
@@ -14,6 +14,7 @@ const CONFIGURE_TIMEOUT_MS = 5_000;
 /** To write its data and end; after that its agent kills it. */
 const STOP_GRACE_MS = 10_000;
 const STOP_TIMEOUT_MS = 25_000;
+const MEND_TIMEOUT_MS = 15_000;
 const REMOVE_TIMEOUT_MS = 15_000;
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
@@ -38,12 +39,7 @@ export async function startNode(
   node: NodeAssignment,
   step: StepOf<'start_node'>,
 ): Promise<Outcome> {
-  const leader = step.args.replicaOf;
-  const primary = database.nodes.find(({ id }) => id === leader?.id);
-  const as: StartAs =
-    leader && primary
-      ? { kind: 'replica', primary: { ...leader, host: primary.host, port: primary.port } }
-      : { kind: 'itself' };
+  const as = startAs(step.args.replicaOf, database.nodes);
   await agents.request(node.machine, 'start_node', { id: node.id, as }, START_TIMEOUT_MS);
   return DONE;
 }
@@ -80,6 +76,16 @@ export async function writeUsers(
   const args = { id: node.id, aclFile: aclFile(database) };
   await agents.request(node.machine, 'write_users', args, CONFIGURE_TIMEOUT_MS);
   await admin.loadUsers(engine);
+  return DONE;
+}
+
+/** The agent mends the files of a node that does not run. A log takes its time: what is not over by then goes on there. */
+export async function mendFiles(
+  agents: Agents,
+  node: NodeAssignment,
+  { kind }: StepOf<'cut_log' | 'set_data_aside'>,
+): Promise<Outcome> {
+  await agents.request(node.machine, kind, { id: node.id }, MEND_TIMEOUT_MS);
   return DONE;
 }
 

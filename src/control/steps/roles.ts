@@ -7,31 +7,15 @@ import type { Outcome, Step } from '../../plan/step.ts';
 import type { Clock } from '../../platform/clock.ts';
 import * as admin from '../../valkey/admin.ts';
 import type { NodeCommands } from '../../valkey/connection.ts';
-
-/** A promotion takes about 10 ms; one that has not happened by then is planned anew. */
-const PROMOTION_TIMEOUT_MS = 2_000;
-const POLL_INTERVAL_MS = 2;
+import { promote } from '../../valkey/promotion.ts';
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 
 const DONE: Outcome = { result: 'done' };
 
-/** FAILOVER is sent once: a second one would restart the election. */
-export async function promote(clock: Clock, node: NodeCommands, step: StepOf<'promote'>): Promise<Outcome> {
-  await admin.failover(node, step.args.mode);
-  return becamePrimary(clock, node);
-}
-
-/** The engine's coordinated failover: the primary stops writes until the replica has everything. */
-export async function switchOver(clock: Clock, node: NodeCommands): Promise<Outcome> {
-  await admin.failover(node, 'coordinated');
-  return becamePrimary(clock, node);
-}
-
 /** Takes the slots from the placeholder it was born under, and forgets it before anybody is told of it. */
 export async function claimSlots(clock: Clock, node: NodeCommands, step: StepOf<'claim_slots'>): Promise<Outcome> {
-  await admin.failover(node, 'takeover');
-  const outcome = await becamePrimary(clock, node);
+  const outcome = await promote(clock, node, 'takeover');
   if (outcome.result === 'done') await admin.forget(node, placeholderOf(step.target));
   return outcome;
 }
@@ -69,20 +53,4 @@ export async function configure(node: NodeCommands, { args }: StepOf<'configure'
 export async function forget(node: NodeCommands, step: StepOf<'forget'>): Promise<Outcome> {
   await Promise.all(step.args.strangers.map((id) => admin.forget(node, id)));
   return DONE;
-}
-
-async function becamePrimary(clock: Clock, node: NodeCommands): Promise<Outcome> {
-  let expired = false;
-  const endDeadline = clock.timer(PROMOTION_TIMEOUT_MS, () => {
-    expired = true;
-  });
-  try {
-    while (!expired) {
-      if ((await admin.role(node)).role === 'primary') return DONE;
-      await clock.sleep(POLL_INTERVAL_MS);
-    }
-  } finally {
-    endDeadline();
-  }
-  return { result: 'retry', reason: `it was not promoted within ${PROMOTION_TIMEOUT_MS} ms` };
 }

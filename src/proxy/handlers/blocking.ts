@@ -10,6 +10,7 @@ import { finish, OUTCOME_UNKNOWN } from '../sender.ts';
 import type { Upstream } from '../upstream.ts';
 
 const MINUS = 0x2d;
+const UNDERSCORE = 0x5f;
 const TRY_PAUSE_MS = 20;
 
 const blocking: Handler = (call) => {
@@ -113,7 +114,20 @@ class Wait implements ReplyTaker {
       return this.#later();
     const reply = Buffer.from(bytes.subarray(from, to));
     if (this.#upstream) this.#lane.giveBack(this.#node, this.#upstream);
-    this.#end(reply);
+    this.#upstream = null;
+    const hasWritten = !this.#readsOnly && reply[0] !== MINUS && !isNull(reply);
+    if (!hasWritten || this.#client.home.acknowledging.count === 0) this.#end(reply);
+    else void this.#endWhenReached(reply);
+  }
+
+  /**
+   * WAIT on its own connection does not cover a command that had to wait: the engine notes what a connection has
+   * written before such a command's effect is in the history.
+   */
+  async #endWhenReached(reply: Buffer): Promise<void> {
+    const isReached = await this.#client.home.acknowledging.reached(this.#node);
+    if (this.#isOver) finish(this.#entry);
+    else this.#end(isReached ? reply : OUTCOME_UNKNOWN);
   }
 
   takeLoss(_: Entry, loss: Loss): void {
@@ -154,6 +168,9 @@ class Wait implements ReplyTaker {
 const NOBODY_SERVES = Buffer.from(
   '-CLUSTERDOWN the slot has no primary that can be reached; nothing was done. Try again later\r\n',
 );
+
+/** Its time was over. */
+const isNull = (reply: Buffer): boolean => reply[0] === UNDERSCORE || reply[1] === MINUS;
 
 /** Errors that say: not here, or not yet. */
 const mayPass = (text: string): boolean =>

@@ -1,5 +1,5 @@
 /** When a step may be tried again: after success once its effect had time to show, after failure ever later. */
-import type { Outcome, Step } from '../plan/step.ts';
+import type { Outcome, Step } from './step.ts';
 
 /** The engine needs about this long until what was done can be seen everywhere. */
 const SETTLE_MS = 250;

@@ -1,8 +1,8 @@
 /** A node's answers as the planner's words. */
 import { aclMarkOf } from '../domain/database.ts';
 import type { EngineView, PeerView } from '../domain/view.ts';
-import type { NodeObservation } from '../valkey/admin.ts';
-import { type ClusterNodeLine, isMyself } from '../valkey/cluster-nodes.ts';
+import type { NodeObservation } from './admin.ts';
+import { type ClusterNodeLine, isMyself } from './cluster-nodes.ts';
 
 /** A node that did not answer, and why. */
 export const unreachable = (reason: string): EngineView => ({ state: 'unknown', reason });

@@ -1,10 +1,10 @@
-/** The control plane's connections to nodes: one each, opened when first needed, closed when the node is no longer ours. */
+/** Connections to nodes: one each, opened when first needed, closed when the node is no longer ours. */
 import type { ConnectionOptions } from 'node:tls';
-import { ADMIN_USER, type Database, type NodeAssignment } from '../domain/database.ts';
+import { ADMIN_USER, type NodeAssignment } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { type Credentials, clientOptions } from '../trust/credentials.ts';
-import { type NodeCommands, NodeConnection, type NodeConnectionOptions } from '../valkey/connection.ts';
+import { type NodeCommands, NodeConnection, type NodeConnectionOptions } from './connection.ts';
 
 const CONNECT_TIMEOUT_MS = 400;
 /** A node that needs longer for an admin command is not answering, as far as this pass goes. */
@@ -20,27 +20,12 @@ export interface EngineConnection extends NodeCommands {
 /** Makes a connection; it connects by itself with the first command. */
 export type Connect = (options: NodeConnectionOptions) => EngineConnection;
 
-/** Connections whose commands fail with not_leader, without being sent, once `mayAct` says no. */
-export const connectWhile =
-  (mayAct: () => boolean): Connect =>
-  (options) => {
-    const connection = new NodeConnection(options);
-    const guarded = <T>(send: () => Promise<T>): Promise<T> =>
-      mayAct() ? send() : Promise.reject(new ValkeeperError('not_leader'));
-    return {
-      commandTimeoutMs: connection.commandTimeoutMs,
-      command: (...args) => guarded(() => connection.command(...args)),
-      pipeline: (commands) => guarded(() => connection.pipeline(commands)),
-      close: () => connection.close(),
-    };
-  };
-
 export class Engines {
   readonly #connections = new Map<NodeId, EngineConnection>();
   readonly #connect: Connect;
   readonly #credentials: (() => Credentials) | null;
 
-  /** @param credentials of the control plane, as they are now, for nodes that speak TLS; null when it has none */
+  /** @param credentials of this process, as they are now, for nodes that speak TLS; null when it has none */
   constructor(
     credentials: (() => Credentials) | null = null,
     connect: Connect = (options) => new NodeConnection(options),
@@ -50,14 +35,14 @@ export class Engines {
   }
 
   /** The connection to a node; it connects by itself with the first command. */
-  connection(database: Database, node: NodeAssignment): EngineConnection {
+  connection(adminPassword: string, node: NodeAssignment): EngineConnection {
     let connection = this.#connections.get(node.id);
     if (!connection) {
       connection = this.#connect({
         host: node.host,
         port: node.port,
         username: ADMIN_USER,
-        password: database.secrets.adminPassword,
+        password: adminPassword,
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         commandTimeoutMs: COMMAND_TIMEOUT_MS,
         maxQueued: MAX_QUEUED,

@@ -1,0 +1,135 @@
+/**
+ * What an agent does for its databases without being asked: it replaces primaries that end here, keeps this machine's
+ * lease, votes on those of others, and takes over from machines that are lost. See docs/adr/0011-failover-by-agents.md.
+ */
+import type { NodeId } from '../domain/ids.ts';
+import type { IfEnded } from '../plan/pulse.ts';
+import { monotonicClock } from '../platform/clock.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Answer, Question } from '../protocol/neighbour-messages.ts';
+import type { MachineCredentials } from '../trust/credential-files.ts';
+import { Engines } from '../valkey/engines.ts';
+import type { FailoverLog } from './failover-log.ts';
+import { ifEnded } from './if-ended.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { MachineWatch } from './machine-watch.ts';
+import { NeighbourDesk } from './neighbour-desk.ts';
+import type { Neighbours } from './neighbours.ts';
+import { isAnyReached } from './reach.ts';
+import type { Roster } from './roster.ts';
+import { ShardKeeper } from './shard-keeper.ts';
+import type { SupervisedNode } from './supervised-node.ts';
+import { WriteFence } from './write-fence.ts';
+
+export interface GuardOptions {
+  machine: string;
+  roster: Roster;
+  neighbours: Neighbours;
+  /** This machine's nodes; they come and go. */
+  nodes: ReadonlyMap<NodeId, SupervisedNode>;
+  /** What the machine shows and believes; null: nothing here speaks TLS. */
+  credentials: MachineCredentials | null;
+  failovers: FailoverLog;
+  /** This machine's endpoint is to ask the nodes of a database (by uid) who owns what. */
+  nudge: (databaseUid: string) => void;
+  log: Logger;
+}
+
+/** Those that are no longer in the roster are not asked any more after so long. */
+const WARM_MS = 5_000;
+
+export class Guard {
+  readonly #options: GuardOptions;
+  readonly #engines: Engines;
+  readonly #desk: NeighbourDesk;
+  readonly #lease: LeaseKeeper;
+  readonly #shards: ShardKeeper;
+  readonly #watch: MachineWatch;
+  readonly #rosterChanged = (): void => this.#changed();
+  #warmer: NodeJS.Timeout | null = null;
+
+  constructor(options: GuardOptions) {
+    const { machine, roster, neighbours, nodes, credentials, failovers, nudge, log } = options;
+    this.#options = options;
+    this.#engines = new Engines(credentials && (() => credentials.current));
+    const clock = monotonicClock;
+    const seer = { engines: this.#engines, nodes, clock };
+    const databases = () => roster.databases;
+    const mayDecide = () => this.#lease.isHeld;
+    const moved = (databaseUid: string) => this.#moved(databaseUid);
+    this.#desk = new NeighbourDesk({ roster, clock, isAnyReached, moved: nudge });
+    const fence = new WriteFence({ ...seer, databases, log });
+    const regained = () => this.#shards.lookAfterAll();
+    this.#lease = new LeaseKeeper({ machine, roster, neighbours, fence, regained, clock, log });
+    this.#shards = new ShardKeeper({ ...seer, machine, databases, mayDecide, moved, failovers, log });
+    const desk = this.#desk;
+    this.#watch = new MachineWatch({ ...seer, machine, roster, neighbours, desk, mayDecide, moved, failovers, log });
+  }
+
+  begin(): void {
+    this.#options.roster.on('changed', this.#rosterChanged);
+    this.#warmer = setInterval(() => this.#keepWarm(), WARM_MS);
+    this.#lease.begin();
+    this.#watch.begin();
+    this.#changed();
+  }
+
+  close(): void {
+    this.#options.roster.off('changed', this.#rosterChanged);
+    if (this.#warmer) clearInterval(this.#warmer);
+    this.#lease.close();
+    this.#watch.close();
+    this.#shards.close();
+    this.#engines.close();
+  }
+
+  /** Whether a node here may start as what its disk says: not while others may take over from this machine. */
+  get mayDecide(): boolean {
+    return this.#lease.isHeld;
+  }
+
+  /** A node of this machine ended, and nobody had asked for it. */
+  nodeEnded(id: NodeId): void {
+    this.#shards.nodeEnded(id, true);
+  }
+
+  /** What would become of a node's shard if the node ended. */
+  ifEnded(id: NodeId): Promise<IfEnded> {
+    const { nodes, roster } = this.#options;
+    const seer = { engines: this.#engines, nodes, clock: monotonicClock };
+    return ifEnded(seer, roster.databases, id, () => this.#lease.isHeld);
+  }
+
+  /** What a neighbour asks. @param from as its certificate says; null where there are none */
+  answer(question: Question, from: string | null): Promise<Answer> {
+    return this.#desk.answer(question, from);
+  }
+
+  /** Every endpoint is to look: this machine's and the neighbours'. */
+  #moved(database: string): void {
+    const { machine, neighbours, nudge, roster } = this.#options;
+    nudge(database);
+    for (const voter of roster.voters.voters) {
+      if (voter.machine !== machine) void neighbours.ask(voter, { ask: 'moved', database });
+    }
+  }
+
+  #changed(): void {
+    this.#shards.lookAfterAll();
+    this.#keepWarm();
+  }
+
+  /** Opens the connections that a failover would need, so that none is opened when every millisecond counts. */
+  #keepWarm(): void {
+    const { nodes, roster } = this.#options;
+    for (const { adminPassword, nodes: all } of roster.databases) {
+      const shards = new Set(all.filter(({ id }) => nodes.has(id)).map(({ shard }) => shard));
+      for (const node of all.filter(({ shard }) => shards.has(shard))) {
+        this.#engines
+          .connection(adminPassword, node)
+          .command('PING')
+          .catch(() => {});
+      }
+    }
+  }
+}

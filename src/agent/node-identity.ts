@@ -1,0 +1,34 @@
+/** Who a node is when its process starts: as its nodes.conf says, as the copy of it says, or fenced. */
+import { join } from 'node:path';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
+import type { Leader } from '../domain/start-as.ts';
+import { writeFileAtomic } from '../platform/files.ts';
+import type { Logger } from '../platform/log.ts';
+import { fencedNodesConf, type Place } from './fence.ts';
+import { keepDamaged, keepNodesConf, mendNodesConf, NODES_CONF, ownNodesConf } from './nodes-conf-copy.ts';
+
+/** It comes back as a replica of this primary, whatever its nodes.conf is like. @throws file_unusable */
+export async function fence(folder: string, self: Place, primary: Leader): Promise<void> {
+  const own = ownNodesConf(folder, self.id);
+  const text = fencedNodesConf(own?.text ?? '', self, primary);
+  if (!own || own.isCopy) keepDamaged(folder);
+  await writeFileAtomic(join(folder, NODES_CONF), text);
+}
+
+/**
+ * It comes back as itself. Without its own nodes.conf the engine would make up a new identity, and be a stranger to all
+ * others. @throws node_identity_lost, file_unusable
+ */
+export async function requireIdentity(folder: string, id: NodeId, log: Logger): Promise<void> {
+  const now = await mendNodesConf(folder, id);
+  if (now === 'lost') throw new ValkeeperError('node_identity_lost', { node: id, path: join(folder, NODES_CONF) });
+  if (now === 'restored') log.warn({ node: id }, 'The nodes.conf of a node was damaged: restored it from the copy.');
+}
+
+/** Nothing depends on the latest copy: what fails is logged, and tried again. */
+export async function copyIdentity(folder: string, id: NodeId, log: Logger): Promise<void> {
+  await keepNodesConf(folder, id).catch((error: unknown) => {
+    log.error({ node: id, err: error }, 'The nodes.conf of a node could not be copied.');
+  });
+}

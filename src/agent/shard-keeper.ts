@@ -1,0 +1,162 @@
+/**
+ * What an agent does by itself when a node of its own ends: the shard's best replica is promoted, then the node is
+ * started again, fenced. It decides with the control plane's planner, on a view of this shard alone, and does only what
+ * nobody else can know to be right: it saw the process end.
+ *
+ *     node ends ─> look ─> plan ─> promote ─> look ─> plan ─> start fenced ─> look: all its nodes run
+ */
+import type { NodeId } from '../domain/ids.ts';
+import type { GuardedDatabase } from '../domain/roster.ts';
+import { startAs } from '../domain/start-as.ts';
+import { Backoff } from '../plan/backoff.ts';
+import { planShard } from '../plan/plan.ts';
+import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
+import type { Logger } from '../platform/log.ts';
+import { promote } from '../valkey/promotion.ts';
+import type { FailoverLog } from './failover-log.ts';
+import { hasDied, type OwnNode } from './own-node.ts';
+import { beginningOf, ShardStory } from './shard-story.ts';
+import { lookAtShard, type Seer, type ShardSight } from './shard-view.ts';
+
+/** Between two looks while nothing can be done: at first, and at most. */
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 1_000;
+
+export interface KeeperSurroundings extends Seer {
+  machine: string;
+  databases: () => readonly GuardedDatabase[];
+  /** Whether this machine may decide who is primary: not while others may take over from it. */
+  mayDecide: () => boolean;
+  /** Primaries of a database are, or are about to be, elsewhere. */
+  moved: (databaseUid: string) => void;
+  failovers: FailoverLog;
+  log: Logger;
+}
+
+export class ShardKeeper {
+  readonly #around: KeeperSurroundings;
+  readonly #tending = new Set<string>();
+  /** Nodes whose end this agent saw: their disks hold all they had. */
+  readonly #seenEnding = new Set<NodeId>();
+  readonly #backoff = new Backoff();
+  #closed = false;
+
+  constructor(around: KeeperSurroundings) {
+    this.#around = around;
+  }
+
+  /** A node of this machine has ended, and nobody asked for it. @param isSeen it ended under the eyes of this agent */
+  nodeEnded(id: NodeId, isSeen: boolean): void {
+    if (isSeen) this.#seenEnding.add(id);
+    const place = this.#placeOf(id);
+    if (place) void this.#tend(place.database, place.shard, id);
+  }
+
+  /** Looks after all that have ended: the record has come, or the lease. */
+  lookAfterAll(): void {
+    for (const node of this.#around.nodes.values()) if (hasDied(node)) this.nodeEnded(node.id, false);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #placeOf(id: NodeId): { database: GuardedDatabase; shard: string } | null {
+    for (const database of this.#around.databases()) {
+      const node = database.nodes.find((one) => one.id === id);
+      if (node && !database.deleting) return { database, shard: node.shard };
+    }
+    return null;
+  }
+
+  async #tend(database: GuardedDatabase, shard: string, cause: NodeId): Promise<void> {
+    const key = `${database.uid} ${shard}`;
+    if (this.#closed || this.#tending.has(key)) return;
+    this.#tending.add(key);
+    const { failovers, log, machine, nodes } = this.#around;
+    const about = beginningOf(database, cause, causeOf(nodes.get(cause)), machine);
+    const story = new ShardStory(failovers, about, `the process ended: ${howItEnded(nodes.get(cause))}`);
+    try {
+      await this.#untilAllRun(database.uid, shard, story);
+    } catch (error) {
+      log.error({ err: error, database: database.name, shard }, 'Looking after a shard failed.');
+    } finally {
+      this.#tending.delete(key);
+      story.over();
+    }
+  }
+
+  async #untilAllRun(uid: string, shard: string, story: ShardStory): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!this.#closed) {
+      const database = this.#around.databases().find((one) => one.uid === uid && !one.deleting);
+      const ended = database?.nodes.some((node) => node.shard === shard && hasDied(this.#around.nodes.get(node.id)));
+      if (!database || !ended) return;
+      const sight = await lookAtShard(this.#around, database, shard, NONE);
+      const plan = planShard(sight.database, sight.view, shard);
+      story.saw(sight, plan);
+      const steps = plan.steps.filter(
+        (step) => this.#isOurs(step, sight) && this.#backoff.allows(step, this.#around.clock.now()),
+      );
+      const outcomes: Outcome[] = [];
+      for (const step of steps) outcomes.push(await this.#execute(database, sight, step, story));
+      if (outcomes.some(({ result }) => result === 'done')) {
+        pauseMs = FIRST_PAUSE_MS;
+        continue;
+      }
+      await this.#around.clock.sleep(pauseMs);
+      pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
+    }
+  }
+
+  /** A promotion in the place of a node of ours; a start of a node of ours. */
+  #isOurs(step: Step, sight: ShardSight): boolean {
+    const { nodes, mayDecide } = this.#around;
+    if (step.kind === 'promote') return mayDecide() && hasDied(nodes.get(step.args.insteadOf));
+    if (step.kind !== 'start_node' || !hasDied(nodes.get(step.target))) return false;
+    return step.args.replicaOf !== null || (mayDecide() && this.#hasNewest(step.target, sight));
+  }
+
+  /** Started on its own disk it would lack nothing that another has: it ended just now, or all others answer. */
+  #hasNewest(id: NodeId, { view }: ShardSight): boolean {
+    const others = [...view.nodes].filter(([other]) => other !== id);
+    return this.#seenEnding.has(id) || others.every(([, { engine }]) => engine.state === 'answering');
+  }
+
+  async #execute(database: GuardedDatabase, sight: ShardSight, step: Step, story: ShardStory): Promise<Outcome> {
+    const outcome = await this.#carryOut(database, sight, step).catch((error: unknown): Outcome => {
+      return { result: 'retry', reason: error instanceof Error ? error.message : String(error) };
+    });
+    this.#backoff.note(step, outcome, this.#around.clock.now());
+    if (step.kind === 'promote') story.promoted(step, outcome);
+    else story.started(outcome);
+    return outcome;
+  }
+
+  async #carryOut(database: GuardedDatabase, sight: ShardSight, step: Step): Promise<Outcome> {
+    const { clock, engines, moved, nodes } = this.#around;
+    const unmet = unmetExpectation(step.expects, sight.view.nodes.get(step.target)!);
+    if (unmet) return { result: 'blocked', reason: unmet };
+    const target = database.nodes.find(({ id }) => id === step.target)!;
+    if (step.kind === 'promote') {
+      const outcome = await promote(clock, engines.connection(database.adminPassword, target), step.args.mode);
+      moved(database.uid);
+      return outcome;
+    }
+    if (step.kind !== 'start_node') return { result: 'blocked', reason: `${step.kind} is not for agents` };
+    const node = nodes.get(step.target)!;
+    const as = startAs(step.args.replicaOf, database.nodes);
+    await node.exclusively(() => node.start(as));
+    this.#seenEnding.delete(node.id);
+    return { result: 'done' };
+  }
+}
+
+const NONE: ReadonlySet<NodeId> = new Set();
+
+const causeOf = (node: OwnNode | undefined) => (node?.endedFor ? 'process_stopped' : 'process_ended');
+
+const howItEnded = (node: OwnNode | undefined): string => {
+  const process = node?.report().process;
+  return process?.state === 'exited' ? process.detail : 'it runs again';
+};

@@ -1,0 +1,90 @@
+/** The record of what an agent does for a shard whose primary ended: begun at once, kept only if it was a failover. */
+import { type NodeId, shortId } from '../domain/ids.ts';
+import type { GuardedDatabase } from '../domain/roster.ts';
+import { answering } from '../domain/view.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Outcome, Step } from '../plan/step.ts';
+import type { FailoverBeginning, FailoverLog, FailoverOutcome, FailoverStory } from './failover-log.ts';
+import type { ShardSight } from './shard-view.ts';
+
+type Promotion = Extract<Step, { kind: 'promote' }>;
+
+export class ShardStory {
+  readonly #lost: NodeId;
+  readonly #story: FailoverStory;
+  /** Null once a replica is primary. */
+  #open: Omit<FailoverOutcome, 'result'> | null = { candidates: [], chosen: null, mode: null, lostAtMostBytes: null };
+  #isFailover = false;
+  #reason = 'no replica could take its place';
+
+  constructor(failovers: FailoverLog, about: FailoverBeginning, beginning: string) {
+    this.#lost = about.node;
+    this.#story = failovers.begin(about);
+    this.#story.note(beginning);
+  }
+
+  /** A look at the shard, and what it comes to. */
+  saw({ database, view }: ShardSight, plan: Plan): void {
+    if (this.#open === null) return;
+    const concerns = plan.problems.some(({ code, node }) => code === 'primary_dead' && node === this.#lost);
+    if (!concerns) return;
+    const first = !this.#isFailover;
+    this.#isFailover = true;
+    const others = database.nodes.filter(({ id }) => id !== this.#lost && view.nodes.has(id));
+    this.#open.candidates = others.map(({ id: node, machine }) => ({
+      node,
+      machine,
+      offset: answering(view.nodes.get(node))?.offset ?? null,
+    }));
+    const why = plan.blocked.find(({ because }) => because === 'primary_dead')?.reason;
+    if (first) {
+      const said = this.#open.candidates.map(({ node, machine, offset }) =>
+        offset === null
+          ? `${shortId(node)} on ${machine} does not answer`
+          : `${shortId(node)} on ${machine} is at ${offset}`,
+      );
+      this.#story.note(`asked the copies: ${said.join(', ') || 'there are none'}`);
+    }
+    if (why !== undefined && why !== this.#reason) this.#story.note(`waits: ${why}`);
+    if (why !== undefined) this.#reason = why;
+  }
+
+  promoted({ target, args }: Promotion, outcome: Outcome): void {
+    if (this.#open === null) return;
+    const { mode } = args;
+    const what = `${mode.toUpperCase()} to ${shortId(target)}`;
+    if (outcome.result !== 'done') {
+      this.#reason = outcome.reason;
+      this.#story.note(`${what} came to nothing: ${outcome.reason}`);
+      return;
+    }
+    this.#story.note(`${what}: it is the primary; the endpoints were told`);
+    void this.#story.end({ ...this.#open, chosen: target, mode, result: { state: 'promoted' } });
+    this.#open = null;
+  }
+
+  /** The node that was lost is, or is not, started again. */
+  started(outcome: Outcome): void {
+    if (!this.#isFailover) return;
+    if (outcome.result === 'done') this.#story.note('the process was started again');
+    else this.#story.note(`the process was not started again: ${outcome.reason}`);
+  }
+
+  /** Nothing more is done. */
+  over(): void {
+    if (this.#open === null || !this.#isFailover) return;
+    void this.#story.end({ ...this.#open, result: { state: 'given_up', reason: this.#reason } });
+    this.#open = null;
+  }
+}
+
+/** What a failover's record begins with. */
+export const beginningOf = (
+  { name, uid, nodes }: GuardedDatabase,
+  node: NodeId,
+  cause: FailoverBeginning['cause'],
+  by: string,
+): FailoverBeginning => {
+  const { shard, machine } = nodes.find(({ id }) => id === node)!;
+  return { database: name, databaseUid: uid, shard, cause, node, machine, by };
+};

@@ -1,0 +1,118 @@
+/**
+ * Stops the writes of this machine's primaries, and lets them go on: by CLIENT PAUSE, so that clients wait and are told
+ * nothing wrong. A primary that does not obey in time is ended; so is one whose place another has taken meanwhile.
+ */
+import type { NodeId } from '../domain/ids.ts';
+import type { GuardedDatabase } from '../domain/roster.ts';
+import { answering } from '../domain/view.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Logger } from '../platform/log.ts';
+import { STOP_MS } from '../quorum/times.ts';
+import { pauseWrites, resumeWrites, role } from '../valkey/admin.ts';
+import type { OwnNode } from './own-node.ts';
+import { lookAtShard, type Seer } from './shard-view.ts';
+
+/** Half of what it may take: the other half is for ending the process. */
+const OBEY_MS = STOP_MS / 2;
+/** Longer than any cut that nobody mends; the pause is asked for again as long as there is no lease. */
+const PAUSE_MS = 3_600_000;
+
+const NONE: ReadonlySet<NodeId> = new Set();
+
+export interface FenceSurroundings extends Seer {
+  databases: () => readonly GuardedDatabase[];
+  log: Logger;
+}
+
+interface Place {
+  node: OwnNode;
+  database: GuardedDatabase;
+  shard: string;
+}
+
+export class WriteFence {
+  readonly #around: FenceSurroundings;
+  readonly #stopped = new Set<NodeId>();
+
+  constructor(around: FenceSurroundings) {
+    this.#around = around;
+  }
+
+  /** Resolves when every primary here that another machine could take over from writes no more. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#places().map((place) => this.#stopOne(place)));
+  }
+
+  /**
+   * Lets those go on whose place nobody has taken. @param claimed databases that somebody wanted to take over
+   * @returns whether none has to wait any longer
+   */
+  async goOn(claimed: ReadonlySet<string>): Promise<boolean> {
+    const places = this.#places().filter(({ node }) => this.#stopped.has(node.id));
+    const gone = await Promise.all(places.map((place) => this.#goOnOne(place, claimed.has(place.database.uid))));
+    return gone.every(Boolean);
+  }
+
+  /** Nodes that run, of shards with a copy on another machine. */
+  #places(): Place[] {
+    const { nodes, databases } = this.#around;
+    return databases().flatMap((database) =>
+      database.nodes.flatMap(({ id, shard, machine }) => {
+        const node = nodes.get(id);
+        const hasCopy = database.nodes.some((other) => other.shard === shard && other.machine !== machine);
+        return node && node.pid !== null && hasCopy ? [{ node, database, shard }] : [];
+      }),
+    );
+  }
+
+  async #stopOne({ node, database }: Place): Promise<void> {
+    const { clock, engines, log } = this.#around;
+    const assignment = database.nodes.find(({ id }) => id === node.id)!;
+    const engine = engines.connection(database.adminPassword, assignment);
+    const obeyed = await within(clock, OBEY_MS, async () => {
+      if ((await role(engine)).role !== 'primary') return;
+      await pauseWrites(engine, PAUSE_MS);
+      this.#stopped.add(node.id);
+    });
+    if (obeyed || node.pid === null) return;
+    log.error({ node: node.id }, 'A node did not stop its writes in time and is ended.');
+    await node.end('it did not stop its writes when the lease of its machine had run out');
+  }
+
+  async #goOnOne({ node, database, shard }: Place, isClaimed: boolean): Promise<boolean> {
+    const { engines, log } = this.#around;
+    const { view } = await lookAtShard(this.#around, database, shard, NONE);
+    const others = [...view.nodes].filter(([id]) => id !== node.id);
+    const successor = others.find(([, other]) => {
+      const engine = answering(other);
+      return engine?.role === 'primary' && engine.slots.length > 0;
+    });
+    if (successor) {
+      log.warn({ node: node.id, successor: successor[0] }, 'Another took the place of a node: it is ended.');
+      this.#stopped.delete(node.id);
+      await node.end('another took its place while its machine could not be reached');
+      return true;
+    }
+    // Nobody claimed it: with a majority for the lease there is none for a claim. Else all must say that they follow it.
+    if (isClaimed && others.some(([, other]) => answering(other) === null)) return false;
+    const assignment = database.nodes.find(({ id }) => id === node.id)!;
+    await resumeWrites(engines.connection(database.adminPassword, assignment));
+    this.#stopped.delete(node.id);
+    return true;
+  }
+}
+
+/** Whether it was done in time; one that fails was not. */
+async function within(clock: Clock, timeoutMs: number, work: () => Promise<void>): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const endDeadline = clock.timer(timeoutMs, () => resolve(false));
+  work().then(
+    () => resolve(true),
+    () => resolve(false),
+  );
+  try {
+    return await promise;
+  } finally {
+    endDeadline();
+  }
+}

@@ -1,0 +1,25 @@
+/** What a control plane keeps in the store and reads as it begins. */
+import type { Logger } from '../platform/log.ts';
+import type { Store } from '../store/store.ts';
+import { Databases } from './databases.ts';
+import { LastPrimaries } from './last-primaries.ts';
+import { Machines } from './machines.ts';
+import { VoterRecord } from './voters.ts';
+
+export interface PlaneRecords {
+  databases: Databases;
+  machines: Machines;
+  primaries: LastPrimaries;
+  voters: VoterRecord;
+}
+
+/** All of it, read at once. */
+export async function openRecords(store: Store, log: Logger): Promise<PlaneRecords> {
+  const [databases, machines, primaries, voters] = await Promise.all([
+    Databases.open(store),
+    Machines.open(store),
+    LastPrimaries.open(store, log),
+    VoterRecord.open(store),
+  ]);
+  return { databases, machines, primaries, voters };
+}
