@@ -97,7 +97,7 @@ function simulatedNode(
   const process = { state: 'running', pid: port } as const;
   return {
     ...{ host, port },
-    report: { id, database: name, databaseUid: uid, port, process, disk },
+    report: { id, database: name, databaseUid: uid, port, process, pulse: { state: 'well', since: 0 }, disk },
     answers: new Map(
       [...answers.get(original.id)!].map(([command, reply]) => [command, encodeReply(renamed(reply), 2)]),
     ),

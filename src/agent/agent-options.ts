@@ -2,6 +2,7 @@
 import type { ValkeeperError } from '../domain/errors.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { Logger } from '../platform/log.ts';
+import type { PulseOptions } from './pulse.ts';
 
 export interface AgentOptions {
   /** The machine's folder. */
@@ -34,6 +35,8 @@ export interface AgentOptions {
   endpointProgram: string | null;
   /** Processes that share the endpoint's work. */
   endpointWorkers?: number;
+  /** What becomes of a node's shard if the node is ended; without it, it is found out. */
+  ifEnded?: PulseOptions['ifEnded'];
   /** The control plane takes this agent, or does not. */
   welcomed?: () => void;
   refused?: (error: ValkeeperError) => void;

@@ -27,7 +27,8 @@ import { NeighbourDoor } from './neighbour-door.ts';
 import { Neighbours } from './neighbours.ts';
 import { makeNode, type NodeDirectory, scanNodes, tail } from './node-directory.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
-import { hasDied } from './own-node.ts';
+import { hasDied, type OwnNode } from './own-node.ts';
+import { PulseWatch } from './pulse.ts';
 import { Roster } from './roster.ts';
 import { SupervisedNode } from './supervised-node.ts';
 
@@ -68,6 +69,7 @@ class MachineAgent implements Agent {
   #door: NeighbourDoor | null = null;
   #link: Link | null = null;
   #failovers: FailoverLog | null = null;
+  #pulse: PulseWatch | null = null;
   #guard: Guard | null = null;
   #tending: NodeJS.Timeout | null = null;
 
@@ -120,8 +122,15 @@ class MachineAgent implements Agent {
       }),
     );
     await this.#endpoint?.begin();
-    this.#guard = this.#newGuard(failovers);
-    this.#guard.begin();
+    const guard = this.#newGuard(failovers);
+    this.#guard = guard;
+    guard.begin();
+    this.#pulse = new PulseWatch({
+      nodes: () => this.#nodes.values(),
+      ifEnded: this.#options.ifEnded ?? ((node) => guard.ifEnded(node.id)),
+      changed: (node) => this.#nodeChanged(node),
+      log,
+    });
     this.#tending = setInterval(() => {
       for (const node of this.#nodes.values()) void node.tend();
     }, TEND_INTERVAL_MS);
@@ -186,6 +195,7 @@ class MachineAgent implements Agent {
   #finish(how: 'shut-down' | 'detached'): void {
     if (this.#tending) clearInterval(this.#tending);
     this.#certificate?.close();
+    this.#pulse?.close();
     this.#guard?.close();
     this.#neighbours.close();
     void this.#door?.close();
@@ -203,15 +213,18 @@ class MachineAgent implements Agent {
       credentials: this.#credentials,
       log,
       now: Date.now,
-      changed: (node) => {
-        const report = node.report();
-        log.info({ database: report.database, node: node.id, process: report.process }, 'A node changed.');
-        this.#link?.tell({ type: 'node', node: report });
-        // Sooner than the control plane can say so, and also while it is away.
-        if (report.process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
-        if (hasDied(node)) this.#guard?.nodeEnded(node.id);
-      },
+      changed: (node) => this.#nodeChanged(node),
     };
+  }
+
+  #nodeChanged(node: OwnNode): void {
+    const report = node.report();
+    const { database, process, pulse } = report;
+    this.#options.log.info({ database, node: node.id, process, pulse: pulse?.state }, 'A node changed.');
+    this.#link?.tell({ type: 'node', node: report });
+    // Sooner than the control plane can say so, and also while it is away.
+    if (process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
+    if (hasDied(node)) this.#guard?.nodeEnded(node.id);
   }
 
   #hello() {

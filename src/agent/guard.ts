@@ -3,12 +3,14 @@
  * lease, votes on those of others, and takes over from machines that are lost. See docs/adr/0011-failover-by-agents.md.
  */
 import type { NodeId } from '../domain/ids.ts';
+import type { IfEnded } from '../plan/pulse.ts';
 import { monotonicClock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Answer, Question } from '../protocol/neighbour-messages.ts';
 import type { MachineCredentials } from '../trust/credential-files.ts';
 import { Engines } from '../valkey/engines.ts';
 import type { FailoverLog } from './failover-log.ts';
+import { ifEnded } from './if-ended.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { MachineWatch } from './machine-watch.ts';
 import { NeighbourDesk } from './neighbour-desk.ts';
@@ -89,6 +91,13 @@ export class Guard {
   /** A node of this machine ended, and nobody had asked for it. */
   nodeEnded(id: NodeId): void {
     this.#shards.nodeEnded(id, true);
+  }
+
+  /** What would become of a node's shard if the node ended. */
+  ifEnded(id: NodeId): Promise<IfEnded> {
+    const { nodes, roster } = this.#options;
+    const seer = { engines: this.#engines, nodes, clock: monotonicClock };
+    return ifEnded(seer, roster.databases, id, () => this.#lease.isHeld);
   }
 
   /** What a neighbour asks. @param from as its certificate says; null where there are none */

@@ -1,12 +1,15 @@
 /** A node of this machine, as what acts by itself needs it; a `SupervisedNode` on real machines. */
 import type { NodeId } from '../domain/ids.ts';
 import type { StartAs } from '../domain/start-as.ts';
+import type { PulseState } from '../domain/view.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
 
 export interface OwnNode {
   readonly id: NodeId;
   /** Of its process; null while none runs. */
   readonly pid: number | null;
+  /** The state for which its last process was ended here; null: it ended by itself, or as asked. */
+  readonly endedFor?: PulseState | null;
   report(): NodeReport;
   /** One request at a time. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;

@@ -74,7 +74,7 @@ export class ShardKeeper {
     if (this.#closed || this.#tending.has(key)) return;
     this.#tending.add(key);
     const { failovers, log, machine, nodes } = this.#around;
-    const about = beginningOf(database, cause, 'process_ended', machine);
+    const about = beginningOf(database, cause, causeOf(nodes.get(cause)), machine);
     const story = new ShardStory(failovers, about, `the process ended: ${howItEnded(nodes.get(cause))}`);
     try {
       await this.#untilAllRun(database.uid, shard, story);
@@ -153,6 +153,8 @@ export class ShardKeeper {
 }
 
 const NONE: ReadonlySet<NodeId> = new Set();
+
+const causeOf = (node: OwnNode | undefined) => (node?.endedFor ? 'process_stopped' : 'process_ended');
 
 const howItEnded = (node: OwnNode | undefined): string => {
   const process = node?.report().process;

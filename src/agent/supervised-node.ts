@@ -3,20 +3,19 @@
  * It never starts by itself: whether a dead node may come back, and as what, is not the agent's to decide.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { ADMIN_USER } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { StartAs } from '../domain/start-as.ts';
 import { tlsReload } from '../domain/tls-directives.ts';
-import type { DiskView } from '../domain/view.ts';
+import type { DiskView, PulseState, PulseView } from '../domain/view.ts';
 import { identify, isRunning, type ProcessIdentity } from '../platform/process-identity.ts';
 import type { AgentRequests, NodeConfig, NodeReport } from '../protocol/agent-messages.ts';
 import type { MachineCredentials } from '../trust/credential-files.ts';
-import { clientOptions } from '../trust/credentials.ts';
 import { configSet, myId } from '../valkey/admin.ts';
-import { EngineReplyError, type EngineUnreachable, NodeConnection } from '../valkey/connection.ts';
+import { EngineReplyError, type EngineUnreachable, type NodeConnection } from '../valkey/connection.ts';
 import { bootId, findProcess } from './find-process.ts';
 import type { NodeDirectory } from './node-directory.ts';
 import { copyIdentity, fence, requireIdentity } from './node-identity.ts';
+import { connectTo, credentialsFor, type LineWish } from './node-line.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { OutsideWatch } from './outside-watch.ts';
 import { ended, signal } from './process-end.ts';
@@ -24,8 +23,6 @@ import { spawnEngine } from './spawn-engine.ts';
 
 const START_DEADLINE_MS = 10_000;
 const START_POLL_MS = 4;
-const CONNECT_TIMEOUT_MS = 1_000;
-const COMMAND_TIMEOUT_MS = 1_000;
 /** From SIGKILL to the end; a process that a disk holds in the kernel takes longer. */
 const KILL_DEADLINE_MS = 10_000;
 const LOG_LINES_IN_ERROR = 8;
@@ -40,6 +37,10 @@ export class SupervisedNode {
   #stopping = false;
   /** Why this agent ended the process; null when it did not. */
   #endedBecause: string | null = null;
+  /** What the present process is about, as it is told. */
+  pulse: PulseView = { state: 'well', since: 0 };
+  /** The state for which the last process was ended here; null: it ended by itself, or as asked. */
+  endedFor: PulseState | null = null;
   #watch: OutsideWatch | null = null;
   /** Requests for this node run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -62,13 +63,13 @@ export class SupervisedNode {
     return this.#process?.pid ?? null;
   }
 
-  /** What it shows and believes; null: it speaks no TLS. @throws credentials_missing when it does and there are none */
+  /** The one that runs; null: none does. */
+  get process(): ProcessIdentity | null {
+    return this.#process;
+  }
+
   get #tls(): MachineCredentials | null {
-    const { tls, database, id: node } = this.directory.manifest.config;
-    if (!tls) return null;
-    const { credentials, machine } = this.#around;
-    if (credentials === null) throw new ValkeeperError('credentials_missing', { node, database, machine });
-    return credentials;
+    return credentialsFor(this.directory.manifest.config, this.#around);
   }
 
   report(): NodeReport {
@@ -77,7 +78,8 @@ export class SupervisedNode {
     const process: NodeReport['process'] = this.#process
       ? { state: 'running', pid: this.#process.pid }
       : (lastExit ?? { state: 'exited', how: 'died', at: this.#around.now(), detail: 'it was never started' });
-    return { id, database, databaseUid, port, process, disk: this.#disk };
+    const pulse = this.#process ? this.pulse : null;
+    return { id, database, databaseUid, port, process, pulse, disk: this.#disk };
   }
 
   /** One request at a time. */
@@ -98,7 +100,7 @@ export class SupervisedNode {
       if (this.directory.manifest.process) await this.#noteExit('died', 'it ended while no agent watched');
       return false;
     }
-    this.#process = found;
+    this.#begin(found);
     this.#watchFromOutside(found);
     await this.#remember({ process: { ...found, bootId: bootId() }, lastExit: null });
     await this.#compareIdentity();
@@ -178,7 +180,7 @@ export class SupervisedNode {
   async readCertificates(): Promise<void> {
     const tls = this.#tls;
     if (tls === null || this.pid === null) return;
-    const connection = this.#connect();
+    const connection = this.connect();
     try {
       await configSet(connection, tlsReload(tls.files));
     } catch (error) {
@@ -208,6 +210,11 @@ export class SupervisedNode {
     } finally {
       this.#stopping = false;
     }
+  }
+
+  /** A connection to it, not open yet. @throws credentials_missing */
+  connect(wish: LineWish = {}): NodeConnection {
+    return connectTo(this.directory.manifest.config, this.#around, wish);
   }
 
   /** Ends the process at once; it counts as died, since nobody wanted it gone for good. @throws node_not_ended */
@@ -240,7 +247,7 @@ export class SupervisedNode {
     if (child.pid === undefined) throw await this.#notStarted(await failure);
     const found = identify(child.pid);
     if (!found) throw await this.#notStarted('it ended at once');
-    this.#process = found;
+    this.#begin(found);
     child.once('exit', (code, name) => {
       void this.#exited(found, name ? `ended by ${name}` : `exit code ${code}`);
     });
@@ -268,7 +275,7 @@ export class SupervisedNode {
   }
 
   async #accepting(found: ProcessIdentity): Promise<void> {
-    const connection = this.#connect();
+    const connection = this.connect();
     const deadline = performance.now() + START_DEADLINE_MS;
     const { tls } = this.directory.manifest.config;
     try {
@@ -331,30 +338,13 @@ export class SupervisedNode {
     });
   }
 
-  #connect(onLost?: () => void): NodeConnection {
-    const credentials = this.#tls;
-    const { address, machine: name } = this.#around;
-    const tls = credentials && (() => clientOptions(credentials.current, { kind: 'machine', name }));
-    return new NodeConnection({
-      host: address,
-      port: this.port,
-      ...(tls ? { tls } : {}),
-      username: ADMIN_USER,
-      password: this.directory.manifest.config.adminPassword,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      commandTimeoutMs: COMMAND_TIMEOUT_MS,
-      maxQueued: 8,
-      ...(onLost ? { onLost } : {}),
-    });
-  }
-
   /**
    * An adopted process is the node's by its number, start time and folder, and the folder is in use: it is kept and told
    * as running whatever it calls itself. The control plane sees another id for itself; the log says it here.
    */
   async #compareIdentity(): Promise<void> {
     const { log } = this.#around;
-    const connection = this.#connect();
+    const connection = this.connect();
     try {
       const found = await myId(connection);
       if (found !== this.id) log.error({ node: this.id, found }, 'An adopted node calls itself something else.');
@@ -369,9 +359,15 @@ export class SupervisedNode {
   #watchFromOutside(found: ProcessIdentity): void {
     this.#watch = new OutsideWatch({
       process: found,
-      connect: (onLost) => this.#connect(onLost),
+      connect: (onLost) => this.connect({ onLost }),
       onEnd: () => void this.#exited(found, 'its process is gone'),
     });
+  }
+
+  #begin(found: ProcessIdentity): void {
+    this.#process = found;
+    this.endedFor = null;
+    this.pulse = { state: 'well', since: this.#around.now() };
   }
 
   async #exited(which: ProcessIdentity, detail: string): Promise<void> {

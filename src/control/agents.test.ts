@@ -37,6 +37,7 @@ test('turns an agent of another protocol away: it is told why, the registry tell
 
 const REPORT: NodeReport = {
   ...{ id: 'a'.repeat(40), database: 'main', databaseUid: 'uid-1', port: 7000, process: { state: 'running', pid: 7 } },
+  pulse: { state: 'well', since: 0 },
   disk: { hasData: true, dataAt: 1, claim: null, ...WHOLE_FILES, settings: { appendonly: 'yes' }, aclMark: 'mark' },
 };
 

@@ -49,7 +49,8 @@ export class Observer {
     const report = this.#around.agents.report(node.machine, node.id);
     const process = processView(report);
     const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
-    return { process, disk: typeof report === 'string' ? null : report.disk, engine, down };
+    if (typeof report === 'string') return { process, disk: null, engine, down };
+    return { process, disk: report.disk, engine, down, ...(report.pulse ? { pulse: report.pulse } : {}) };
   }
 
   async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {

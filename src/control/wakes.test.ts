@@ -81,6 +81,7 @@ test('what agents tell wakes the loops of the databases that it concerns, and no
       port: 7000,
       process: { state: 'running', pid: 1 },
     },
+    pulse: { state: 'well', since: 0 },
     disk: { hasData: true, dataAt: 1, claim: null, ...WHOLE_FILES, settings: null, aclMark: null },
   };
   const report = () => agents.heard('machine-2', { type: 'node', node: { ...node } });

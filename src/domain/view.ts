@@ -11,6 +11,19 @@ export type ProcessView =
   /** Gone for certain: `stopped` when we asked for it, `died` otherwise. */
   | { state: 'exited'; how: 'stopped' | 'died'; at: number; detail: string };
 
+/**
+ * What a running process is about, by its own agent. `well`: it answers. `loading`: it reads its data. Else it does not
+ * answer, or only that it is busy: `busy` it works, or waits for a processor; `silent` its event loop turns, and yet it
+ * does not answer; `stopped` by a signal or a debugger; `disk` it waits for one; `hung` it does nothing at all.
+ */
+export type PulseState = 'well' | 'loading' | 'busy' | 'silent' | 'stopped' | 'disk' | 'hung';
+
+export interface PulseView {
+  state: PulseState;
+  /** Milliseconds since the epoch, by the machine's clock. */
+  since: number;
+}
+
 /** Engine settings by name, values as CONFIG GET shows them: several words separated by one space. */
 export type Settings = Readonly<Record<string, string>>;
 
@@ -132,6 +145,8 @@ export type AnsweringEngine = Extract<EngineView, { state: 'answering' }>;
 
 export interface NodeView {
   process: ProcessView;
+  /** Absent while it does not run, or nobody knows. */
+  pulse?: PulseView;
   disk: DiskView | null;
   engine: EngineView;
   /** That it has not run for any time worth the name; null while it does, or nobody knows. */

@@ -8,7 +8,7 @@ import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
-import type { DatabaseView, PeerView } from '../domain/view.ts';
+import type { DatabaseView, PeerView, PulseState } from '../domain/view.ts';
 import { countProblems, leftovers } from './copies.ts';
 import { damageProblems } from './damage.ts';
 import { endpointProblem } from './endpoints.ts';
@@ -28,6 +28,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...shards.flatMap((shard) => shardProblems(database, shard)),
     ...shards.flatMap((shard) => countProblems(database, shard, view)),
     ...leftovers(database),
+    ...pulseProblems(database.nodes, view),
     ...membershipProblems(database, view),
     ...damageProblems(database, view),
     ...settingsProblems(database, view),
@@ -120,6 +121,22 @@ function copyProblems(shard: ShardTopology, owner: Member, member: Member): Prob
 
 /** A newborn primary has nothing to say to others until it has taken its slots. */
 const isUnborn = ({ assignment, engine }: Member): boolean => engine?.primaryId === placeholderOf(assignment.id);
+
+const PULSE_PROBLEMS: Partial<Record<PulseState, ProblemCode>> = {
+  stopped: 'node_stopped',
+  hung: 'node_hung',
+  disk: 'node_disk_slow',
+  busy: 'node_busy',
+  silent: 'node_silent',
+};
+
+/** What their agents say of processes that run and give no sign of life. */
+function pulseProblems(nodes: readonly NodeAssignment[], view: DatabaseView): Problem[] {
+  return nodes.flatMap((node) => {
+    const code = PULSE_PROBLEMS[view.nodes.get(node.id)?.pulse?.state ?? 'well'];
+    return code ? [about(code, node)] : [];
+  });
+}
 
 function membershipProblems(database: Database, view: DatabaseView): Problem[] {
   const ids = nodeIds(database);

@@ -104,6 +104,36 @@ export const PROBLEMS = {
     message: '{node}, a copy of {shard} on {machine}, runs but does not answer ({reason}).',
     advice: 'If this lasts, look at its log with `valkeeper logs {node}`.',
   },
+  node_stopped: {
+    severity: 'error',
+    message: 'The process of {node} of {shard} on {machine} is stopped: by a signal, or by a debugger.',
+    advice:
+      'A primary is ended after 2 s if a replica can take its place, a replica after 30 s; else it is left alone. To let it go on: `kill -CONT` its process id, as `valkeeper db show` tells it.',
+  },
+  node_hung: {
+    severity: 'error',
+    message: '{node} of {shard} on {machine} hangs: it does not answer, and does nothing at all.',
+    advice:
+      'A primary is ended after 3 s if a replica can take its place, a replica after 30 s; else it is left alone. Look at its log with `valkeeper logs {node}`; if you end it, it starts from its disk.',
+  },
+  node_disk_slow: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} waits for its disk and does not answer.',
+    advice:
+      'A primary is ended after 15 s if a replica can take its place, a replica after 60 s; else it is left alone. See what the disk of {machine} is busy with, or whether it fails; `valkeeper doctor` measures it.',
+  },
+  node_busy: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} is busy with one command and answers nothing else.',
+    advice:
+      'It is never ended for that. A script: `SCRIPT KILL` at the node ends one that has not written, a function `FUNCTION KILL`. Afterwards `COMMANDLOG GET 10 slow` tells which command it was.',
+  },
+  node_silent: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} runs, and yet does not answer.',
+    advice:
+      'It is never ended for that. Somebody may have paused all its clients (`CLIENT PAUSE`): that ends by itself. Else look at its log with `valkeeper logs {node}`.',
+  },
   machine_lost: {
     severity: 'warning',
     message: 'The agent of {machine} does not answer.',

@@ -9,7 +9,7 @@ import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
 import type { StartAs } from '../domain/start-as.ts';
-import type { CertificateView, CutView, DiskView, EndpointView, ProcessView } from '../domain/view.ts';
+import type { CertificateView, CutView, DiskView, EndpointView, ProcessView, PulseView } from '../domain/view.ts';
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
@@ -28,6 +28,8 @@ export interface NodeReport {
   databaseUid: string;
   port: number;
   process: Exclude<ProcessView, { state: 'unknown' } | { state: 'absent' }>;
+  /** Null while it does not run. Told when its state has lasted (src/plan/pulse.ts), not at once. */
+  pulse: PulseView | null;
   disk: DiskView;
 }
 

@@ -2,6 +2,7 @@
  * The administrative commands that Valkeeper uses, typed. Each rejects like `NodeCommands.command`. `OK` says that
  * the node has taken the command; whether it came about, the next observation tells.
  */
+import type { FailoverMode } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
 import { MANAGED_SETTINGS } from '../plan/settings.ts';
@@ -43,9 +44,6 @@ export async function setConfigEpoch(node: NodeCommands, epoch: number): Promise
 export async function replicate(node: NodeCommands, primary: NodeId): Promise<void> {
   await node.command('CLUSTER', 'REPLICATE', primary);
 }
-
-/** Lossless with the living primary's help; by the vote of the other primaries; or by nobody's leave. */
-export type FailoverMode = 'coordinated' | 'force' | 'takeover';
 
 /** CLUSTER FAILOVER on a replica: `OK` means scheduled, not done; ask for the role. A second one restarts the election. */
 export async function failover(node: NodeCommands, mode: FailoverMode): Promise<void> {

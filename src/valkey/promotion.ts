@@ -1,7 +1,8 @@
 /** A replica becomes the primary. `OK` is never the proof: the role is. */
+import type { FailoverMode } from '../domain/failover.ts';
 import type { Outcome } from '../plan/step.ts';
 import type { Clock } from '../platform/clock.ts';
-import { type FailoverMode, failover, role } from './admin.ts';
+import { failover, role } from './admin.ts';
 import type { NodeCommands } from './connection.ts';
 
 /** A promotion takes about 10 ms; one that has not happened by then is planned anew. */

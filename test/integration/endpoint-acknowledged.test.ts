@@ -53,7 +53,7 @@ describe('a database whose writes one of one replica acknowledges', () => {
       assert.equal(await one.ask('INCR', 'm'), '+QUEUED\r\n');
     }
     await until('BLPOP waits', async () => (await plain.ask('CLIENT', 'LIST')).includes('cmd=blpop'));
-    const cases: [ByteClient, string[], string][] = [
+    const cases: [ByteClient, [string, ...string[]], string][] = [
       [plain, ['INCR', 'n'], ':1\r\n'],
       [plain, ['MSET', 'a', '1', 'b', '2', 'c', '3'], OK],
       [plain, ['MSET', '{t}a', '1', '{t}b', '2'], OK],

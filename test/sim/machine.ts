@@ -179,7 +179,8 @@ export class Machine {
 
   #report({ identity, database, process, shown }: Node): NodeReport {
     const { id, port } = identity;
-    return { id, database: database.name, databaseUid: database.uid, port, process, disk: shown };
+    const pulse = process.state === 'running' ? ({ state: 'well', since: 0 } as const) : null;
+    return { id, database: database.name, databaseUid: database.uid, port, process, pulse, disk: shown };
   }
 
   #hello(): Hello {

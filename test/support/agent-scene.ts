@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ADMIN_USER, BUS_PORT_OFFSET } from '../../src/domain/database.ts';
 import type { TlsFiles } from '../../src/domain/tls-directives.ts';
+import type { IfEnded } from '../../src/plan/pulse.ts';
 import { isRunning, startTimeOf } from '../../src/platform/process-identity.ts';
 import type { NodeConfig } from '../../src/protocol/agent-messages.ts';
 import { type Credentials, clientOptions } from '../../src/trust/credentials.ts';
@@ -37,6 +38,8 @@ interface AgentWish {
   plainText?: boolean;
   /** With the stand-in for the endpoint process. */
   endpoint?: boolean;
+  /** What would become of a shard if a node of it were ended: the same for all. */
+  ifEnded?: IfEnded;
   /** Where control planes are, if not the scene's. */
   controlUrls?: readonly string[];
 }
@@ -93,6 +96,7 @@ export class AgentScene {
       credentials: credentials ?? null,
       plainText,
       endpointProgram: endpoint ? ENDPOINT_PROCESS : null,
+      ifEnded: wish.ifEnded,
       logFile: join(this.dir, 'agent.log'),
     };
     // Its working folder is the scene's, so that the leak check finds it.
