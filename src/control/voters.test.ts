@@ -131,6 +131,19 @@ describe('voters', () => {
     await until('all four vote', () => voters.list.voters.length === 4);
   });
 
+  it('must have each list anew: who had the one before has not said that of this one', async (t) => {
+    const { come, until, voters } = await scene(t);
+    const until3 = (list: VoterList) =>
+      list.voters.length <= 3 ? { version: list.version } : new ValkeeperError('agent_away', { machine: 'x' });
+    for (const name of 'abc') come(name, 7450, until3);
+    await until('three may be taken over from', () => voters.list.voters.filter(({ leased }) => leased).length === 3);
+    come('d', 7450, until3);
+    come('e', 7450, until3);
+    await until('four vote', () => voters.list.voters.length === 4);
+    await systemClock.sleep(SETTLE_MS);
+    assert.equal(voters.list.voters.length, 4);
+  });
+
   it('stay when they are away, and go when they are removed', async (t) => {
     const { come, leave, remove, settled, versions, voters } = await scene(t);
     for (const name of 'abcd') come(name);
