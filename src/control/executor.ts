@@ -1,7 +1,7 @@
 /** Carries out one step: what it expects is checked again at the node, then the action, then an outcome as a value. */
 import type { Database } from '../domain/database.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
-import { addCopy, clearRetired, retireCopy } from './steps/membership.ts';
+import { addCopy, clearRetired, retireCopy, wantPrimary } from './steps/membership.ts';
 import { createNode, mendFiles, removeNode, startNode, stopNode, writeConfig, writeUsers } from './steps/processes.ts';
 import { claimSlots, configure, forget, meet, probe, promote, replicate, switchOver } from './steps/roles.ts';
 import type { Tools } from './tools.ts';
@@ -65,6 +65,8 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
         : { result: 'blocked', reason: `its process is ${seen.process.state}` };
     case 'write_users':
       return writeUsers(agents, engine, database, node);
+    case 'want_primary':
+      return wantPrimary(tools, database, node, step);
     case 'cut_log':
     case 'set_data_aside':
       return mendFiles(agents, node, step);

@@ -7,6 +7,7 @@ import { type Database, shardNames } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { leaveFailingDisk } from './capacity.ts';
 import { leftovers } from './copies.ts';
 import { bringsData, bringsWholeData, damageOf, isAboutAsNew, mendCopy, mendOwner } from './damage.ts';
 import { diagnose, presentMembers, unmetPeers } from './diagnose.ts';
@@ -55,6 +56,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   primary_orphaned: stopOrphan,
   replica_unattached: attachReplica,
   replica_syncing: proveSync,
+  disk_failing: leaveFailingDisk,
   settings_differ: changeSettings,
   users_differ: writeUsers,
   copies_short: makeCopy,
