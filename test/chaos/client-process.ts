@@ -53,7 +53,6 @@ class Worker {
   /** A connection, to the next endpoint where the last one did not take it. */
   async #connected(): Promise<Redis | null> {
     if (this.#redis?.status === 'ready') return this.#redis;
-    this.#redis?.disconnect();
     const { endpoints, password } = this.#database;
     const address = endpoints[this.#endpoint % endpoints.length]!;
     const redis = new Redis({
@@ -70,6 +69,8 @@ class Worker {
       await redis.connect();
       return redis;
     } catch {
+      redis.disconnect();
+      this.#redis = null;
       this.#endpoint += 1;
       return null;
     }
@@ -107,6 +108,7 @@ class Worker {
       note({ end: id, atMs: nowMs(), outcome: outcomeOf(error as Error), error: message });
       if (isReply(error as Error)) return;
       redis.disconnect();
+      this.#redis = null; // it may be a while until it knows that it has ended
       this.#endpoint += 1;
     }
   }

@@ -1,4 +1,5 @@
 /** Does what a fault says, and ends it. */
+import { execFile } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { cut, limitBandwidth, mend } from '../../support/net-faults.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultName } from './names.ts';
@@ -24,9 +26,8 @@ type End = () => Promise<void> | void;
 const LOST_PERCENT = 20;
 const SLOW_MEGABITS = 1;
 const CLOCK_STEP_SECONDS = [-240, -90, 90, 240];
-/** Left free on a full disk: less than anybody needs. */
 const FILLER = 'filler';
-const CHUNK = Buffer.alloc(1024 ** 2);
+const CHUNK = Buffer.alloc(4_096);
 const DYING_MS = 5_000;
 
 /** Begins a fault. The end may be called once. @throws Error when there is nothing to hit, with nothing done */
@@ -111,12 +112,14 @@ async function cutOff(host: Parameters<typeof cut>[0], how: Parameters<typeof cu
   return () => mend(host);
 }
 
-function fill(dir: string): End {
+async function fill(dir: string): Promise<End> {
+  const { type, bavail, bsize } = statfsSync(dir);
+  if (type === statfsSync('/').type) throw new Error(`${dir} has no disk of its own`);
   const path = join(dir, FILLER);
-  if (statfsSync(dir).type === statfsSync('/').type) throw new Error(`${dir} has no disk of its own`);
-  const file = openSync(path, 'w');
+  await promisify(execFile)('fallocate', ['--length', `${bavail * bsize}`, path]);
+  const file = openSync(path, 'a');
   try {
-    for (;;) writeSync(file, CHUNK);
+    for (;;) writeSync(file, CHUNK); // what was freed meanwhile
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   } finally {
