@@ -10,7 +10,7 @@ import { Stage } from './stage.ts';
 import { judge, type Kept, type Verdict } from './verdict.ts';
 
 /** After the last fault has ended, all databases are ready and whole within this. */
-export const READY_MS = 120_000;
+const READY_MS = 120_000;
 const WARM_UP_MS = 2_000;
 const LOOK_MS = 500;
 const READ_TRIES = 5;
@@ -59,7 +59,7 @@ export async function runChaos(options: ChaosOptions): Promise<PlayedRound[]> {
       const played = await playRound(rounds.length + 1, stage, kept, options, dir);
       rounds.push(played);
       if (isGood(played)) continue;
-      stage.keepLogs(join(out, 'logs'));
+      await stage.keepLogs(join(out, 'logs'));
       break;
     }
   } finally {

@@ -3,7 +3,7 @@
  * the first host, machines on the next, clients on the last. A machine's data folder is a disk of its own (tmpfs).
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { countSlots, SLOT_COUNT, type SlotRange } from '../../src/domain/slots.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
@@ -201,10 +201,14 @@ export class Stage {
     return other < 0 ? null : `${nodes[other]!.nodeId} of ${name} says ${said[other]}, the control plane ${expected}`;
   }
 
-  /** Copies every log of the fleet, and the files that say who a node is. */
-  keepLogs(dir: string): void {
+  /** Copies every log of the fleet, the files that say who a node is, its events, and what is published. */
+  async keepLogs(dir: string): Promise<void> {
     for (const file of globSync(`${this.#fleet.dir}/host-*/**/{*.log,*.err,nodes.conf,node.json,valkey.conf}`))
       cpSync(file, join(dir, relative(this.#fleet.dir, file)), { recursive: true });
+    const { stdout } = await this.#fleet.cli('events', '--limit', '1000', '--json');
+    writeFileSync(join(dir, 'events.json'), stdout);
+    for (const [name, status] of this.#statuses)
+      writeFileSync(join(dir, `status-${name}.json`), JSON.stringify(status, null, 1));
   }
 
   #indexOf(machine: string): number {

@@ -4,7 +4,7 @@
  */
 import type { Violation, ViolationKind } from './violation.ts';
 
-export const WINDOW_MS = 3_000;
+const WINDOW_MS = 3_000;
 const EXCUSABLE: ReadonlySet<ViolationKind> = new Set(['lost', 'resurrected', 'stale']);
 
 /** A fault as it was carried out. */
