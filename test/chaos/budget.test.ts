@@ -29,12 +29,15 @@ describe('the budget', () => {
     assert.equal(budget.refusal(hit([p]), picture), null);
     budget.begin(fault, hit([p]));
     assert.match(budget.refusal(hit([r]), picture)!, /2 copies of d\/s/);
+    assert.equal(budget.quiet, false);
     budget.whole('d/s', 5_000);
     assert.match(budget.refusal(hit([r]), picture)!, /2 copies/, 'it is not over');
     budget.end(fault, 10_000);
+    assert.equal(budget.quiet, false);
     budget.whole('d/s', 11_000);
     assert.match(budget.refusal(hit([r]), picture)!, /2 copies/, 'what is seen now may be old');
     budget.whole('d/s', 14_000);
+    assert.equal(budget.quiet, true);
     assert.equal(budget.refusal(hit([r]), picture), null);
   });
   it('counts what is hit at once, and what is allowed', () => {

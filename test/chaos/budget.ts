@@ -42,6 +42,11 @@ export class Budget {
     return null;
   }
 
+  /** Nothing goes wrong, and everything was seen whole since. */
+  get quiet(): boolean {
+    return this.#active.size === 0 && this.#unwhole.size === 0;
+  }
+
   /** It happens: `fault` is what it is known by until its end. */
   begin(fault: object, hit: Hit): void {
     this.#active.set(fault, hit);

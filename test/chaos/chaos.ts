@@ -26,6 +26,8 @@ export interface ChaosOptions {
   /** A folder for histories, schedules and logs. */
   out: string;
   progress: (line: string) => void;
+  /** Ends the run at once; nothing is left running. */
+  signal?: AbortSignal;
 }
 
 export interface PlayedRound {
@@ -39,31 +41,41 @@ export interface PlayedRound {
   trouble: string | null;
 }
 
-/** Plays rounds until there is to be no other, or one has failed. What is left on the machine is in `out` alone. */
+/**
+ * Plays rounds until there is to be no other, or one has failed. What is left on the machine is in `out` alone.
+ * @throws Error when the fleet does not come up, or the run was ended from outside
+ */
 export async function runChaos(options: ChaosOptions): Promise<PlayedRound[]> {
-  const { scenario, another, out, progress } = options;
+  const { scenario, progress, signal = new AbortController().signal } = options;
   const cleanups: (() => unknown)[] = [];
-  const rounds: PlayedRound[] = [];
+  const ended = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error('the run was ended')), { once: true });
+  });
   try {
     progress(
       `${scenario.machines.length} machines, ${scenario.databases.map(({ name }) => name).join(', ')}: starting`,
     );
-    const stage = await Stage.open(scenario, (clean) => void cleanups.push(clean));
-    const kept = new Map(
-      scenario.databases.map(({ name }) => [name, { finals: new Map(), uncertain: new Set() } as Kept]),
-    );
-    const first = await untilWhole(stage);
-    if (first !== null) throw new Error(`before any fault: ${first}`);
-    while (another(rounds.length)) {
-      const dir = join(out, `round-${rounds.length + 1}`);
-      const played = await playRound(rounds.length + 1, stage, kept, options, dir);
-      rounds.push(played);
-      if (isGood(played)) continue;
-      await stage.keepLogs(join(out, 'logs'));
-      break;
-    }
+    return await Promise.race([ended, play(options, (clean) => void cleanups.push(clean))]);
   } finally {
     for (const clean of cleanups.reverse()) await clean();
+  }
+}
+
+async function play(options: ChaosOptions, after: (clean: () => unknown) => void): Promise<PlayedRound[]> {
+  const { scenario, another, out } = options;
+  const stage = await Stage.open(scenario, after);
+  const kept = new Map<string, Kept>();
+  for (const { name } of scenario.databases) kept.set(name, { finals: new Map(), uncertain: new Set() });
+  const first = await untilWhole(stage);
+  if (first !== null) throw new Error(`before any fault: ${first}`);
+  const rounds: PlayedRound[] = [];
+  while (another(rounds.length)) {
+    const number = rounds.length + 1;
+    const played = await playRound(number, stage, kept, options, join(out, `round-${number}`));
+    rounds.push(played);
+    if (isGood(played)) continue;
+    await stage.keepLogs(join(out, 'logs'));
+    break;
   }
   return rounds;
 }

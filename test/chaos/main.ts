@@ -80,7 +80,10 @@ if (values.schedule) {
   console.log(`seed ${seed}, ${JSON.stringify(versions)}; everything is kept in ${out}`);
   console.log(JSON.stringify(scenario));
   const until = performance.now() + minutes * 60_000;
+  const interrupt = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupt.abort());
   const played = await runChaos({
+    signal: interrupt.signal,
     ...{ scenario, names, troubleMs, out, progress: (line: string) => console.log(line) },
     another: (count) => (rounds === null ? performance.now() < until : count < rounds),
   });
@@ -90,5 +93,5 @@ if (values.schedule) {
   const good = played.length > 0 && played.every(isGood);
   if (!good)
     console.log(`\nFAILED in round ${played.length}; again: npm run chaos -- --seed ${seed} --rounds ${played.length}`);
-  process.exitCode = good ? 0 : 1;
+  process.exit(good ? 0 : 1);
 }

@@ -4,6 +4,7 @@ import { Budget } from './budget.ts';
 import type { FaultTime } from './check/excuse.ts';
 import { beginFault } from './faults/act.ts';
 import type { FaultName } from './faults/names.ts';
+import { NothingToHit } from './faults/nothing-to-hit.ts';
 import { candidates, pickOf, type Target } from './faults/target.ts';
 import { nowMs } from './history.ts';
 import { shardName } from './picture.ts';
@@ -26,35 +27,18 @@ export class Player {
   readonly #stage: Stage;
   readonly #progress: (line: string) => void;
   readonly #budget = new Budget();
-  #running = 0;
 
   constructor(stage: Stage, progress: (line: string) => void) {
     this.#stage = stage;
     this.#progress = progress;
   }
 
-  /** Resolves when every fault has ended. */
+  /** Resolves when every fault has ended, with all of them as scheduled. */
   async play({ faults, style }: Round): Promise<PlayedFault[]> {
     const watch = new AbortController();
     const watching = this.#watch(watch.signal);
-    const played: PlayedFault[] = [];
-    const ends: Promise<void>[] = [];
     const beganMs = nowMs();
-    for (const fault of faults) {
-      await sleep(Math.max(0, beganMs + fault.atMs - nowMs()));
-      const target = await this.#find(fault, style);
-      const entry: PlayedFault = {
-        ...{ name: fault.name, what: fault.name, beganMs: nowMs(), endedMs: nowMs(), shards: [], leftOut: null },
-      };
-      played.push(entry);
-      if (typeof target === 'string') entry.leftOut = target;
-      else await this.#begin(fault, target, entry, ends);
-      const { what, leftOut } = entry;
-      this.#progress(
-        `  ${((nowMs() - beganMs) / 1_000).toFixed(1)} s  ${what}${leftOut === null ? '' : `, left out: ${leftOut}`}`,
-      );
-    }
-    await Promise.all(ends);
+    const played = await Promise.all(faults.map((fault) => this.#one(fault, style, beganMs)));
     watch.abort();
     await watching;
     return played;
@@ -69,40 +53,56 @@ export class Player {
     }
   }
 
-  /** What is to be hit, once the budget allows it; else why not. */
-  async #find({ name, pick }: PlannedFault, style: Round['style']): Promise<Target | string> {
+  /** One fault, from its time on the schedule to its end. */
+  async #one(fault: PlannedFault, style: Round['style'], roundMs: number): Promise<PlayedFault> {
+    const { name, atMs, forMs, pick } = fault;
+    await sleep(Math.max(0, roundMs + atMs - nowMs()));
+    const played: PlayedFault = { name, what: name, beganMs: nowMs(), endedMs: nowMs(), shards: [], leftOut: null };
+    const tell = (words: string): void =>
+      this.#progress(`  ${((nowMs() - roundMs) / 1_000).toFixed(1)} s  ${played.what}${words}`);
+    const target = await this.#claim(played, fault, style);
+    if (target === null) {
+      tell(`, left out: ${played.leftOut}`);
+      return played;
+    }
+    try {
+      const end = await beginFault(name, target, this.#stage, pick);
+      tell('');
+      await sleep(forMs);
+      await end();
+    } catch (error) {
+      if (!(error instanceof NothingToHit)) throw error;
+      played.leftOut = error.message;
+      tell(`, left out: ${played.leftOut}`);
+    } finally {
+      played.endedMs = nowMs();
+      this.#budget.end(played, played.endedMs);
+    }
+    return played;
+  }
+
+  /** What is hit, taken from the budget as soon as that allows it; null, with why, when it does not in time. */
+  async #claim(played: PlayedFault, { name, pick }: PlannedFault, style: Round['style']): Promise<Target | null> {
     const deadline = nowMs() + PATIENCE_MS[style];
     for (;;) {
       const { picture } = this.#stage;
       const all = candidates(name, picture);
       const allowed = all.filter(({ hit }) => this.#budget.refusal(hit, picture) === null);
-      const free = style === 'overlapping' || this.#running === 0;
-      if (free && allowed.length > 0) return pickOf(allowed, pick);
-      if (nowMs() > deadline)
-        return all[0] ? (this.#budget.refusal(all[0].hit, picture) ?? 'another one goes on') : 'nothing to hit';
+      if (allowed.length > 0 && (style === 'overlapping' || this.#budget.quiet)) {
+        const target = pickOf(allowed, pick);
+        const touched = [...target.hit.copies, ...picture.copies.filter(({ machine }) => machine === target.other)];
+        played.what = `${name}: ${target.what}`;
+        played.shards = [...new Set(touched.map(shardName))];
+        played.beganMs = nowMs();
+        this.#budget.begin(played, target.hit);
+        return target;
+      }
+      if (nowMs() > deadline) {
+        const refusal = all[0] && this.#budget.refusal(all[0].hit, picture);
+        played.leftOut = refusal ?? (all[0] ? 'not everything was whole' : 'nothing to hit');
+        return null;
+      }
       await sleep(TRY_MS);
-    }
-  }
-
-  /** Begins it, and adds to `ends` what resolves at its end. */
-  async #begin({ name, forMs, pick }: PlannedFault, target: Target, entry: PlayedFault, ends: Promise<void>[]) {
-    const { copies } = this.#stage.picture;
-    const touched = [...target.hit.copies, ...copies.filter(({ machine }) => machine === target.other)];
-    entry.shards = [...new Set(touched.map(shardName))];
-    entry.what = `${name}: ${target.what}`;
-    this.#budget.begin(entry, target.hit);
-    this.#running += 1;
-    const over = (): void => {
-      entry.endedMs = nowMs();
-      this.#budget.end(entry, entry.endedMs);
-      this.#running -= 1;
-    };
-    try {
-      const end = await beginFault(name, target, this.#stage, pick);
-      ends.push(sleep(forMs).then(end).finally(over));
-    } catch (error) {
-      entry.leftOut = (error as Error).message;
-      over();
     }
   }
 }

@@ -3,7 +3,7 @@
  * the first host, machines on the next, clients on the last. A machine's data folder is a disk of its own (tmpfs).
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { countSlots, SLOT_COUNT, type SlotRange } from '../../src/domain/slots.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
@@ -13,6 +13,7 @@ import { JoinedFleet, type Running } from '../support/joined-fleet.ts';
 import { processesUnder } from '../support/leaks.ts';
 import { ensureFaultTools } from '../support/net-faults.ts';
 import { type ClientDatabase, Clients } from './clients.ts';
+import { NothingToHit } from './faults/nothing-to-hit.ts';
 import { Observer } from './observer.ts';
 import type { Copy, Picture } from './picture.ts';
 import type { ChaosDatabase, Scenario } from './scenario.ts';
@@ -80,21 +81,21 @@ export class Stage {
   get serverHost(): Host {
     return this.#fleet.hosts[0]!;
   }
+  /** @throws NothingToHit */
   get serverPid(): number {
-    return this.#fleet.server.pid!;
+    return pidOf(this.#fleet.server, 'control plane');
   }
   /** Starts the control plane unless it runs. */
   async startServer(): Promise<void> {
-    const { exitCode, signalCode } = this.#fleet.server;
-    if (exitCode !== null || signalCode !== null) await this.#fleet.startServer();
+    if (hasEnded(this.#fleet.server)) await this.#fleet.startServer();
   }
+  /** @throws NothingToHit */
   agentPid(machine: string): number {
-    return this.#agents.get(machine)!.pid!;
+    return pidOf(this.#agents.get(machine)!, `agent of ${machine}`);
   }
   /** Starts the agent of a machine unless it runs. */
   startAgent(machine: string): void {
-    const { exitCode, signalCode } = this.#agents.get(machine)!;
-    if (exitCode !== null || signalCode !== null) this.#agents.set(machine, this.#fleet.agent(this.#indexOf(machine)));
+    if (hasEnded(this.#agents.get(machine)!)) this.#agents.set(machine, this.#fleet.agent(this.#indexOf(machine)));
   }
   /** Starts clients on a machine that is to have some. */
   async startClients(machine: string): Promise<void> {
@@ -104,15 +105,19 @@ export class Stage {
     await this.clients.start(this.#fleet.client, null);
     for (const machine of this.scenario.clients) await this.startClients(machine);
   }
-  /** @throws Error when none runs */
+  /** @throws NothingToHit */
   endpointPid(machine: string): number {
-    const file = join(this.dataDir(machine), 'machines', machine, 'endpoint-process.json');
-    return (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid;
+    const dir = join(this.dataDir(machine), 'machines', machine);
+    const running = new Set(processesUnder(dir).map(({ pid }) => pid));
+    const file = join(dir, 'endpoint-process.json');
+    const { pid } = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { pid: number }) : { pid: -1 };
+    if (!running.has(pid)) throw new NothingToHit(`no endpoint runs on ${machine}`);
+    return pid;
   }
-  /** @throws Error when it does not run */
+  /** @throws NothingToHit */
   nodePid(copy: Copy): number {
     const [found] = processesUnder(this.nodeDir(copy));
-    if (!found) throw new Error(`no process of ${copy.nodeId} runs`);
+    if (!found) throw new NothingToHit(`no process of ${copy.nodeId} runs`);
     return found.pid;
   }
   nodeDir({ machine, nodeId }: Copy): string {
@@ -214,6 +219,14 @@ export class Stage {
   #indexOf(machine: string): number {
     return this.scenario.machines.indexOf(machine) + 1;
   }
+}
+
+const hasEnded = ({ exitCode, signalCode }: Running): boolean => exitCode !== null || signalCode !== null;
+
+/** Of a process that has not ended, so that no other can have its number. */
+function pidOf(process: Running, what: string): number {
+  if (hasEnded(process)) throw new NothingToHit(`no ${what} runs`);
+  return process.pid!;
 }
 
 const overlaps = (ranges: readonly SlotRange[]): boolean => {

@@ -19,6 +19,7 @@ import { promisify } from 'node:util';
 import { cut, limitBandwidth, mend } from '../../support/net-faults.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultName } from './names.ts';
+import { NothingToHit } from './nothing-to-hit.ts';
 import type { Target } from './target.ts';
 
 type End = () => Promise<void> | void;
@@ -27,10 +28,12 @@ const LOST_PERCENT = 20;
 const SLOW_MEGABITS = 1;
 const CLOCK_STEP_SECONDS = [-240, -90, 90, 240];
 const FILLER = 'filler';
+/** Taken at once; others write there, too, so that not all of it can be. */
+const MOST = 0.95;
 const CHUNK = Buffer.alloc(4_096);
 const DYING_MS = 5_000;
 
-/** Begins a fault. The end may be called once. @throws Error when there is nothing to hit, with nothing done */
+/** Begins a fault. The end may be called once. @throws NothingToHit */
 export async function beginFault(name: FaultName, target: Target, stage: Stage, pick: number): Promise<End> {
   const machine = target.machine ?? '';
   switch (name) {
@@ -92,8 +95,13 @@ export async function beginFault(name: FaultName, target: Target, stage: Stage, 
   }
 }
 
+/** @throws NothingToHit when the process has ended */
 function signal(pid: number, name: NodeJS.Signals): void {
-  process.kill(pid, name);
+  try {
+    process.kill(pid, name);
+  } catch {
+    throw new NothingToHit(`process ${pid} does not run`);
+  }
 }
 
 function stopped(pid: number): End {
@@ -116,10 +124,10 @@ async function fill(dir: string): Promise<End> {
   const { type, bavail, bsize } = statfsSync(dir);
   if (type === statfsSync('/').type) throw new Error(`${dir} has no disk of its own`);
   const path = join(dir, FILLER);
-  await promisify(execFile)('fallocate', ['--length', `${bavail * bsize}`, path]);
+  await promisify(execFile)('fallocate', ['--length', `${Math.floor(bavail * MOST) * bsize}`, path]);
   const file = openSync(path, 'a');
   try {
-    for (;;) writeSync(file, CHUNK); // what was freed meanwhile
+    for (;;) writeSync(file, CHUNK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   } finally {
@@ -140,7 +148,7 @@ async function damage(name: FaultName, { copy, machine }: Target, stage: Stage, 
   return () => stage.startAgent(machine!);
 }
 
-/** @throws Error when the node has no such file with something in it */
+/** @throws NothingToHit when the node has no such file with something in it */
 function fileOf(name: FaultName, dir: string): string {
   const logs = join(dir, 'appendonlydir');
   const inLogs = (ending: string): string[] =>
@@ -156,7 +164,7 @@ function fileOf(name: FaultName, dir: string): string {
         ? [...inLogs('.base.rdb'), join(dir, 'dump.rdb')]
         : inLogs('.incr.aof').sort();
   const found = files.filter((file) => existsSync(file) && statSync(file).size > 1).at(-1);
-  if (found === undefined) throw new Error(`${dir} has no file to damage`);
+  if (found === undefined) throw new NothingToHit(`${dir} has no file to damage`);
   return found;
 }
 
