@@ -8,7 +8,7 @@ import type { FaultName } from './faults/names.ts';
 import { scenarioOf } from './scenario.ts';
 
 const SEED = 12;
-const TROUBLE_MS = 15_000;
+const TROUBLE_MS = 10_000;
 const NAMES: FaultName[] = [
   'kill-primary',
   'kill-replica',

@@ -38,10 +38,14 @@ export class Player {
     const watch = new AbortController();
     const watching = this.#watch(watch.signal);
     const beganMs = nowMs();
-    const played = await Promise.all(faults.map((fault) => this.#one(fault, style, beganMs)));
+    // Also when one fails, all others are ended before anything else is done.
+    const all = await Promise.allSettled(faults.map((fault) => this.#one(fault, style, beganMs)));
     watch.abort();
     await watching;
-    return played;
+    return all.map((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value;
+    });
   }
 
   /** Keeps what is known of the fleet fresh. */

@@ -32,6 +32,8 @@ export class Stage {
   readonly #clock: WobblyClock;
   readonly #agents: Map<string, Running>;
   readonly #statuses = new Map<string, DatabaseStatus>();
+  /** Nothing is started any more. */
+  #closed = false;
 
   /** @param after takes what is to be done in the end, last first */
   static async open(scenario: Scenario, after: (clean: () => unknown) => void): Promise<Stage> {
@@ -53,7 +55,7 @@ export class Stage {
     const observer = new Observer(fleet.client);
     after(() => observer.close());
     const stage = new Stage(scenario, fleet, clock, agents, observer, created);
-    after(() => stage.clients.kill());
+    after(() => stage.#close());
     await stage.look();
     return stage;
   }
@@ -87,7 +89,7 @@ export class Stage {
   }
   /** Starts the control plane unless it runs. */
   async startServer(): Promise<void> {
-    if (hasEnded(this.#fleet.server)) await this.#fleet.startServer();
+    if (!this.#closed && hasEnded(this.#fleet.server)) await this.#fleet.startServer();
   }
   /** @throws NothingToHit */
   agentPid(machine: string): number {
@@ -95,11 +97,12 @@ export class Stage {
   }
   /** Starts the agent of a machine unless it runs. */
   startAgent(machine: string): void {
-    if (hasEnded(this.#agents.get(machine)!)) this.#agents.set(machine, this.#fleet.agent(this.#indexOf(machine)));
+    if (!this.#closed && hasEnded(this.#agents.get(machine)!))
+      this.#agents.set(machine, this.#fleet.agent(this.#indexOf(machine)));
   }
   /** Starts clients on a machine that is to have some. */
   async startClients(machine: string): Promise<void> {
-    if (this.scenario.clients.includes(machine)) await this.clients.start(this.host(machine), machine);
+    if (!this.#closed && this.scenario.clients.includes(machine)) await this.clients.start(this.host(machine), machine);
   }
   async startAllClients(): Promise<void> {
     await this.clients.start(this.#fleet.client, null);
@@ -214,6 +217,11 @@ export class Stage {
     writeFileSync(join(dir, 'events.json'), stdout);
     for (const [name, status] of this.#statuses)
       writeFileSync(join(dir, `status-${name}.json`), JSON.stringify(status, null, 1));
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.clients.kill();
   }
 
   #indexOf(machine: string): number {
