@@ -168,6 +168,10 @@ describe('the window of asynchronous replication', () => {
   it('excuses what was acknowledged near a fault of its shard', () => {
     assert.equal(excuseFor(lost([7_000, 13_000]), 'd/1', [fault]), fault);
   });
+  it('puts it down to the nearest one', () => {
+    const later = { ...fault, what: 'cut', beganMs: 12_000 };
+    assert.equal(excuseFor(lost([11_500]), 'd/1', [fault, later]), later);
+  });
   it('excuses nothing else', () => {
     assert.equal(excuseFor(lost([6_999]), 'd/1', [fault]), null);
     assert.equal(excuseFor(lost([9_000, 13_001]), 'd/1', [fault]), null, 'one of two is too late');

@@ -19,7 +19,11 @@ export interface FaultTime {
 export function excuseFor(violation: Violation, shard: string, faults: readonly FaultTime[]): FaultTime | null {
   const { kind, missing } = violation;
   if (!EXCUSABLE.has(kind) || missing.length === 0) return null;
-  const near = faults.filter(({ shards }) => shards.includes(shard));
-  const excuses = missing.map(({ endedMs }) => near.find(({ beganMs }) => Math.abs(endedMs - beganMs) <= WINDOW_MS));
-  return excuses.every((one) => one !== undefined) ? excuses[0]! : null;
+  const ofShard = faults.filter(({ shards }) => shards.includes(shard));
+  const excuses = missing.map(({ endedMs }) => {
+    const away = ({ beganMs }: FaultTime): number => Math.abs(endedMs - beganMs);
+    const [nearest] = [...ofShard].sort((a, b) => away(a) - away(b));
+    return nearest && away(nearest) <= WINDOW_MS ? nearest : null;
+  });
+  return excuses.includes(null) ? null : excuses[0]!;
 }
