@@ -38,6 +38,8 @@ export class Stage {
   /** @param after takes what is to be done in the end, last first */
   static async open(scenario: Scenario, after: (clean: () => unknown) => void): Promise<Stage> {
     await ensureFaultTools();
+    WobblyClock.sweep();
+    after(() => WobblyClock.sweep());
     const { machines, databases } = scenario;
     const fleet = await JoinedFleet.start({ after } as never, 1 + machines.length + 1);
     const clock = await WobblyClock.make(fleet.dir);

@@ -1,5 +1,5 @@
 /** A wall clock that can be moved under running processes: Debian's libfaketime. Monotonic clocks go on as they are. */
-import { globSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianProgram } from '../support/debian.ts';
 
@@ -26,6 +26,16 @@ export class WobblyClock {
   /** Moves it to so many seconds ahead of the true time; behind it where negative. */
   set(seconds: number): void {
     writeFileSync(this.#file, `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}\n`);
+  }
+
+  /**
+   * Removes what the library leaves in shared memory of processes that were killed: another one that got the number of
+   * such a process could not start with this clock.
+   */
+  static sweep(): void {
+    for (const path of globSync('/dev/shm/*faketime_*')) {
+      if (!existsSync(`/proc/${/\d+$/.exec(path)?.[0]}`)) rmSync(path, { force: true });
+    }
   }
 
   /** For processes that are to have this clock, and for all that they start. */
