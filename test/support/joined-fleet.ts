@@ -25,6 +25,8 @@ export class JoinedFleet {
   readonly #engine: string;
   readonly #apiPort: number;
   server!: Running;
+  /** More of the environment of what runs on a host. */
+  readonly moreEnv = new Map<number, NodeJS.ProcessEnv>();
 
   private constructor(hosts: readonly Host[], engine: string) {
     this.hosts = hosts;
@@ -134,7 +136,7 @@ export class JoinedFleet {
 
   #env(index: number): NodeJS.ProcessEnv {
     mkdirSync(this.home(index), { recursive: true });
-    return { VALKEEPER_HOME: this.home(index), VALKEEPER_ENGINE: this.#engine };
+    return { VALKEEPER_HOME: this.home(index), VALKEEPER_ENGINE: this.#engine, ...this.moreEnv.get(index) };
   }
 
   #clear(): void {
