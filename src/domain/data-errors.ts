@@ -1,4 +1,6 @@
-/** Errors about the files of nodes: who a node is, and what it holds. Part of the catalogue in error-catalogue.ts. */
+/** Errors about the files of nodes: who a node is, and what it holds. Part of the catalogue; see error-catalogue.ts. */
+
+/** By code. */
 export const DATA_ERRORS = {
   node_identity_lost: {
     kind: 'conflict',
