@@ -50,8 +50,14 @@ export function readyView(database: Database, machines: readonly MachineView[]):
         ackedOffset: OFFSET,
         ackAgeSeconds: 0,
       })),
-      ...{ keys: 1, usedMemoryBytes: 1_000_000, settings, aclMark: database.aclMark },
-      ...{ logComplete: logsEveryWrite(settings), saving: false },
+      ...{ keys: 1, usedMemoryBytes: 1_000_000, countedMemoryBytes: 1_000_000, settings, aclMark: database.aclMark },
+      ...{
+        logComplete: logsEveryWrite(settings),
+        saving: false,
+        failingWrites: [],
+        refusesWrites: false,
+        delayedFsyncs: 0,
+      },
     };
     const claim = { role, primaryId, slots, configEpoch };
     const disk = { hasData: true, dataAt: 0, claim, ...WHOLE_FILES, settings, aclMark: database.aclMark };

@@ -6,14 +6,19 @@ import type { Leader } from '../domain/start-as.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
 import { fencedNodesConf, type Place } from './fence.ts';
-import { keepDamaged, keepNodesConf, mendNodesConf, NODES_CONF, ownNodesConf } from './nodes-conf-copy.ts';
+import { isForeign, keepDamaged, keepNodesConf, mendNodesConf, NODES_CONF, ownNodesConf } from './nodes-conf-copy.ts';
 
-/** It comes back as a replica of this primary, whatever its nodes.conf is like. @throws file_unusable */
-export async function fence(folder: string, self: Place, primary: Leader): Promise<void> {
+/**
+ * It comes back as a replica of this primary, whatever its nodes.conf is like.
+ * @returns whether that was of another node. @throws file_unusable
+ */
+export async function fence(folder: string, self: Place, primary: Leader): Promise<{ wasForeign: boolean }> {
   const own = ownNodesConf(folder, self.id);
+  const wasForeign = isForeign(folder, self.id);
   const text = fencedNodesConf(own?.text ?? '', self, primary);
   if (!own || own.isCopy) keepDamaged(folder);
   await writeFileAtomic(join(folder, NODES_CONF), text);
+  return { wasForeign };
 }
 
 /**

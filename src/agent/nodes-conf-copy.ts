@@ -34,6 +34,12 @@ export function ownNodesConf(folder: string, id: NodeId): OwnNodesConf | null {
   return copiedLine ? { text: copied, line: copiedLine, isCopy: true } : null;
 }
 
+/** Its nodes.conf is whole, and of another node. */
+export function isForeign(folder: string, id: NodeId): boolean {
+  const line = parseNodesConf(read(join(folder, NODES_CONF)))?.nodes.find(isMyself);
+  return line !== undefined && line.id !== id;
+}
+
 /** Copies nodes.conf, if it is whole, of this node, and not as it was copied last. @throws file_unusable */
 export async function keepNodesConf(folder: string, id: NodeId): Promise<void> {
   const own = ownNodesConf(folder, id);

@@ -65,7 +65,7 @@ async function ask(
   const { promise, resolve } = Promise.withResolvers<EngineView>();
   const endDeadline = clock.timer(ANSWER_MS, () => resolve(unreachable(`no answer within ${ANSWER_MS} ms`)));
   observeNode(engines.connection(adminPassword, node))
-    .then((seen) => resolve(engineView(seen)))
+    .then((seen) => resolve(engineView(seen, 0)))
     .catch((error: unknown) => resolve(unreachable(error instanceof Error ? error.message : String(error))));
   try {
     return await promise;

@@ -116,8 +116,11 @@ export class SupervisedNode {
     if (this.pid !== null) return { pid: this.pid };
     const { address: host, log } = this.#around;
     const self = { id: this.id, host, port: this.port };
-    if (as.kind === 'replica') await fence(this.directory.path, self, as.primary);
-    else await requireIdentity(this.directory.path, self.id, log);
+    if (as.kind === 'replica') {
+      const { wasForeign } = await fence(this.directory.path, self, as.primary);
+      // CLUSTER RESET, which may have made it another, is in its log, too, and would be done again at every start.
+      if (wasForeign) this.directory.setDataAside();
+    } else await requireIdentity(this.directory.path, self.id, log);
     this.directory.setAsideSnapshot();
     this.directory.startLog.begin(this.#around.now());
     if (this.directory.damage()) throw await this.#notStarted('');

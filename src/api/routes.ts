@@ -92,6 +92,9 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       return wanted;
     },
     'GET /databases/{name}/explain': ({ params }) => control.explain(params.name),
+    'GET /databases/{name}/failovers': async ({ params }) => ({
+      failovers: await control.failoversOf(params.name),
+    }),
     'POST /databases/{name}/shards/{shard}/switchover': ({ params, body }) =>
       control.switchOver(params.name, params.shard, body.to),
     'GET /authorities': () => control.authorities(),

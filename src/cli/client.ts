@@ -29,6 +29,7 @@ export class Client {
   databases = () => this.#call('GET /databases', {});
   database = (name: string) => this.#call('GET /databases/{name}', { params: { name } });
   explain = (name: string) => this.#call('GET /databases/{name}/explain', { params: { name } });
+  failovers = (name: string) => this.#call('GET /databases/{name}/failovers', { params: { name } });
   create = (body: RouteCall<'POST /databases'>['body']) => this.#call('POST /databases', { body });
   delete = (name: string) => this.#call('DELETE /databases/{name}', { params: { name } });
   update = (name: string, body: RouteCall<'PATCH /databases/{name}/spec'>['body']) =>

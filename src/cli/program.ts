@@ -11,6 +11,7 @@ import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
 import { addDbExplain } from './commands/db-explain.ts';
+import { addDbFailovers } from './commands/db-failovers.ts';
 import { addDbList } from './commands/db-list.ts';
 import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
@@ -45,6 +46,7 @@ const DATABASE: AddCommand[] = [
   addDbList,
   addDbShow,
   addDbExplain,
+  addDbFailovers,
   addDbDelete,
   addDbPassword,
   addDbUrl,
@@ -100,7 +102,7 @@ function createProgram(host: Host): Command {
   add(program, TOP);
   group(
     'db',
-    'databases: create, list, show, explain, delete, password, url, connect, plan, update, apply',
+    'databases: create, list, show, explain, failovers, delete, password, url, connect, plan, update, apply',
     'valkeeper db show main',
     DATABASE,
   );

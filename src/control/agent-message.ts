@@ -27,6 +27,8 @@ function isMessage(message: Loose): boolean {
       return isEndpoint(message['endpoint']);
     case 'certificate':
       return isCertificate(message['certificate']);
+    case 'failover': // the record itself is looked at where it is kept: a wrong one must not cost the connection
+      return isObject(message['record']) && typeof message['record']['id'] === 'string' && isCount(message['version']);
     case 'reply':
       return typeof message['id'] === 'number' && ('result' in message || isObject(message['error']));
     default:
@@ -66,6 +68,8 @@ const isEndpoint = (endpoint: unknown): boolean =>
 
 const isCertificate = (certificate: unknown): boolean =>
   isObject(certificate) && typeof certificate['serial'] === 'string' && Number.isFinite(certificate['notAfter']);
+
+const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0;
 
 function isObject(value: unknown): value is Loose {
   return typeof value === 'object' && value !== null;

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { WebSocket } from 'ws';
 import type { NodeAssignment } from '../domain/database.ts';
 import { fromErrorDocument, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import type { FailoverRecord } from '../domain/failover.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
 import type { CertificateView, EndpointView } from '../domain/view.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
@@ -71,13 +72,15 @@ interface AgentEvents {
   endpoint: [before: EndpointView | null, now: EndpointView];
   /** A machine's certificate was renewed, or could not be. */
   certificate: [machine: string, certificate: CertificateView];
+  /** A machine's agent made a failover, or knows more of it: the version of its record grows. */
+  failover: [machine: string, record: FailoverRecord, version: number];
   /** An agent of another version was turned away. */
   'other-protocol': [machine: string, protocol: number];
   /** An agent was turned away: the machine that it named, if any, and why. */
   refused: [who: string, machine: string | null, error: ValkeeperError];
 }
 
-/** The registry; emits `machine`, `node`, `endpoint`, `certificate`, `other-protocol` and `refused`. */
+/** The registry; emits `machine`, `node`, `endpoint`, `certificate`, `failover`, `other-protocol` and `refused`. */
 export class Agents extends EventEmitter<AgentEvents> {
   readonly #sessions = new Map<string, AgentSession>();
   readonly #machines = new Map<string, KnownMachine>();
@@ -201,6 +204,7 @@ export class Agents extends EventEmitter<AgentEvents> {
       this.#keep({ ...machine, certificate: message.certificate });
       this.emit('certificate', machineName, message.certificate);
     }
+    if (message.type === 'failover') this.emit('failover', machineName, message.record, message.version);
     if (message.type === 'node-removed') {
       const gone = machine.nodes.get(message.id);
       machine.nodes.delete(message.id);

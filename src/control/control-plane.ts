@@ -1,5 +1,6 @@
 /** The control plane's public face: everything the API offers, and nothing else of this folder is for others. */
 import type { Event } from '../domain/event.ts';
+import type { FailoverRecord } from '../domain/failover.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type {
@@ -58,6 +59,8 @@ export interface ControlPlane {
    * @throws what `createDatabase` and `updateDatabase` throw
    */
   putDatabase(name: string, input: SpecInput, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
+  /** Which primaries were replaced, the latest first. @throws database_not_found */
+  failoversOf(name: string): Promise<FailoverRecord[]>;
   /** Why its nodes are where they are, by a look of its own. @throws database_not_found */
   explain(name: string): Promise<PlacementExplanation>;
   /**

@@ -2,6 +2,7 @@
 import { type Database, isOn } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
+import type { FailoverRecord } from '../domain/failover.ts';
 import { shortId } from '../domain/ids.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
@@ -31,6 +32,7 @@ import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import type { Databases } from './databases.ts';
 import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { createEntrance, type Entrance } from './entrance.ts';
+import { Failovers } from './failovers.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
 import type { JoinTokens } from './join-tokens.ts';
@@ -44,6 +46,7 @@ import type { ControlPlaneOptions } from './plane-options.ts';
 import { openRecords, type PlaneRecords } from './plane-records.ts';
 import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { Reconciler } from './reconciler.ts';
+import { recorder } from './recorder.ts';
 import { ALONE } from './servers.ts';
 import { Telling } from './telling.ts';
 import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
@@ -75,6 +78,8 @@ class Plane implements RunningControlPlane {
   readonly joinTokens: JoinTokens;
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
+  readonly #record: (event: NewEvent) => void;
+  readonly #failovers: Failovers;
   readonly #databases: Databases;
   readonly #primaries: LastPrimaries;
   readonly #engines: Engines;
@@ -91,6 +96,7 @@ class Plane implements RunningControlPlane {
 
   constructor(options: ControlPlaneOptions, { databases, machines, primaries, voters }: PlaneRecords) {
     this.#options = options;
+    this.#record = recorder(options);
     this.#databases = databases;
     this.#primaries = primaries;
     this.#engines = new Engines(options.credentials, options.mayAct && connectWhile(options.mayAct));
@@ -100,22 +106,23 @@ class Plane implements RunningControlPlane {
       machines,
       clock,
       databases: () => databases.all(),
-      record: (event) => this.#record(event),
+      record: this.#record,
       changed: () => this.#wakeAll(),
     });
     const views = () => this.fleet.views();
     this.#observer = new Observer({ agents, engines: this.#engines, clock, machines: views });
     this.#telling = new Telling({ agents, clock, log }, databases, machines, voters);
     this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
+    this.#failovers = new Failovers({ agents, store: options.store, databases, record: this.#record, log });
     this.#startedAt = new Date(options.clock.now()).toISOString();
-    this.entrance = createEntrance(options, machines, (event) => this.#record(event));
+    this.entrance = createEntrance(options, machines, this.#record);
     this.joinTokens = this.entrance.tokens;
   }
 
   begin(): void {
     const { agents, log } = this.#options;
     agents.admits = (hello, caller) => this.fleet.admits(hello, caller);
-    tellOfAgents(agents, this.entrance.refusals, (event) => this.#record(event));
+    tellOfAgents(agents, this.entrance.refusals, this.#record);
     agents.on('machine', (machine) => {
       const { name, connected } = machine;
       const kind = connected ? 'machine_connected' : 'machine_lost';
@@ -245,6 +252,10 @@ class Plane implements RunningControlPlane {
     return this.#telling.endpoints.replace(machine, drainSeconds * 1_000);
   }
 
+  failoversOf(name: string): Promise<FailoverRecord[]> {
+    return this.#failovers.list(this.#databases.get(name));
+  }
+
   async switchOver(name: string, shard: string, to?: string): Promise<SwitchoverDocument> {
     this.#refuseWhileStopping();
     const present = this.#databases.get(name);
@@ -347,6 +358,7 @@ class Plane implements RunningControlPlane {
     if (this.#databases.find(name)) return;
     this.#loops.delete(name);
     this.#primaries.forget(name);
+    this.#failovers.forget(name);
     this.#telling.endpoints.changed();
     this.#record({ kind: 'database_deleted', severity: 'info', database: name, message: `${name} is gone.` });
   }
@@ -355,15 +367,6 @@ class Plane implements RunningControlPlane {
   #notePrimaries(name: string, status: DatabaseStatus): void {
     const database = this.#databases.find(name);
     for (const event of database ? this.#primaries.note(database, status) : []) this.#record(event);
-  }
-
-  #record(event: NewEvent): void {
-    const { clock, events, log } = this.#options;
-    const { message, severity, ...fields } = event;
-    log[severity === 'error' ? 'error' : severity === 'warning' ? 'warn' : 'info'](fields, message);
-    events
-      .append(event, clock.now())
-      .catch((error: unknown) => log.error({ err: error }, 'An event could not be recorded.'));
   }
 
   #statusOf(database: Database): DatabaseStatus {

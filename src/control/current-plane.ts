@@ -19,6 +19,7 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   deleteDatabase: async (name, allow) => now().deleteDatabase(name, allow),
   updateDatabase: async (name, input, allow) => now().updateDatabase(name, input, allow),
   putDatabase: async (name, input, allow) => now().putDatabase(name, input, allow),
+  failoversOf: async (name) => now().failoversOf(name),
   explain: async (name) => now().explain(name),
   switchOver: async (name, shard, to) => now().switchOver(name, shard, to),
   authorities: () => now().authorities(),

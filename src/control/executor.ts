@@ -2,7 +2,7 @@
 import type { Database } from '../domain/database.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import { promote } from '../valkey/promotion.ts';
-import { addCopy, clearRetired, retireCopy } from './steps/membership.ts';
+import { addCopy, clearRetired, retireCopy, wantPrimary } from './steps/membership.ts';
 import { createNode, mendFiles, removeNode, startNode, stopNode, writeConfig, writeUsers } from './steps/processes.ts';
 import { claimSlots, configure, forget, meet, probe, replicate } from './steps/roles.ts';
 import type { Tools } from './tools.ts';
@@ -66,6 +66,8 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
         : { result: 'blocked', reason: `its process is ${seen.process.state}` };
     case 'write_users':
       return writeUsers(agents, engine, database, node);
+    case 'want_primary':
+      return wantPrimary(tools, database, node, step);
     case 'cut_log':
     case 'set_data_aside':
       return mendFiles(agents, node, step);

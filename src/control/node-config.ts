@@ -35,6 +35,8 @@ export function directives({ spec, secrets, uid }: Pick<Database, 'spec' | 'secr
     ['cluster-allow-replica-migration', 'no'],
     ['cluster-manual-failover-timeout', '1000'],
     ['cluster-config-save-behavior', 'best-effort'],
+    // The engine would end a replica whose disk is full: as a copy in memory it is worth more, and it catches up by itself.
+    ['replica-ignore-disk-write-errors', 'yes'],
     ['repl-diskless-sync', 'yes'],
     ['repl-diskless-sync-delay', '0'],
     // An empty replica reads the copy straight from the socket: in sync a second earlier than over its disk.

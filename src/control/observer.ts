@@ -12,6 +12,7 @@ import { engineView, unreachable } from '../valkey/engine-view.ts';
 import type { Engines } from '../valkey/engines.ts';
 import type { Agents } from './agents.ts';
 import { DownTimes } from './down-times.ts';
+import { RecentDelays } from './recent-delays.ts';
 
 export interface ObserverSurroundings {
   agents: Agents;
@@ -24,6 +25,7 @@ export interface ObserverSurroundings {
 export class Observer {
   readonly #around: ObserverSurroundings;
   readonly #downTimes = new DownTimes();
+  readonly #delays = new RecentDelays();
 
   constructor(around: ObserverSurroundings) {
     this.#around = around;
@@ -37,6 +39,7 @@ export class Observer {
     // Of a node that was replaced its agent's word is all that is of interest.
     for (const { id, machine } of database.retired) {
       this.#downTimes.forget(id);
+      this.#delays.forget(id);
       const process = processView(this.#around.agents.report(machine, id));
       nodes.set(id, { process, disk: null, engine: unreachable('it was replaced'), down: null });
     }
@@ -55,7 +58,8 @@ export class Observer {
 
   async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {
     try {
-      return engineView(await observeNode(this.#around.engines.connection(database.secrets.adminPassword, node)));
+      const seen = await observeNode(this.#around.engines.connection(database.secrets.adminPassword, node));
+      return engineView(seen, this.#delays.note(node.id, seen.delayedFsyncs, this.#around.clock.now()));
     } catch (error) {
       return unreachable(error instanceof Error ? error.message : String(error));
     }

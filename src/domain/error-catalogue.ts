@@ -85,6 +85,11 @@ export const ERRORS = {
     message: 'There is no database named {name}.',
     hint: 'List the databases with `valkeeper db list`.',
   },
+  failover_not_found: {
+    kind: 'not_found',
+    message: 'No failover {id} of {name} is known.',
+    hint: 'List them with `valkeeper db failovers {name}`.',
+  },
   node_not_found: {
     kind: 'not_found',
     message: '{machine} has no node {node}.',

@@ -15,6 +15,8 @@ export const EVENT_KINDS = {
   problem_closed: 'A problem holds no longer.',
   step_done: 'A step of a plan was carried out, for the reason given.',
   step_not_done: 'A step was not carried out, or did not work; the next look decides anew.',
+  failover:
+    'An agent let a replica take the place of a primary that was lost, or could not; the details tell how it went.',
   switchover_asked: 'A copy of a shard is to become its primary; it does next.',
   switchover_given_up: 'A switchover that was asked for did not come about in time; it is not tried any more.',
   pass_failed: 'A look at a database failed by a defect of Valkeeper; it looks again.',

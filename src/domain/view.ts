@@ -102,6 +102,9 @@ export interface ReplicaLink {
   ackAgeSeconds: number;
 }
 
+/** `rewrite`: the log, made anew to be shorter. */
+export type FailingWrite = 'log' | 'rewrite' | 'snapshot';
+
 /** What the node itself answered. */
 export type EngineView =
   | { state: 'unknown'; reason: string }
@@ -131,6 +134,14 @@ export type EngineView =
       replicas: readonly ReplicaLink[];
       keys: number;
       usedMemoryBytes: number;
+      /** Of it, what counts towards its limit: not what waits for replicas or for the log. */
+      countedMemoryBytes: number;
+      /** What it could not write when it tried last. */
+      failingWrites: readonly FailingWrite[];
+      /** It would refuse writes for that, as a primary. */
+      refusesWrites: boolean;
+      /** How often within the last minute its log had to wait for the disk. */
+      delayedFsyncs: number;
       /** The managed settings it has now. */
       settings: Settings;
       /** The mark of the users it has now; null when they have none. */

@@ -91,5 +91,5 @@ function remedyFor(member: Member, { file, cuttable }: DamageView, { owner }: Sh
   if (cuttable) {
     return 'Unless a copy takes over, what can be read is kept, the rest is cut off and kept beside it, and the node starts.';
   }
-  return `It may be the last copy: unless one that is as new takes over, nothing is started. Put a whole ${file} in its place, or give it up with \`valkeeper node give-up-data ${shortId(member.assignment.id)}\`: it is put aside, and the node starts empty.`;
+  return `It may be the last copy: unless one that is as new takes over, nothing is started. Put a whole ${file} in its place, or move it away to begin empty, in the directory of ${member.assignment.id} on ${member.assignment.machine}; it is seen within seconds. Read docs/damaged-files.md first.`;
 }

@@ -9,6 +9,7 @@ import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView, PeerView, PulseState } from '../domain/view.ts';
+import { capacityProblems } from './capacity.ts';
 import { countProblems, leftovers } from './copies.ts';
 import { damageProblems } from './damage.ts';
 import { endpointProblem } from './endpoints.ts';
@@ -31,6 +32,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...pulseProblems(database.nodes, view),
     ...membershipProblems(database, view),
     ...damageProblems(database, view),
+    ...capacityProblems(database, view),
     ...settingsProblems(database, view),
     ...usersProblems(database, view),
     ...wishProblems(database, shards, view),

@@ -19,7 +19,7 @@ import type { Step, StepArgs } from './step.ts';
 
 /** The view after the step. Does not change its arguments. */
 export function afterStep(database: Database, view: DatabaseView, step: Step): DatabaseView {
-  if (step.kind === 'delete_record' || step.kind === 'probe') return view;
+  if (step.kind === 'delete_record' || step.kind === 'probe' || step.kind === 'want_primary') return view;
   if (isOfRecord(step)) return withPresent(database, view);
   const node = database.nodes.find(({ id }) => id === step.target)!;
   const nodes = new Map(view.nodes);
@@ -148,6 +148,10 @@ const freshEngine = (id: NodeId, settings: Settings, aclMark: string | null): An
   replicas: [],
   keys: 0,
   usedMemoryBytes: 0,
+  countedMemoryBytes: 0,
+  failingWrites: [],
+  refusesWrites: false,
+  delayedFsyncs: 0,
   settings,
   aclMark,
   logComplete: settings['appendonly'] === 'yes',

@@ -37,6 +37,8 @@ function explainStep(database: Database, step: Step): string {
         : `Promote ${node} in place of the dead ${at(step.args.insteadOf)}, without a vote: no majority of primaries is left to give one.`;
     case 'switch_over':
       return `Let ${node} and its primary ${at(step.args.insteadOf)} change places.`;
+    case 'want_primary':
+      return `Let ${node} be the primary instead of ${at(step.args.insteadOf)}, for ten minutes at least.`;
     case 'forget':
       return `Let ${node} forget ${step.args.strangers.map(shortId).join(', ')}.`;
     case 'configure':

@@ -3,6 +3,7 @@ import { type Database, type NodeAssignment, speaksTls } from '../domain/databas
 import type { NodeId } from '../domain/ids.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import type { Step } from './step.ts';
+import { withWish } from './switchover.ts';
 
 /** One more node; it is born as an empty replica. */
 export const withNode = (database: Database, node: NodeAssignment): Database => ({
@@ -28,7 +29,7 @@ export const withoutRetired = (database: Database, id: NodeId): Database => ({
 });
 
 /** The record after the step, when all goes well: a node to be made has a name that no node has. For forecasts. */
-export function recordAfter(database: Database, { machines }: DatabaseView, step: Step): Database {
+export function recordAfter(database: Database, { at, machines }: DatabaseView, step: Step): Database {
   switch (step.kind) {
     case 'add_copy': {
       const { machine } = step.args;
@@ -38,6 +39,10 @@ export function recordAfter(database: Database, { machines }: DatabaseView, step
       const port = Math.max(...database.nodes.map((node) => node.port)) + 1;
       const tls = speaksTls(database);
       return withNode(database, { id, shard: step.target, machine, host, port, tls, birth: { role: 'replica' } });
+    }
+    case 'want_primary': {
+      const { shard } = database.nodes.find(({ id }) => id === step.target)!;
+      return withWish(database, { shard, from: step.args.insteadOf, to: step.target }, at);
     }
     case 'retire_copy':
       return withoutNode(database, step.target);

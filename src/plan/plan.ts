@@ -8,6 +8,7 @@ import { placeholderOf } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { requiredAcknowledgements } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { leaveFailingDisk } from './capacity.ts';
 import { leftovers } from './copies.ts';
 import { bringsData, bringsWholeData, damageOf, isAboutAsNew, mendCopy, mendOwner } from './damage.ts';
 import { diagnose, diagnoseShard, presentMembers, unmetPeers } from './diagnose.ts';
@@ -56,6 +57,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   primary_orphaned: stopOrphan,
   replica_unattached: attachReplica,
   replica_syncing: proveSync,
+  disk_failing: leaveFailingDisk,
   settings_differ: changeSettings,
   users_differ: writeUsers,
   copies_short: makeCopy,

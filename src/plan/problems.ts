@@ -173,6 +173,25 @@ export const PROBLEMS = {
     message: 'Not every node sees all slots served and everyone in their present role yet (missing: {count}).',
     advice: 'The news is still spreading; this takes a second or two.',
   },
+  disk_failing: {
+    severity: 'error',
+    message: '{node} of {shard} on {machine} cannot write {what} to its disk{effect}.',
+    advice:
+      'Make room on the disk of {machine}, or mend it: the node goes on by itself then. A primary that refuses writes changes places with a copy in sync on another machine whose disk is well, if there is one, at most once in ten minutes for a shard. What the engine could not do is in `valkeeper logs {node}`.',
+  },
+  memory_full: {
+    severity: 'error',
+    message:
+      '{node}, the primary of {shard} on {machine}, uses {used} of {limit}: writes that need memory are refused (OOM).',
+    advice:
+      'Nothing is evicted. Delete keys, give it more with `valkeeper db update NAME --memory SIZE`, or let it evict with `--eviction`.',
+  },
+  disk_slow: {
+    severity: 'warning',
+    message: 'The append-only log of {node} ({shard}, {machine}) waited {delays} for the disk within the last minute.',
+    advice:
+      'Its clients wait meanwhile. Look at what else writes to the disk of {machine}; a faster one, or fewer nodes on it, helps.',
+  },
   data_cut: {
     severity: 'warning',
     message:
@@ -288,6 +307,8 @@ export const HARMLESS: readonly ProblemCode[] = [
   'plain_text',
   'endpoint_closed',
   'data_cut',
+  'disk_slow',
+  'memory_full',
 ];
 
 export interface Problem {

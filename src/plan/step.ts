@@ -34,6 +34,8 @@ export interface StepArgs {
   promote: { insteadOf: NodeId; mode: 'force' | 'takeover' };
   /** A replica and its living primary change places, losing nothing. */
   switch_over: { insteadOf: NodeId };
+  /** A replica is to be the primary, as if it had been asked for: it counts for ten minutes. */
+  want_primary: { insteadOf: NodeId };
   /** The node forgets others that are not part of the database. */
   forget: { strangers: readonly NodeId[] };
   /** The node's process takes these settings. */

@@ -19,6 +19,7 @@ import type {
   CreatedToken,
   DatabaseList,
   EventList,
+  FailoverList,
   FleetConditionList,
   FleetStatus,
   LogDocument,
@@ -32,6 +33,7 @@ import type {
   TokenList,
   TokenStatus,
 } from './api.ts';
+import { failoverSchema } from './failover-schema.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
 const count = z.int().min(0);
@@ -286,6 +288,7 @@ export const ANSWERS = {
   MachineList: z.strictObject({ machines: z.array(machineStatus) }),
   Event: event,
   EventList: z.strictObject({ events: z.array(event) }),
+  FailoverList: z.strictObject({ failovers: z.array(failoverSchema) }),
   Log: z.strictObject({ source: z.string(), text: z.string() }),
   Stopped: z.strictObject({ stopped: z.literal(true) }),
   OpenApi: z.looseObject({ openapi: z.string() }),
@@ -317,6 +320,7 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'Switchover'>, SwitchoverDocument>,
     Same<Answer<'RestartedEndpoints'>, RestartedEndpoints>,
     Same<Answer<'EventList'>, EventList>,
+    Same<Answer<'FailoverList'>, FailoverList>,
     Same<Answer<'Log'>, LogDocument>,
   ]
 >;

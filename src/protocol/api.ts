@@ -1,6 +1,7 @@
 /** The REST API's schemas: one source for validation, the API's documents and its clients. */
 import { z } from 'zod';
 import type { Event } from '../domain/event.ts';
+import type { FailoverRecord } from '../domain/failover.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
@@ -265,6 +266,10 @@ export interface EventList {
 }
 
 /** Conditions of several databases. */
+export interface FailoverList {
+  failovers: FailoverRecord[];
+}
+
 export interface FleetConditionList {
   conditions: (Condition & { database: string })[];
 }

@@ -121,6 +121,13 @@ export const ROUTES = {
     answer: 'PlacementExplanation',
     errors: ['database_not_found'],
   },
+  'GET /databases/{name}/failovers': {
+    summary: 'Which primaries were lost and replaced by agents, how each went and what it cost; the latest first',
+    params: byName,
+    status: 200,
+    answer: 'FailoverList',
+    errors: ['database_not_found'],
+  },
   'POST /databases/{name}/shards/{shard}/switchover': {
     summary: 'Let a replica and its living primary change places, losing nothing; it happens afterwards',
     params: z.strictObject({ name: z.string(), shard: z.string() }),

@@ -5,6 +5,7 @@
 import type { FailoverMode } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
+import type { FailingWrite } from '../domain/view.ts';
 import { MANAGED_SETTINGS } from '../plan/settings.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import { type ClusterNodeLine, parseClusterNodes } from './cluster-nodes.ts';
@@ -140,6 +141,11 @@ export interface NodeObservation {
   loading: boolean;
   keys: number;
   usedMemoryBytes: number;
+  countedMemoryBytes: number;
+  failingWrites: FailingWrite[];
+  refusesWrites: boolean;
+  /** Since it was started. */
+  delayedFsyncs: number;
   /** The managed settings, values as CONFIG GET shows them. */
   settings: Readonly<Record<string, string>>;
   userNames: string[];
@@ -168,6 +174,7 @@ export async function observeNode(node: NodeCommands): Promise<NodeObservation> 
   const [id, nodes, clusterInfo, infoText] = answers.slice(0, 4).map(String);
   const cluster = parseInfo(clusterInfo!);
   const info = parseInfo(infoText!);
+  const settings = settingsOf(answers[4]!);
   return {
     id: id!,
     nodes: parseClusterNodes(nodes!),
@@ -178,7 +185,10 @@ export async function observeNode(node: NodeCommands): Promise<NodeObservation> 
     loading: numberField(info, 'loading') === 1,
     keys: keyCount(info),
     usedMemoryBytes: numberField(info, 'used_memory'),
-    settings: settingsOf(answers[4]!),
+    countedMemoryBytes: numberField(info, 'used_memory') - numberField(info, 'mem_not_counted_for_evict'),
+    ...writesOf(info, settings),
+    delayedFsyncs: info.has('aof_delayed_fsync') ? numberField(info, 'aof_delayed_fsync') : 0,
+    settings,
     userNames: Array.isArray(answers[5]) ? answers[5].map(String) : [],
     logComplete: isLogComplete(info),
     saving: numberField(info, 'rdb_bgsave_in_progress') === 1,
@@ -191,6 +201,21 @@ const isLogComplete = (info: InfoFields): boolean =>
   numberField(info, 'aof_rewrite_in_progress') === 0 &&
   numberField(info, 'aof_rewrite_scheduled') === 0 &&
   textField(info, 'aof_last_bgrewrite_status') === 'ok';
+
+/** What fails, and whether writes are refused for it (`writeCommandsDeniedByDiskError` of Valkey 9.1). */
+function writesOf(
+  info: InfoFields,
+  settings: Readonly<Record<string, string>>,
+): Pick<NodeObservation, 'failingWrites' | 'refusesWrites'> {
+  const fails = (name: string): boolean => textField(info, name) !== 'ok';
+  const isLogging = numberField(info, 'aof_enabled') === 1;
+  const failingWrites: FailingWrite[] = [];
+  if (isLogging && fails('aof_last_write_status')) failingWrites.push('log');
+  if (isLogging && fails('aof_last_bgrewrite_status')) failingWrites.push('rewrite');
+  const keepsSnapshots = (settings['save'] ?? '') !== '';
+  if (keepsSnapshots && fails('rdb_last_bgsave_status')) failingWrites.push('snapshot');
+  return { failingWrites, refusesWrites: failingWrites.some((one) => one !== 'rewrite') };
+}
 
 function settingsOf(reply: Reply): Record<string, string> {
   const list = reply instanceof Map ? [...reply].flat() : Array.isArray(reply) ? reply : [];

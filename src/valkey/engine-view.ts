@@ -7,8 +7,11 @@ import { type ClusterNodeLine, isMyself } from './cluster-nodes.ts';
 /** A node that did not answer, and why. */
 export const unreachable = (reason: string): EngineView => ({ state: 'unknown', reason });
 
-/** Everything the node answered. A node that does not know itself counts as not answering. */
-export function engineView(seen: NodeObservation): EngineView {
+/**
+ * Everything the node answered. A node that does not know itself counts as not answering.
+ * @param delayedFsyncs within the last minute
+ */
+export function engineView(seen: NodeObservation, delayedFsyncs: number): EngineView {
   const myself = seen.nodes.find(isMyself);
   if (!myself) return unreachable('it does not list itself among its nodes');
   const { replication } = seen;
@@ -37,6 +40,10 @@ export function engineView(seen: NodeObservation): EngineView {
     })),
     keys: seen.keys,
     usedMemoryBytes: seen.usedMemoryBytes,
+    countedMemoryBytes: seen.countedMemoryBytes,
+    failingWrites: seen.failingWrites,
+    refusesWrites: seen.refusesWrites,
+    delayedFsyncs,
     settings: seen.settings,
     aclMark: aclMarkOf(seen.userNames),
     logComplete: seen.logComplete,

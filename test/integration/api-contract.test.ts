@@ -139,6 +139,7 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
   'GET /status': [{ method: 'GET', path: '/v1/status' }],
   'GET /databases': [{ method: 'GET', path: '/v1/databases' }],
   'GET /databases/{name}': [{ method: 'GET', path: '/v1/databases/main' }],
+  'GET /databases/{name}/failovers': [{ method: 'GET', path: '/v1/databases/main/failovers' }],
   'GET /databases/{name}/explain': [{ method: 'GET', path: '/v1/databases/main/explain' }],
   'POST /databases/{name}/shards/{shard}/switchover': [
     { method: 'POST', path: '/v1/databases/main/shards/shard-1/switchover', body: {} },

@@ -3,6 +3,7 @@ import { BUS_PORT_OFFSET, type Database, type NodeAssignment, speaksTls } from '
 import { withNode, withoutNode, withoutRetired } from '../../plan/membership.ts';
 import { retireObstacle } from '../../plan/moves.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
+import { withWish } from '../../plan/switchover.ts';
 import { portsInUse } from '../admission.ts';
 import type { Tools } from '../tools.ts';
 
@@ -47,6 +48,20 @@ export async function retireCopy(tools: Tools, database: Database, step: StepOf<
   if (obstacle) return { result: 'blocked', reason: obstacle };
   engines.drop(database.nodes.filter(({ id }) => id === step.target));
   await databases.change(database.name, (record) => withoutNode(record, step.target));
+  return DONE;
+}
+
+/** As if a person had asked for the switchover, unless one has meanwhile; it is brought about next. */
+export async function wantPrimary(
+  { clock, databases }: Tools,
+  database: Database,
+  { shard }: NodeAssignment,
+  { args, target }: StepOf<'want_primary'>,
+): Promise<Outcome> {
+  const wish = { shard, from: args.insteadOf, to: target };
+  await databases.change(database.name, (record) =>
+    record.wantedPrimaries[shard] ? record : withWish(record, wish, clock.now()),
+  );
   return DONE;
 }
 

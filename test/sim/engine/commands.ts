@@ -207,10 +207,19 @@ function info(engine: Engine): string {
     });
   }
   lines.push(`master_repl_offset:${replication.offset}`);
-  lines.push(`loading:${engine.loading || replication.isLoadingCopy ? 1 : 0}`, 'used_memory:3000000');
+  lines.push(
+    `loading:${engine.loading || replication.isLoadingCopy ? 1 : 0}`,
+    'used_memory:3000000',
+    'mem_not_counted_for_evict:0',
+  );
   const { storage } = replication;
   lines.push(`aof_enabled:${storage.keepsLog ? 1 : 0}`, `aof_rewrite_in_progress:${storage.isRewriting ? 1 : 0}`);
-  lines.push('aof_rewrite_scheduled:0', 'aof_last_bgrewrite_status:ok');
+  lines.push(
+    'aof_rewrite_scheduled:0',
+    'aof_last_bgrewrite_status:ok',
+    'aof_last_write_status:ok',
+    'rdb_last_bgsave_status:ok',
+  );
   lines.push(`rdb_bgsave_in_progress:${storage.isSaving ? 1 : 0}`);
   if (replication.log.length > 0) lines.push(`db0:keys=${replication.log.length},expires=0,avg_ttl=0`);
   return `${lines.join('\r\n')}\r\n`;
