@@ -58,7 +58,7 @@ export class NeighbourDoor {
   readonly #server: Server | TlsServer;
   readonly #sockets: WebSocketServer;
 
-  /** Listens when it resolves. @throws neighbour_port_unusable, file_unusable, file_damaged */
+  /** Listens when it resolves. @throws neighbour_port_unusable, address_not_here, file_unusable, file_damaged */
   static async open(options: DoorOptions): Promise<NeighbourDoor> {
     const { dir, port } = options;
     if (port !== 0) return new NeighbourDoor(options, await listen(options, port));
@@ -151,11 +151,10 @@ const denied = (reason: string): Answer => ({ kind: 'denied', reason });
 
 const PROBLEMS: Record<string, string> = {
   EADDRINUSE: 'something else listens there',
-  EADDRNOTAVAIL: 'it is no address of this machine',
   EACCES: 'this user may not',
 };
 
-/** @throws neighbour_port_unusable */
+/** @throws neighbour_port_unusable, address_not_here */
 async function listen({ address, credentials, machine }: DoorOptions, port: number): Promise<Server | TlsServer> {
   const limits = { requestTimeout: OPENING_MS, headersTimeout: OPENING_MS };
   const server =
@@ -169,6 +168,9 @@ async function listen({ address, credentials, machine }: DoorOptions, port: numb
     await once(server, 'listening');
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRNOTAVAIL') {
+      throw new ValkeeperError('address_not_here', { address, problem: 'it is no address of this machine' });
+    }
     const problem = PROBLEMS[code] ?? message;
     throw new ValkeeperError('neighbour_port_unusable', { machine, address, port, problem });
   }

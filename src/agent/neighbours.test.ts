@@ -272,6 +272,11 @@ describe('a door', () => {
     });
   });
 
+  it('is not opened at an address that is not there', async (t) => {
+    const expected = valkeeperError('address_not_here', /192\.0\.2\.77: it is no address of this machine/);
+    await assert.rejects(door(t, { address: '192.0.2.77' }), expected);
+  });
+
   it('answers with the reason when the answer cannot be found', async (t) => {
     const { neighbours } = await asker(t);
     const { door: b } = await door(t, { handle: () => Promise.reject(new Error('the disk is full')) });
