@@ -9,9 +9,12 @@ import type { NodeId } from '../domain/ids.ts';
 import { mayListen } from '../domain/plain-text.ts';
 import type { StartAs } from '../domain/start-as.ts';
 import type { EndpointView } from '../domain/view.ts';
+import { planShard } from '../plan/plan.ts';
+import { monotonicClock } from '../platform/clock.ts';
 import { AGENT_PROTOCOL, type AgentOperation, type AgentRequests, type Request } from '../protocol/agent-messages.ts';
 import type { Answer, Question } from '../protocol/neighbour-messages.ts';
 import { MachineCredentials } from '../trust/credential-files.ts';
+import { Engines } from '../valkey/engines.ts';
 import type { Agent, AgentOptions } from './agent-options.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
@@ -29,6 +32,7 @@ import { makeNode, type NodeDirectory, scanNodes, tail } from './node-directory.
 import type { NodeSurroundings } from './node-surroundings.ts';
 import { hasDied, type OwnNode } from './own-node.ts';
 import { PulseWatch } from './pulse.ts';
+import { isAnyReached } from './reach.ts';
 import { Roster } from './roster.ts';
 import { SupervisedNode } from './supervised-node.ts';
 
@@ -168,12 +172,14 @@ class MachineAgent implements Agent {
 
   #newGuard(failovers: FailoverLog): Guard {
     const { machine, log } = this.#options;
+    const credentials = this.#credentials;
     return new Guard({
       ...{ machine, failovers, log },
       roster: this.#roster,
       neighbours: this.#neighbours,
       nodes: this.#nodes,
-      credentials: this.#credentials,
+      engines: new Engines(credentials && (() => credentials.current)),
+      ...{ isAnyReached, plan: planShard, clock: monotonicClock },
       nudge: (databaseUid) => this.#endpoint?.nudge(databaseUid),
     });
   }

@@ -3,35 +3,40 @@
  * lease, votes on those of others, and takes over from machines that are lost. See docs/adr/0011-failover-by-agents.md.
  */
 import type { NodeId } from '../domain/ids.ts';
+import type { ShardPlanner } from '../plan/plan.ts';
 import type { IfEnded } from '../plan/pulse.ts';
-import { monotonicClock } from '../platform/clock.ts';
+import type { Clock, EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
-import type { Answer, Question } from '../protocol/neighbour-messages.ts';
-import type { MachineCredentials } from '../trust/credential-files.ts';
-import { Engines } from '../valkey/engines.ts';
+import type { Answer, NodeAddress, Question } from '../protocol/neighbour-messages.ts';
+import type { Engines } from '../valkey/engines.ts';
 import type { FailoverLog } from './failover-log.ts';
 import { ifEnded } from './if-ended.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { MachineWatch } from './machine-watch.ts';
 import { NeighbourDesk } from './neighbour-desk.ts';
 import type { Neighbours } from './neighbours.ts';
-import { isAnyReached } from './reach.ts';
+import type { OwnNode } from './own-node.ts';
 import type { Roster } from './roster.ts';
 import { ShardKeeper } from './shard-keeper.ts';
-import type { SupervisedNode } from './supervised-node.ts';
+import type { Seer } from './shard-view.ts';
 import { WriteFence } from './write-fence.ts';
 
 export interface GuardOptions {
   machine: string;
   roster: Roster;
-  neighbours: Neighbours;
+  neighbours: Pick<Neighbours, 'ask'>;
   /** This machine's nodes; they come and go. */
-  nodes: ReadonlyMap<NodeId, SupervisedNode>;
-  /** What the machine shows and believes; null: nothing here speaks TLS. */
-  credentials: MachineCredentials | null;
-  failovers: FailoverLog;
+  nodes: ReadonlyMap<NodeId, OwnNode>;
+  /** Closed with the guard. */
+  engines: Engines;
+  /** Whether any of them takes a connection. */
+  isAnyReached: (addresses: readonly NodeAddress[]) => Promise<boolean>;
+  failovers: Pick<FailoverLog, 'begin'>;
   /** This machine's endpoint is to ask the nodes of a database (by uid) who owns what. */
   nudge: (databaseUid: string) => void;
+  plan: ShardPlanner;
+  /** Monotonic. */
+  clock: Clock;
   log: Logger;
 }
 
@@ -40,20 +45,19 @@ const WARM_MS = 5_000;
 
 export class Guard {
   readonly #options: GuardOptions;
-  readonly #engines: Engines;
+  readonly #seer: Seer;
   readonly #desk: NeighbourDesk;
   readonly #lease: LeaseKeeper;
   readonly #shards: ShardKeeper;
   readonly #watch: MachineWatch;
   readonly #rosterChanged = (): void => this.#changed();
-  #warmer: NodeJS.Timeout | null = null;
+  #endWarmer: EndTimer | null = null;
 
   constructor(options: GuardOptions) {
-    const { machine, roster, neighbours, nodes, credentials, failovers, nudge, log } = options;
+    const { machine, roster, neighbours, nodes, engines, isAnyReached, failovers, nudge, plan, clock, log } = options;
     this.#options = options;
-    this.#engines = new Engines(credentials && (() => credentials.current));
-    const clock = monotonicClock;
-    const seer = { engines: this.#engines, nodes, clock };
+    const seer = { engines, nodes, clock, plan };
+    this.#seer = seer;
     const databases = () => roster.databases;
     const mayDecide = () => this.#lease.isHeld;
     const moved = (databaseUid: string) => this.#moved(databaseUid);
@@ -68,7 +72,6 @@ export class Guard {
 
   begin(): void {
     this.#options.roster.on('changed', this.#rosterChanged);
-    this.#warmer = setInterval(() => this.#keepWarm(), WARM_MS);
     this.#lease.begin();
     this.#watch.begin();
     this.#changed();
@@ -76,11 +79,11 @@ export class Guard {
 
   close(): void {
     this.#options.roster.off('changed', this.#rosterChanged);
-    if (this.#warmer) clearInterval(this.#warmer);
+    this.#endWarmer?.();
     this.#lease.close();
     this.#watch.close();
     this.#shards.close();
-    this.#engines.close();
+    this.#seer.engines.close();
   }
 
   /** Whether a node here may start as what its disk says: not while others may take over from this machine. */
@@ -95,9 +98,7 @@ export class Guard {
 
   /** What would become of a node's shard if the node ended. */
   ifEnded(id: NodeId): Promise<IfEnded> {
-    const { nodes, roster } = this.#options;
-    const seer = { engines: this.#engines, nodes, clock: monotonicClock };
-    return ifEnded(seer, roster.databases, id, () => this.#lease.isHeld);
+    return ifEnded(this.#seer, this.#options.roster.databases, id, () => this.#lease.isHeld);
   }
 
   /** What a neighbour asks. @param from as its certificate says; null where there are none */
@@ -121,11 +122,13 @@ export class Guard {
 
   /** Opens the connections that a failover would need, so that none is opened when every millisecond counts. */
   #keepWarm(): void {
-    const { nodes, roster } = this.#options;
+    const { clock, engines, nodes, roster } = this.#options;
+    this.#endWarmer?.();
+    this.#endWarmer = clock.timer(WARM_MS, () => this.#keepWarm());
     for (const { adminPassword, nodes: all } of roster.databases) {
       const shards = new Set(all.filter(({ id }) => nodes.has(id)).map(({ shard }) => shard));
       for (const node of all.filter(({ shard }) => shards.has(shard))) {
-        this.#engines
+        engines
           .connection(adminPassword, node)
           .command('PING')
           .catch(() => {});

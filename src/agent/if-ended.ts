@@ -1,7 +1,6 @@
 /** What would become of a shard if a node of this machine ended: found out before one that gives no sign of life is. */
 import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
-import { planShard } from '../plan/plan.ts';
 import type { IfEnded } from '../plan/pulse.ts';
 import { shardTopology } from '../plan/topology.ts';
 import { lookAtShard, type Seer } from './shard-view.ts';
@@ -22,6 +21,6 @@ export async function ifEnded(
   const { database, view } = await lookAtShard(seer, guarded, shard, new Set([id]));
   const { owner } = shardTopology(database, view, shard);
   if (owner && owner.assignment.id !== id) return owner.engine?.role === 'primary' ? 'spared' : 'missed';
-  const isReplaced = planShard(database, view, shard).steps.some((step) => step.kind === 'promote');
+  const isReplaced = seer.plan(database, view, shard).steps.some((step) => step.kind === 'promote');
   return isReplaced && mayDecide() ? 'replaced' : 'missed';
 }

@@ -7,7 +7,6 @@
 import { byName, type NodeId } from '../domain/ids.ts';
 import { FEWEST_VOTERS, type GuardedDatabase, majorityOf } from '../domain/roster.ts';
 import { answering, type PeerView } from '../domain/view.ts';
-import { planShard } from '../plan/plan.ts';
 import { unmetExpectation } from '../plan/step.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
@@ -37,7 +36,7 @@ export interface WatchSurroundings extends Seer {
   desk: NeighbourDesk;
   mayDecide: () => boolean;
   moved: (databaseUid: string) => void;
-  failovers: FailoverLog;
+  failovers: Pick<FailoverLog, 'begin'>;
   log: Logger;
 }
 
@@ -187,7 +186,7 @@ export class MachineWatch {
     const story = new ShardStory(failovers, about, `a majority agrees that ${about.machine} is lost`);
     while (this.#around.clock.now() < until) {
       const sight = await lookAtShard(this.#around, database, shard, stopped);
-      const plan = planShard(sight.database, sight.view, shard);
+      const plan = this.#around.plan(sight.database, sight.view, shard);
       story.saw(sight, plan);
       const step = plan.steps.find((one) => one.kind === 'promote' && one.args.insteadOf === lost);
       const candidate = database.nodes.find(({ id }) => id === step?.target);

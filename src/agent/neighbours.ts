@@ -5,8 +5,11 @@ import type { Logger } from '../platform/log.ts';
 import type { Question } from '../protocol/neighbour-messages.ts';
 import type { MachineCredentials } from '../trust/credential-files.ts';
 import { clientOptions } from '../trust/credentials.ts';
-import { type Heard, NeighbourLine } from './neighbour-line.ts';
+import { type Heard, type LineOptions, NeighbourLine } from './neighbour-line.ts';
 import type { Roster } from './roster.ts';
+
+/** As `NeighbourLine`. */
+export type Line = Pick<NeighbourLine, 'ask' | 'close' | 'voter'>;
 
 export interface NeighboursOptions {
   roster: Roster;
@@ -14,11 +17,12 @@ export interface NeighboursOptions {
   credentials: MachineCredentials | null;
   token: string | null;
   log: Logger;
+  newLine?: (options: LineOptions) => Line;
 }
 
 export class Neighbours {
   readonly #options: NeighboursOptions;
-  readonly #lines = new Map<string, NeighbourLine>();
+  readonly #lines = new Map<string, Line>();
   readonly #prune = (): void => this.#closeUnknown();
   #closed = false;
 
@@ -54,13 +58,13 @@ export class Neighbours {
     this.#lines.clear();
   }
 
-  #lineTo(voter: Voter): NeighbourLine {
+  #lineTo(voter: Voter): Line {
     const present = this.#lines.get(voter.machine);
     if (present?.voter.address === voter.address && present.voter.port === voter.port) return present;
     present?.close();
-    const { credentials, log } = this.#options;
+    const { credentials, log, newLine = (options) => new NeighbourLine(options) } = this.#options;
     const access = (): ClientOptions => this.#access(voter.machine);
-    const line = new NeighbourLine({ voter, secure: credentials !== null, access, log });
+    const line = newLine({ voter, secure: credentials !== null, access, log });
     this.#lines.set(voter.machine, line);
     return line;
   }

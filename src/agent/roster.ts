@@ -12,32 +12,35 @@ import { isGuardedDatabase, isVoterList } from './roster-shape.ts';
 
 const FILE = 'roster.json';
 
-interface Content {
+/** What is kept. */
+export interface RosterContent {
   voters: VoterList;
   databases: readonly GuardedDatabase[];
 }
 
-const NOTHING: Content = { voters: NO_VOTERS, databases: [] };
+export const NOTHING_KNOWN: RosterContent = { voters: NO_VOTERS, databases: [] };
 
 /** Emits `changed` when something else than before is on disk. */
 export class Roster extends EventEmitter<{ changed: [] }> {
-  readonly #path: string;
-  #content: Content;
+  readonly #keep: (content: RosterContent) => Promise<void>;
+  #content: RosterContent;
   #changing: Promise<void> = Promise.resolve();
 
   /** @throws file_unusable, file_damaged */
   static async open(dir: string): Promise<Roster> {
     const path = join(dir, FILE);
     const content = await readJson(path);
-    if (content === undefined) return new Roster(path, NOTHING);
-    if (isContent(content)) return new Roster(path, content);
+    const keep = (next: RosterContent) => writeFileAtomic(path, `${JSON.stringify(next)}\n`);
+    if (content === undefined) return new Roster(NOTHING_KNOWN, keep);
+    if (isContent(content)) return new Roster(content, keep);
     throw new ValkeeperError('file_damaged', { path, problem: 'it says not who votes and what is guarded' });
   }
 
-  private constructor(path: string, content: Content) {
+  /** @param keep resolves when it is on disk */
+  constructor(content: RosterContent, keep: (content: RosterContent) => Promise<void>) {
     super();
-    this.#path = path;
     this.#content = content;
+    this.#keep = keep;
   }
 
   get voters(): VoterList {
@@ -61,11 +64,11 @@ export class Roster extends EventEmitter<{ changed: [] }> {
   }
 
   /** One after the other, and in force only when it is on disk: what was confirmed must outlive a crash. */
-  #change(next: (present: Content) => Content): Promise<void> {
+  #change(next: (present: RosterContent) => RosterContent): Promise<void> {
     const change = async (): Promise<void> => {
       const content = next(this.#content);
       if (content === this.#content) return;
-      await writeFileAtomic(this.#path, `${JSON.stringify(content)}\n`);
+      await this.#keep(content);
       this.#content = content;
       this.emit('changed');
     };
@@ -74,7 +77,7 @@ export class Roster extends EventEmitter<{ changed: [] }> {
   }
 }
 
-function isContent(value: unknown): value is Content {
-  const { voters, databases } = (value ?? {}) as Partial<Content>;
+function isContent(value: unknown): value is RosterContent {
+  const { voters, databases } = (value ?? {}) as Partial<RosterContent>;
   return isVoterList(voters) && Array.isArray(databases) && databases.every(isGuardedDatabase);
 }

@@ -9,7 +9,6 @@ import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
 import { startAs } from '../domain/start-as.ts';
 import { Backoff } from '../plan/backoff.ts';
-import { planShard } from '../plan/plan.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import type { Logger } from '../platform/log.ts';
 import { promote } from '../valkey/promotion.ts';
@@ -29,7 +28,7 @@ export interface KeeperSurroundings extends Seer {
   mayDecide: () => boolean;
   /** Primaries of a database are, or are about to be, elsewhere. */
   moved: (databaseUid: string) => void;
-  failovers: FailoverLog;
+  failovers: Pick<FailoverLog, 'begin'>;
   log: Logger;
 }
 
@@ -93,7 +92,7 @@ export class ShardKeeper {
       const ended = database?.nodes.some((node) => node.shard === shard && hasDied(this.#around.nodes.get(node.id)));
       if (!database || !ended) return;
       const sight = await lookAtShard(this.#around, database, shard, NONE);
-      const plan = planShard(sight.database, sight.view, shard);
+      const plan = this.#around.plan(sight.database, sight.view, shard);
       story.saw(sight, plan);
       const steps = plan.steps.filter(
         (step) => this.#isOurs(step, sight) && this.#backoff.allows(step, this.#around.clock.now()),

@@ -17,7 +17,7 @@ export class ShardStory {
   #isFailover = false;
   #reason = 'no replica could take its place';
 
-  constructor(failovers: FailoverLog, about: FailoverBeginning, beginning: string) {
+  constructor(failovers: Pick<FailoverLog, 'begin'>, about: FailoverBeginning, beginning: string) {
     this.#lost = about.node;
     this.#story = failovers.begin(about);
     this.#story.note(beginning);

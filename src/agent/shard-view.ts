@@ -3,6 +3,7 @@ import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { asDatabase, type GuardedDatabase } from '../domain/roster.ts';
 import type { DatabaseView, EngineView, NodeView } from '../domain/view.ts';
+import type { ShardPlanner } from '../plan/plan.ts';
 import type { Clock } from '../platform/clock.ts';
 import { observeNode } from '../valkey/admin.ts';
 import { engineView, unreachable } from '../valkey/engine-view.ts';
@@ -18,13 +19,14 @@ export interface ShardSight {
   view: DatabaseView;
 }
 
-/** What looking takes. */
+/** What looking takes, and deciding on what was seen. */
 export interface Seer {
   engines: Engines;
   /** This machine's nodes. */
   nodes: ReadonlyMap<NodeId, OwnNode>;
   /** Monotonic. */
   clock: Clock;
+  plan: ShardPlanner;
 }
 
 /**

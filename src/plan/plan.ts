@@ -75,8 +75,11 @@ export type Planner = (database: Database, view: DatabaseView) => Plan;
 export const plan = (database: Database, view: DatabaseView): Plan =>
   remedies(database, view, diagnose(database, view));
 
+/** Decides what to do about one shard as an agent saw it. */
+export type ShardPlanner = (database: Database, view: DatabaseView, shard: string) => Plan;
+
 /** What an agent plans by itself: for one shard, and only that its slots be served and its nodes run. */
-export const planShard = (database: Database, view: DatabaseView, shard: string): Plan =>
+export const planShard: ShardPlanner = (database, view, shard) =>
   remedies(database, view, diagnoseShard(database, view, shard));
 
 function remedies(database: Database, view: DatabaseView, problems: Problem[]): Plan {

@@ -10,7 +10,7 @@ import { shardTopology } from '../../src/plan/topology.ts';
 import type { Invariant } from './invariants.ts';
 import type { Mind } from './world.ts';
 
-interface BrokenMind extends Mind {
+interface BrokenPlanner extends Pick<Mind, 'plan' | 'arrange'> {
   /** What it does wrong. */
   wrong: string;
   /** The invariants that it may be caught by. */
@@ -27,7 +27,7 @@ const changed = (change: (step: Step, database: Database, view: DatabaseView) =>
 };
 
 /** Every broken control plane, by name. */
-export const BROKEN_MINDS = {
+export const BROKEN_PLANNERS = {
   'restarts-first': {
     wrong: 'restarts a dead primary instead of promoting a replica',
     breaks: ['never_empty', 'last_copy'],
@@ -107,9 +107,7 @@ export const BROKEN_MINDS = {
       return { ...right, steps: [probe] };
     },
   },
-} as const satisfies Record<string, BrokenMind>;
-
-export type BrokenName = keyof typeof BROKEN_MINDS;
+} as const satisfies Record<string, BrokenPlanner>;
 
 const buried = (node: NodeView): NodeView =>
   node.engine.state === 'answering' || node.process.state === 'exited' || node.process.state === 'absent'

@@ -1,5 +1,5 @@
 /**
- * The control plane's connection to a modelled node. Like the real one it pipelines, connects by itself, and is lost
+ * The connection of the control plane, or of an agent, to a modelled node. Like the real one it pipelines, connects by itself, and is lost
  * with the first answer that does not come in time; what had been sent may still take effect then.
  */
 
@@ -10,17 +10,19 @@ import { EngineReplyError, EngineUnreachable, type NodeConnectionOptions } from 
 import type { EngineConnection } from '../../src/valkey/engines.ts';
 import { answer } from './engine/commands.ts';
 import type { Engine } from './engine/engine.ts';
-import { CONTROL, type Network, nodesOf } from './network.ts';
+import { type Network, nodesOf } from './network.ts';
 
 export interface ConnectionSurroundings {
-  /** Of the control plane; stands still once that is dead. */
+  /** Of the process that asks; stands still once that is dead. */
   clock: Clock;
+  /** Where that is. */
+  place: string;
   network: Network;
   engineAt(host: string, port: number): Engine | null;
   machineAt(host: string): string | null;
   /** The machine has power, and says that nothing listens. */
   hasPower(host: string): boolean;
-  /** The control plane lives: it can be told things. */
+  /** The process that asks lives: it can be told things. */
   isAlive(): boolean;
   woke(): void;
 }
@@ -85,27 +87,26 @@ export class ModelConnection implements EngineConnection {
 
   #connect(): Session {
     const { host, port, connectTimeoutMs } = this.#options;
-    const { clock, network, engineAt, machineAt, hasPower } = this.#around;
+    const { clock, place, network, engineAt, machineAt, hasPower } = this.#around;
     const session = new Session();
     const endDeadline = clock.timer(connectTimeoutMs, () => {
       this.#lost(session, 'timeout', `no connection within ${connectTimeoutMs} ms`);
     });
     const there = nodesOf(machineAt(host)!);
-    network.send(CONTROL, there, () => {
+    network.send(place, there, () => {
       const engine = engineAt(host, port);
       const refuse = (): void => {
         endDeadline();
         this.#lost(session, 'refused', 'nothing listens there');
       };
       if (!engine) {
-        if (hasPower(host)) network.send(there, CONTROL, refuse);
+        if (hasPower(host)) network.send(there, place, refuse);
         return;
       }
-      const lost = (): void =>
-        network.stream(there, CONTROL, () => this.#lost(session, 'closed', 'the node closed it'));
+      const lost = (): void => network.stream(there, place, () => this.#lost(session, 'closed', 'the node closed it'));
       engine.clients.add(lost);
       engine.receive(() =>
-        network.send(there, CONTROL, () => {
+        network.send(there, place, () => {
           if (this.#session !== session || !this.#around.isAlive()) return;
           endDeadline();
           session.engine = engine;
@@ -117,13 +118,13 @@ export class ModelConnection implements EngineConnection {
   }
 
   #send(session: Session, batch: Batch): void {
-    const { clock, network, machineAt } = this.#around;
+    const { clock, place, network, machineAt } = this.#around;
     const { commandTimeoutMs, host } = this.#options;
     const engine = session.engine!;
     batch.endDeadline = clock.timer(commandTimeoutMs, () => {
       this.#lost(session, 'timeout', `no answer within ${commandTimeoutMs} ms`);
     });
-    network.stream(CONTROL, nodesOf(machineAt(host)!), () =>
+    network.stream(place, nodesOf(machineAt(host)!), () =>
       engine.receive(() => {
         session.unanswered.push(batch);
         if (!session.isBusy) this.#serve(session, engine);
@@ -137,8 +138,8 @@ export class ModelConnection implements EngineConnection {
     session.isBusy = batch !== undefined;
     if (!batch) return;
     answer(engine, batch.commands, (replies) => {
-      const { network, machineAt } = this.#around;
-      network.stream(nodesOf(machineAt(this.#options.host)!), CONTROL, () => this.#answered(session, batch, replies));
+      const { place, network, machineAt } = this.#around;
+      network.stream(nodesOf(machineAt(this.#options.host)!), place, () => this.#answered(session, batch, replies));
       this.#serve(session, engine);
     });
   }

@@ -7,10 +7,12 @@ import { assignNodes, completeSpec, findPlaces, portsInUse } from '../../src/con
 import { type AgentSession, type AgentSocket, Agents } from '../../src/control/agents.ts';
 import { Databases } from '../../src/control/databases.ts';
 import { Fleet } from '../../src/control/fleet.ts';
+import { Guards } from '../../src/control/guards.ts';
 import { Machines } from '../../src/control/machines.ts';
 import { Observer } from '../../src/control/observer.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { changedSpec, withSpec } from '../../src/control/update.ts';
+import { VoterRecord, Voters } from '../../src/control/voters.ts';
 import { type Database, isOn } from '../../src/domain/database.ts';
 import type { NewEvent } from '../../src/domain/event.ts';
 import type { DatabaseSpec } from '../../src/domain/spec.ts';
@@ -19,17 +21,21 @@ import type { DatabaseView, MachineState } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import type { Clock } from '../../src/platform/clock.ts';
+import type { Logger } from '../../src/platform/log.ts';
 import type { SpecInput } from '../../src/protocol/api.ts';
 import type { Store } from '../../src/store/store.ts';
 import { Engines } from '../../src/valkey/engines.ts';
 import { type ConnectionSurroundings, ModelConnection } from './connection.ts';
 import type { ControlEnd, Machine } from './machine.ts';
 import { agentOf, CONTROL, type Network } from './network.ts';
+import { processClock } from './process-clock.ts';
 import type { Timeline } from './timeline.ts';
 
 /** How often serveAgents asks for a sign of life; an agent silent between two questions is away. */
 const PING_INTERVAL_MS = 5_000;
 const AGENT_TIMEOUT_MS = 5_000;
+const silent = (): void => {};
+const NO_LOG: Logger = { debug: silent, info: silent, warn: silent, error: silent, child: () => NO_LOG };
 const SECRETS = { password: 'p', adminPassword: 'a', users: {} };
 
 export interface ControlSurroundings
@@ -41,6 +47,8 @@ export interface ControlSurroundings
   /** Where a database's nodes go, after the real placement. */
   arrange: (places: Place[]) => Place[];
   recorded(event: NewEvent): void;
+  /** Agents act by themselves, and are told what they need for it. */
+  guarded: boolean;
   /** A name for a node more, from the seed. */
   newNodeId(): string;
 }
@@ -59,19 +67,23 @@ export class ControlProcess {
 
   /** Reads the records and begins to look after every database. */
   static async start(around: ControlSurroundings): Promise<ControlProcess> {
-    return new ControlProcess(around, await Databases.open(around.store), await Machines.open(around.store));
+    const { store } = around;
+    const [databases, machines] = [await Databases.open(store), await Machines.open(store)];
+    const control = new ControlProcess(around, databases, machines);
+    if (around.guarded) control.#tellAgents(await VoterRecord.open(store));
+    return control;
   }
 
   private constructor(around: ControlSurroundings, databases: Databases, machines: Machines) {
     this.#around = around;
     this.#machines = machines;
     this.#databases = databases;
-    this.#clock = this.#makeClock();
+    this.#clock = processClock(around.timeline, () => this.alive, Math.floor);
     this.#agents = new Agents(this.#clock);
     const { engineAt, machineAt, hasPower, network, timeline } = around;
     const isAlive = (): boolean => this.alive;
     const woke = (): void => timeline.woke();
-    const connection = { clock: this.#clock, network, engineAt, machineAt, hasPower, isAlive, woke };
+    const connection = { clock: this.#clock, place: CONTROL, network, engineAt, machineAt, hasPower, isAlive, woke };
     this.#engines = new Engines(null, (options) => new ModelConnection(options, connection));
     this.#observer = new Observer({
       agents: this.#agents,
@@ -93,6 +105,22 @@ export class ControlProcess {
     });
     this.#agents.on('node', () => this.#wakeAll());
     for (const { name } of databases.all()) this.#lookAfter(name);
+  }
+
+  /** As `Telling`: who votes, and what each agent guards. */
+  #tellAgents(record: VoterRecord): void {
+    const log = NO_LOG;
+    const all = { agents: this.#agents, clock: this.#clock, log };
+    const guards = new Guards({ ...all, databases: () => this.#databases.all() });
+    const voters = new Voters({ ...all, record, machines: () => this.#machines.all() });
+    this.#databases.changed = () => guards.changed();
+    this.#machines.changed = () => voters.changed();
+    this.#agents.on('machine', ({ name }) => {
+      for (const teller of [guards, voters]) {
+        teller.forget(name);
+        teller.changed();
+      }
+    });
   }
 
   kill(): void {
@@ -242,20 +270,5 @@ export class ControlProcess {
 
   #wakeAll(): void {
     for (const loop of this.#loops.values()) loop.wake();
-  }
-
-  #makeClock(): Clock {
-    const { timeline } = this.#around;
-    const timer = (delayMs: number, run: () => void) =>
-      timeline.after(delayMs, () => {
-        if (!this.alive) return;
-        timeline.woke();
-        run();
-      });
-    return {
-      now: () => Math.floor(timeline.now),
-      timer,
-      sleep: (delayMs) => new Promise((resolve) => timer(delayMs, resolve)),
-    };
   }
 }

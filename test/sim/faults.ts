@@ -1,6 +1,6 @@
 /** What goes wrong: each fault begins, and unless it is over at once, ends by itself or when all trouble ends. */
 import type { Machine } from './machine.ts';
-import { agentOf, CONTROL, nodesOf } from './network.ts';
+import { agentOf, CONTROL, isLocal, nodesOf } from './network.ts';
 import type { Random } from './random.ts';
 import type { FaultKind } from './scenario.ts';
 import type { World } from './world.ts';
@@ -82,6 +82,22 @@ export class Faults {
         if (other !== machine) this.#cut(nodesOf(machine.name), [nodesOf(other.name)], this.#duration());
         return;
       }
+      case 'cut-hosts': {
+        const other = random.pick(world.machines);
+        if (other !== machine) this.#cutHost(machine, [other], this.#hostDuration(), false);
+        return;
+      }
+      case 'isolate-host': {
+        const others = world.machines.filter((other) => other !== machine);
+        return this.#cutHost(machine, others, this.#hostDuration(), random.chance(0.8));
+      }
+      case 'lose-host':
+        return this.#losePower(machine, this.#hostDuration());
+      case 'stop-agents': {
+        const forMs = random.between(500, 8_000);
+        for (const each of world.machines) this.#killAgent(each, forMs * random.between(0.3, 1));
+        return;
+      }
       case 'isolate-machine': {
         const others = world.machines.filter((other) => other !== machine).map(({ name }) => nodesOf(name));
         const durationMs = this.#duration();
@@ -89,6 +105,17 @@ export class Faults {
         return this.#cut(agentOf(machine.name), [CONTROL], durationMs);
       }
     }
+  }
+
+  /** All that is on a machine, cut off from others. */
+  #cutHost(machine: Machine, others: readonly Machine[], forMs: number, control: boolean): void {
+    const there = [...others.flatMap(({ name }) => [agentOf(name), nodesOf(name)]), ...(control ? [CONTROL] : [])];
+    const text = `${machine.name} from ${[...others.map(({ name }) => name), ...(control ? [CONTROL] : [])].join(', ')}`;
+    this.#cutAll([agentOf(machine.name), nodesOf(machine.name)], there, forMs, text);
+  }
+
+  #hostDuration(): number {
+    return this.#random.chance(0.7) ? this.#random.between(500, 6_000) : this.#random.between(6_000, 30_000);
   }
 
   #duration(): number {
@@ -126,15 +153,15 @@ export class Faults {
     const { network } = this.#world;
     this.#world.note(`fault: ${machine.name} loses power`);
     machine.losePower();
-    const places = this.#world.machines.filter((other) => other !== machine).map(({ name }) => nodesOf(name));
-    const links: [string, string][] = [
-      ...[CONTROL, ...places].flatMap((place): [string, string][] => [
-        [nodesOf(machine.name), place],
-        [place, nodesOf(machine.name)],
+    const others = this.#world.machines.filter((other) => other !== machine);
+    const there = [CONTROL, ...others.flatMap(({ name }) => [agentOf(name), nodesOf(name)])];
+    const here = [agentOf(machine.name), nodesOf(machine.name)];
+    const links = there.flatMap((place) =>
+      here.flatMap((own): [string, string][] => [
+        [own, place],
+        [place, own],
       ]),
-      [agentOf(machine.name), CONTROL],
-      [CONTROL, agentOf(machine.name)],
-    ];
+    );
     for (const [from, to] of links) network.cut(from, to);
     this.#lasting(forMs, () => {
       this.#world.note(`${machine.name} has power again`);
@@ -158,6 +185,7 @@ export class Faults {
     const from = this.#random.pick(places);
     const to = this.#random.pick(places);
     const delayMs = this.#random.pick([20, 200, 800, 2_000]);
+    if (isLocal(from, to)) return;
     this.#world.note(`fault: ${from} > ${to} takes up to ${delayMs} ms`);
     network.setSlow(from, to, delayMs);
     this.#lasting(this.#duration(), () => network.setSlow(from, to, 0));
@@ -165,17 +193,24 @@ export class Faults {
 
   /** Both ways, or one way only. */
   #cut(here: string, there: readonly string[], forMs: number): void {
+    const text = there.map((place) => `${here} and ${place}`).join(', ');
+    this.#cutAll([here], there, forMs, text);
+  }
+
+  #cutAll(here: readonly string[], there: readonly string[], forMs: number, text: string): void {
     const { network } = this.#world;
     const ways = this.#random.pick(['both', 'both', 'out', 'in'] as const);
-    const links = there.flatMap((place): [string, string][] => [
-      ...(ways === 'in' ? [] : [[here, place] as [string, string]]),
-      ...(ways === 'out' ? [] : [[place, here] as [string, string]]),
-    ]);
-    const text = links.map(([from, to]) => `${from} > ${to}`).join(', ');
-    this.#world.note(`fault: cut ${text}`);
+    const links = here.flatMap((own) =>
+      there.flatMap((place): [string, string][] => [
+        ...(ways === 'in' ? [] : [[own, place] as [string, string]]),
+        ...(ways === 'out' ? [] : [[place, own] as [string, string]]),
+      ]),
+    );
+    const what = `${text}${ways === 'both' ? '' : `, one way: ${ways}`}`;
+    this.#world.note(`fault: cut ${what}`);
     for (const [from, to] of links) network.cut(from, to);
     this.#lasting(forMs, () => {
-      this.#world.note(`mended ${text}`);
+      this.#world.note(`mended ${what}`);
       for (const [from, to] of links) network.mend(from, to);
     });
   }

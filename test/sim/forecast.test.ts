@@ -5,8 +5,8 @@ import fc from 'fast-check';
 import { type DatabaseSpec, EVICTION_POLICIES, PERSISTENCE_MODES } from '../../src/domain/spec.ts';
 import type { DatabaseView } from '../../src/domain/view.ts';
 import { forecast } from '../../src/plan/forecast.ts';
+import { CONTROL_ALONE } from './minds.ts';
 import type { Scenario } from './scenario.ts';
-import { REAL_MIND } from './simulate.ts';
 import { DATABASE, World } from './world.ts';
 
 const CALM: Omit<Scenario, 'machines' | 'wish'> = {
@@ -18,6 +18,7 @@ const CALM: Omit<Scenario, 'machines' | 'wish'> = {
   deletesAtTheEnd: false,
   replaceAfterSeconds: 60,
   drains: [],
+  alone: null,
   changes: [],
 };
 /** Virtual time within which a calm fleet does anything, and in which one that is done plans nothing. */
@@ -75,7 +76,7 @@ it('forecasts for a change of settings exactly the steps that are then carried o
   let steps = 0;
   await fc.assert(
     fc.asyncProperty(shapes, changes, async ({ seed, machines, ...wish }, change) => {
-      const world = new World(seed, { ...CALM, machines, wish }, REAL_MIND);
+      const world = new World(seed, { ...CALM, machines, wish }, CONTROL_ALONE);
       world.begin();
       await untilDone(world, 1);
       const present = world.control!.database(DATABASE)!;
@@ -99,7 +100,7 @@ it('forecasts for a creation the nodes, roles and slots that then come into bein
   const lasting = ['create_node', 'claim_slots', 'replicate'];
   await fc.assert(
     fc.asyncProperty(shapes, async ({ seed, machines, ...wish }) => {
-      const world = new World(seed, { ...CALM, machines, wish }, REAL_MIND);
+      const world = new World(seed, { ...CALM, machines, wish }, CONTROL_ALONE);
       world.begin();
       await world.timeline.run(() => world.control?.database(DATABASE) !== undefined);
       const database = world.control!.database(DATABASE)!;

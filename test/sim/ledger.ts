@@ -1,10 +1,15 @@
 /** Every acknowledged write, who holds it, and what became of it: the judge of what is lost and by what. */
+import type { NodeId } from '../../src/domain/ids.ts';
 import type { Engine } from './engine/engine.ts';
 
 export interface Write {
   /** Its slot range, which is its shard's index. */
   range: number;
   at: number;
+  /** Its client was told OK: only then anything is promised. */
+  acknowledged: boolean;
+  /** Nodes that had it and lost it by a crash. */
+  hits: Set<NodeId> | null;
   /** It had reached every replica that was in the stream when it was acknowledged, and one at least. */
   replicated: boolean;
   lost: boolean;
@@ -28,17 +33,41 @@ export class Ledger {
   readonly writes: Write[] = [];
   readonly losses: Losses = { crash: 0, tail: 0, oldestTailMs: 0 };
   readonly #holders: Holders;
+  /** So many replicas have what is acknowledged; it survives the loss of so many nodes. */
+  readonly #promised: number;
   /** Up to where the logs of primaries were looked through for replicated writes. */
   readonly #looked = new WeakMap<readonly number[], number>();
 
-  constructor(holders: Holders) {
+  constructor(holders: Holders, promised: number) {
     this.#holders = holders;
+    this.#promised = promised;
   }
 
-  /** A client was told OK. @returns the write's number */
-  acknowledge(range: number, at: number): number {
-    this.writes.push({ range, at, replicated: false, lost: false, exposed: false });
+  /** A client wrote; it is told OK at once, or when enough replicas have it. @returns the write's number */
+  begin(range: number, at: number): number {
+    const acknowledged = this.#promised === 0;
+    this.writes.push({ range, at, acknowledged, hits: null, replicated: false, lost: false, exposed: false });
     return this.writes.length - 1;
+  }
+
+  /** Enough replicas have it: the client is told OK. */
+  acknowledge(id: number): void {
+    this.writes[id]!.acknowledged = true;
+  }
+
+  /** A node lost these by a crash. */
+  hit(node: NodeId, log: readonly number[]): void {
+    if (this.#promised === 0) return;
+    for (const id of log) {
+      const write = this.writes[id]!;
+      write.hits ??= new Set();
+      write.hits.add(node);
+    }
+  }
+
+  /** Whether more copies were hit than it was promised to survive, or nothing was promised. */
+  #isExcused({ acknowledged, hits }: Write): boolean {
+    return !acknowledged || (hits?.size ?? 0) > this.#promised;
   }
 
   /** A primary's replicas have applied something. */
@@ -59,7 +88,7 @@ export class Ledger {
   /**
    * A copy is gone.
    * @param byCrash no step or decision led to it
-   * @returns the replicated writes that nobody holds any more, though no crash took them
+   * @returns the writes that nobody holds any more, though they were promised to last
    */
   dropped(range: number, log: readonly number[], byCrash: boolean, now: number): number[] {
     if (log.length === 0) return [];
@@ -70,7 +99,10 @@ export class Ledger {
       const write = this.writes[id]!;
       if (write.lost || kept.has(id)) continue;
       write.lost = true;
-      if (byCrash || write.exposed) this.losses.crash += 1;
+      if (this.#promised > 0) {
+        if (!this.#isExcused(write)) dropped.push(id);
+        else if (write.acknowledged) this.losses.crash += 1;
+      } else if (byCrash || write.exposed) this.losses.crash += 1;
       else if (write.replicated) dropped.push(id);
       else {
         this.losses.tail += 1;

@@ -1,88 +1,53 @@
 /** A model of one machine: its agent, the directories of its nodes, and the processes that run from them. */
 
-import { fencedNodesConf } from '../../src/agent/fence.ts';
+import { hasDied } from '../../src/agent/own-node.ts';
+import { NOTHING_KNOWN, type RosterContent } from '../../src/agent/roster.ts';
 import type { AgentSocket } from '../../src/control/agents.ts';
-import { aclMarkOf, type Database } from '../../src/domain/database.ts';
 import { toErrorDocument, ValkeeperError } from '../../src/domain/errors.ts';
 import type { NodeId } from '../../src/domain/ids.ts';
-import { type DiskView, WHOLE_FILES } from '../../src/domain/view.ts';
-import { type Directive, keepsSnapshots, logsEveryWrite, MANAGED_SETTINGS } from '../../src/plan/settings.ts';
+import type { StartAs } from '../../src/domain/start-as.ts';
 import {
   AGENT_PROTOCOL,
   type AgentOperation,
   type AgentRequests,
   type FromAgent,
   type Hello,
-  type NodeReport,
   type Request,
   type ToAgent,
 } from '../../src/protocol/agent-messages.ts';
-import { isMyself, parseNodesConf } from '../../src/valkey/cluster-nodes.ts';
-import type { Engine } from './engine/engine.ts';
-import { type Disk, type NodeIdentity, readLog } from './engine/state.ts';
+import type { Answer, Question } from '../../src/protocol/neighbour-messages.ts';
+import { AgentGuard, DOOR_PORT, type LifeSurroundings } from './agent/agent-guard.ts';
+import type { NodeIdentity } from './engine/state.ts';
 import { agentOf, CONTROL, type Network } from './network.ts';
-import type { Random } from './random.ts';
-import type { Timeline } from './timeline.ts';
+import { Node, type NodeKeeper, type NodeSurroundings } from './node.ts';
 
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 2_000;
 /** An agent that hears nothing for so long ends its connection. */
 const SILENCE_MS = 15_000;
-const FRESH_SNAPSHOT_MS = 60_000;
-
-const managed = (directives: readonly Directive[]): Record<string, string> =>
-  Object.fromEntries(
-    directives
-      .filter(([name]) => (MANAGED_SETTINGS as readonly string[]).includes(name))
-      .map(([name, ...args]) => [name, args.join(' ')]),
-  );
-
-const markIn = (aclFile: string): string | null =>
-  aclMarkOf(aclFile.split('\n').map((line) => line.split(' ')[1] ?? ''));
-
 /** The control plane's end of an agent's connection. */
 export interface ControlEnd {
   received(message: FromAgent): void;
   closed(): void;
 }
 
-export interface MachineSurroundings {
-  timeline: Timeline;
+export interface MachineSurroundings extends NodeSurroundings {
   network: Network;
-  random: Random;
-  /** Begins a process. */
-  spawn(identity: NodeIdentity, disk: Disk): Engine;
-  /** A process ended, by a crash or by request; its directory may be gone with it. */
-  ended(node: Node, how: 'crash' | 'stopped' | 'removed'): void;
+  /** How its agent acts by itself; null: it only does what it is asked to. */
+  guarding: Pick<LifeSurroundings, 'rate' | 'random' | 'world'> | null;
   identityOf(id: NodeId, machine: Machine): NodeIdentity | null;
   /** The control plane that listens now; null while there is none. */
   dial(machine: Machine, agentEnd: AgentSocket): ControlEnd | null;
 }
 
-/** How a request is answered. */
-interface Answer {
-  done(result: unknown): void;
-  failed(error: unknown): void;
-}
-
-/** A node's directory with its process. */
-export interface Node {
-  identity: NodeIdentity;
-  database: Pick<Database, 'name' | 'uid'>;
-  disk: Disk;
-  /** What its agent last read from the disk. */
-  shown: DiskView;
-  engine: Engine | null;
-  /** Its agent's word; what it does not know yet is not in it. */
-  process: NodeReport['process'];
-}
+type Operations = { [O in AgentOperation]: (args: AgentRequests[O]['args']) => Promise<AgentRequests[O]['result']> };
 
 interface Session {
   control: ControlEnd;
   heardAt: number;
 }
 
-export class Machine {
+export class Machine implements NodeKeeper {
   readonly name: string;
   readonly address: string;
   readonly zone: string;
@@ -90,12 +55,16 @@ export class Machine {
   readonly nodes = new Map<NodeId, Node>();
   readonly #around: MachineSurroundings;
   agentUp = true;
+  /** Since when its agent acts by itself; null: it does not. */
+  guardedSince: number | null = null;
   /** Without power: nothing runs and nothing answers. */
   down = false;
   #session: Session | null = null;
   #retryMs = FIRST_RETRY_MS;
   /** Grows with every start of the agent: what an earlier one had begun is none of the present one's business. */
-  #agentLife = 0;
+  life = 0;
+  readonly #disk = { roster: NOTHING_KNOWN };
+  #guard: AgentGuard | null = null;
 
   constructor(name: string, address: string, zone: string, memoryBytes: number, around: MachineSurroundings) {
     this.name = name;
@@ -103,6 +72,7 @@ export class Machine {
     this.zone = zone;
     this.memoryBytes = memoryBytes;
     this.#around = around;
+    this.#beginGuard();
     this.#dial();
     around.timeline.every(1_000, around.random.next() * 1_000, () => {
       const session = this.#session;
@@ -111,9 +81,37 @@ export class Machine {
     });
   }
 
+  isLife(life: number): boolean {
+    return this.agentUp && life === this.life;
+  }
+
+  /** What its agent knows. */
+  get roster(): RosterContent {
+    return this.#disk.roster;
+  }
+
+  #beginGuard(): void {
+    const { guarding } = this.#around;
+    if (!guarding) return;
+    this.guardedSince = this.#around.timeline.now;
+    this.#guard = new AgentGuard({ ...guarding, machine: this.name, nodes: this.nodes, disk: this.#disk });
+  }
+
+  #endGuard(): void {
+    this.guardedSince = null;
+    this.#guard?.die();
+    this.#guard = null;
+  }
+
+  /** A neighbour asks. */
+  asked(version: number, question: Question, answer: (answer: Answer) => void): void {
+    this.#guard?.asked(version, question, answer);
+  }
+
   /** The agent's process ends; the nodes go on. */
   killAgent(): void {
     this.agentUp = false;
+    this.#endGuard();
     this.#hangUp();
   }
 
@@ -121,17 +119,16 @@ export class Machine {
   startAgent(): void {
     if (this.agentUp || this.down) return;
     this.agentUp = true;
-    this.#agentLife += 1;
+    this.life += 1;
     this.#retryMs = FIRST_RETRY_MS;
-    for (const node of this.nodes.values()) {
-      if (node.engine) node.process = { state: 'running', pid: node.engine.pid };
-      else if (node.process.state === 'running') this.#noteExit(node, 'it ended while no agent watched');
-    }
+    for (const node of this.nodes.values()) node.adopt();
+    this.#beginGuard();
     this.#dial();
   }
 
   losePower(): void {
     this.agentUp = false;
+    this.#endGuard();
     this.#session = null;
     for (const node of this.nodes.values()) this.kill(node, true);
     this.down = true;
@@ -146,46 +143,29 @@ export class Machine {
   kill(node: Node, powerLost = false): void {
     const { engine } = node;
     if (!engine) return;
-    node.disk = { ...engine.die(powerLost), conf: node.disk.conf, aclMark: node.disk.aclMark };
-    node.engine = null;
-    this.#around.ended(node, 'crash');
-    const life = this.#agentLife;
+    node.die('crash', powerLost);
+    const { life } = this;
     // A child's exit is told at once, an adopted process's by its connection, or by the look once a second.
     const delayMs = this.#around.random.chance(0.9)
       ? this.#around.random.between(1, 6)
       : this.#around.random.between(6, 1_000);
     this.#around.timeline.after(delayMs, () => {
-      if (!this.agentUp || life !== this.#agentLife || node.engine || node.process.state !== 'running') return;
+      if (!this.isLife(life) || node.engine || node.process.state !== 'running') return;
       if (this.nodes.get(node.identity.id) !== node || node.process.pid !== engine.pid) return;
-      this.#noteExit(node, 'ended by SIGKILL');
-      this.#tell({ type: 'node', node: this.#report(node) });
+      node.noteExit('died', 'ended by SIGKILL');
+      this.changed(node);
     });
   }
 
-  #noteExit(node: Node, detail: string): void {
-    node.shown = this.#look(node);
-    node.process = { state: 'exited', how: 'died', at: this.#around.timeline.now, detail };
-  }
-
-  #look({ disk }: Node): DiskView {
-    const own = parseNodesConf(disk.nodesConf)?.nodes.find(isMyself);
-    const hasData = logsEveryWrite(disk.conf) ? disk.aofHasBytes : readLog(disk).length > 0;
-    const claim = own
-      ? { role: own.role, primaryId: own.primaryId, slots: own.slots, configEpoch: own.configEpoch }
-      : null;
-    const dataAt = logsEveryWrite(disk.conf) ? disk.aofAt : (disk.rdb?.at ?? null);
-    return { hasData, dataAt, claim, ...WHOLE_FILES, settings: disk.conf, aclMark: disk.aclMark };
-  }
-
-  #report({ identity, database, process, shown }: Node): NodeReport {
-    const { id, port } = identity;
-    const pulse = process.state === 'running' ? ({ state: 'well', since: 0 } as const) : null;
-    return { id, database: database.name, databaseUid: database.uid, port, process, pulse, disk: shown };
+  /** A node is not as it was told last. */
+  changed(node: Node): void {
+    this.#tell({ type: 'node', node: node.report() });
+    if (hasDied(node)) this.#guard?.nodeEnded(node.id);
   }
 
   #hello(): Hello {
     const { name: machine, address, zone, memoryBytes } = this;
-    const nodes = [...this.nodes.values()].map((node) => this.#report(node));
+    const nodes = [...this.nodes.values()].map((node) => node.report());
     return {
       type: 'hello',
       protocol: AGENT_PROTOCOL,
@@ -194,21 +174,21 @@ export class Machine {
       zone,
       memoryBytes,
       pid: 1,
-      instance: `${machine}-${this.#agentLife}`,
+      instance: `${machine}-${this.life}`,
       engineVersion: '9.1.2',
       certificate: null,
       tls: false,
       nodes,
       endpoint: null,
-      neighbourPort: null,
+      neighbourPort: this.#guard ? DOOR_PORT : null,
     };
   }
 
   /** Connects to the control plane, again and again until it is there. */
   #dial(): void {
     const { network, random, timeline } = this.#around;
-    const life = this.#agentLife;
-    const stale = (): boolean => !this.agentUp || life !== this.#agentLife || this.#session !== null;
+    const life = this.life;
+    const stale = (): boolean => !this.agentUp || life !== this.life || this.#session !== null;
     if (stale()) return;
     const retry = (): void => {
       timeline.after(this.#retryMs * random.between(0.5, 1), () => this.#dial());
@@ -270,146 +250,80 @@ export class Machine {
     session.heardAt = this.#around.timeline.now;
     this.#retryMs = FIRST_RETRY_MS;
     if (message.type !== 'request') return;
-    const life = this.#agentLife;
+    const { life } = this;
     const reply = (answer: { result: unknown } | { error: ReturnType<typeof toErrorDocument> }): void => {
-      if (this.agentUp && life === this.#agentLife) this.#tell({ type: 'reply', id: message.id, ...answer });
+      if (this.isLife(life)) this.#tell({ type: 'reply', id: message.id, ...answer });
     };
-    const answer: Answer = {
-      done: (result) => reply({ result }),
-      failed: (error) => reply({ error: toErrorDocument(error) }),
-    };
-    try {
-      this.#handle(message, answer);
-    } catch (error) {
-      answer.failed(error);
-    }
+    this.#around.timeline.woke();
+    this.#handle(message).then(
+      (result) => reply({ result }),
+      (error: unknown) => reply({ error: toErrorDocument(error) }),
+    );
   }
 
-  #handle<O extends AgentOperation>({ operation, args }: Request<O>, answer: Answer): void {
-    if (operation === 'create_node') this.#create(args as AgentRequests['create_node']['args'], answer);
-    else if (operation === 'configure_node') this.#configure(args as AgentRequests['configure_node']['args'], answer);
-    else if (operation === 'write_users') this.#writeUsers(args as AgentRequests['write_users']['args'], answer);
-    else if (operation === 'start_node') this.#start(args as AgentRequests['start_node']['args'], answer);
-    else if (operation === 'stop_node') this.#stop(args as AgentRequests['stop_node']['args'], answer);
-    else if (operation === 'remove_node') this.#remove(args as AgentRequests['remove_node']['args'], answer);
-    else if (operation === 'free_ports') {
-      const { count, avoid } = args as AgentRequests['free_ports']['args'];
-      const taken = new Set([...avoid, ...[...this.nodes.values()].map(({ identity }) => identity.port)]);
-      const free = Array.from({ length: 200 }, (_, index) => 7_000 + index).filter((port) => !taken.has(port));
-      answer.done({ ports: free.slice(0, count) });
-    } else throw new Error(`the modelled agent has no ${operation}`);
-  }
-
-  #create(config: AgentRequests['create_node']['args'], answer: Answer): void {
-    const existing = this.nodes.get(config.id);
-    if (existing) return this.#run(existing, answer);
-    const identity = this.#around.identityOf(config.id, this);
-    if (!identity) throw new ValkeeperError('node_not_found', { node: config.id, machine: this.name });
-    const node: Node = {
-      identity,
-      database: { name: config.database, uid: config.databaseUid },
-      disk: {
-        nodesConf: config.nodesConf,
-        conf: managed(config.directives),
-        aclMark: markIn(config.aclFile),
-        rdb: null,
-        aof: [],
-        aofHasBytes: false,
-        aofAt: 0,
+  /** @throws ValkeeperError, what the agent answers instead */
+  async #handle<O extends AgentOperation>({ operation, args }: Request<O>): Promise<unknown> {
+    const operations: Partial<Operations> = {
+      create_node: (config) => this.#create(config),
+      configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
+      write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
+      start_node: ({ id, as }) => this.#start(id, as),
+      stop_node: ({ id, pid }) => this.#exclusively(id, (node) => node.stop(pid)),
+      remove_node: (wish) => this.#remove(wish),
+      free_ports: async ({ count, avoid }) => this.#freePorts(count, avoid),
+      set_voters: async (voters) => {
+        await this.#guard!.roster.setVoters(voters);
+        return { version: this.#guard!.roster.voters.version };
       },
-      shown: { hasData: false, dataAt: null, claim: null, ...WHOLE_FILES, settings: null, aclMark: null },
-      engine: null,
-      process: { state: 'exited', how: 'died', at: this.#around.timeline.now, detail: 'it was never started' },
+      guard_databases: async ({ databases }) => {
+        await this.#guard!.roster.guard(databases);
+        return {};
+      },
     };
-    node.shown = this.#look(node);
+    const work = operations[operation] as ((args: unknown) => Promise<unknown>) | undefined;
+    if (!work) throw new Error(`the modelled agent has no ${operation}`);
+    return work(args);
+  }
+
+  async #exclusively<T>(id: NodeId, work: (node: Node) => Promise<T>): Promise<T> {
+    const node = this.nodes.get(id);
+    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
+    return node.exclusively(() => work(node));
+  }
+
+  #freePorts(count: number, avoid: readonly number[]): { ports: number[] } {
+    const taken = new Set([...avoid, ...[...this.nodes.values()].map(({ identity }) => identity.port)]);
+    const free = Array.from({ length: 200 }, (_, index) => 7_000 + index).filter((port) => !taken.has(port));
+    return { ports: free.slice(0, count) };
+  }
+
+  async #create(config: AgentRequests['create_node']['args']): Promise<{ pid: number }> {
+    const existing = this.nodes.get(config.id);
+    const identity = this.#around.identityOf(config.id, this);
+    if (!existing && !identity) throw new ValkeeperError('node_not_found', { node: config.id, machine: this.name });
+    const node = existing ?? new Node(identity!, config, this, this.#around);
     this.nodes.set(config.id, node);
-    this.#run(node, answer);
+    return node.exclusively(() => node.start({ kind: 'itself' }));
   }
 
-  /** As `SupervisedNode.configure` with `NodeDirectory.whyNotYet`. */
-  #configure({ id, pid, directives }: AgentRequests['configure_node']['args'], answer: Answer): void {
+  /** As what its disk says it starts only where nobody may have taken its place. */
+  #start(id: NodeId, as: StartAs): Promise<{ pid: number }> {
+    if (as.kind === 'itself' && this.#guard?.mayDecide === false)
+      throw new ValkeeperError('lease_run_out', { node: id, machine: this.name });
+    return this.#exclusively(id, (node) => node.start(as));
+  }
+
+  async #remove({ id, databaseUid }: AgentRequests['remove_node']['args']): Promise<Record<string, never>> {
     const node = this.nodes.get(id);
-    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
-    const next = managed(directives);
-    const savedAt = node.engine?.replication.storage.savedAt ?? Number.NEGATIVE_INFINITY;
-    const needsSnapshot = keepsSnapshots(next) && !keepsSnapshots(node.disk.conf);
-    if (node.engine?.pid !== pid) return answer.done({ written: false, reason: `process ${pid} has ended` });
-    if (needsSnapshot && this.#around.timeline.now - savedAt > FRESH_SNAPSHOT_MS) {
-      return answer.done({ written: false, reason: 'there is no fresh snapshot yet' });
-    }
-    node.disk = { ...node.disk, conf: next };
-    node.shown = { ...node.shown, settings: next };
-    this.#tell({ type: 'node', node: this.#report(node) });
-    answer.done({ written: true });
-  }
-
-  #writeUsers({ id, aclFile }: AgentRequests['write_users']['args'], answer: Answer): void {
-    const node = this.nodes.get(id);
-    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
-    node.disk = { ...node.disk, aclMark: markIn(aclFile) };
-    node.shown = { ...node.shown, aclMark: node.disk.aclMark };
-    this.#tell({ type: 'node', node: this.#report(node) });
-    answer.done({});
-  }
-
-  #start({ id, as }: AgentRequests['start_node']['args'], answer: Answer): void {
-    const node = this.nodes.get(id);
-    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
-    if (!node.engine && as.kind === 'replica') {
-      const { host, port } = node.identity;
-      node.disk.nodesConf = fencedNodesConf(node.disk.nodesConf, { id, host, port }, as.primary);
-    }
-    this.#run(node, answer);
-  }
-
-  /** Starts the process unless it runs, and answers once it accepts connections. */
-  #run(node: Node, answer: Answer): void {
-    const { random, timeline } = this.#around;
-    if (!node.engine) {
-      const { conf } = node.disk;
-      // A snapshot that was left behind where none is wanted is put aside.
-      if (!logsEveryWrite(conf) && !keepsSnapshots(conf)) node.disk.rdb = null;
-      node.engine = this.#around.spawn(node.identity, node.disk);
-    }
-    const { engine } = node;
-    node.process = { state: 'running', pid: engine.pid };
-    const life = this.#agentLife;
-    timeline.after(random.between(4, 40), () => {
-      if (!this.agentUp || life !== this.#agentLife) return;
-      if (node.engine !== engine) {
-        const problem = 'it ended at once';
-        const { id } = node.identity;
-        answer.failed(new ValkeeperError('node_not_started', { node: id, machine: this.name, problem, log: '' }));
-        return;
-      }
-      this.#tell({ type: 'node', node: this.#report(node) });
-      answer.done({ pid: engine.pid });
-    });
-  }
-
-  #stop({ id, pid }: AgentRequests['stop_node']['args'], answer: Answer): void {
-    const node = this.nodes.get(id);
-    if (!node) throw new ValkeeperError('node_not_found', { node: id, machine: this.name });
-    if (node.engine?.pid !== pid) return answer.done({ stopped: false });
-    node.disk = { ...node.engine.die(false), conf: node.disk.conf, aclMark: node.disk.aclMark };
-    node.engine = null;
-    this.#around.ended(node, 'stopped');
-    this.#noteExit(node, 'stopped by request');
-    this.#tell({ type: 'node', node: this.#report(node) });
-    answer.done({ stopped: true });
-  }
-
-  #remove({ id, databaseUid }: AgentRequests['remove_node']['args'], answer: Answer): void {
-    const node = this.nodes.get(id);
-    if (!node) return answer.done({});
+    if (!node) return {};
     if (node.database.uid !== databaseUid) {
       throw new ValkeeperError('foreign_node', { node: id, database: node.database.name });
     }
-    node.engine?.die(false);
-    node.engine = null;
-    this.nodes.delete(id);
-    this.#around.ended(node, 'removed');
+    await node.exclusively(async () => {
+      this.nodes.delete(id);
+      node.destroy();
+    });
     this.#tell({ type: 'node-removed', id });
-    answer.done({});
+    return {};
   }
 }

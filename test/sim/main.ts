@@ -2,14 +2,15 @@
  * npm run sim                            2,000 seeds from 1
  * npm run sim -- --seed N                one seed again, with all that happened in it
  * npm run sim -- --seed N --seeds M      the seeds N to N + M - 1
- * npm run sim -- --planner NAME ...      with a control plane that is broken on purpose
+ * npm run sim -- --mind NAME ...         with another mind than the real one, of minds.ts
+ * npm run sim -- --workers N ...         on so many processors
  */
 import { parseArgs } from 'node:util';
-import { BROKEN_MINDS, type BrokenName } from './broken-planners.ts';
 import { INVARIANTS } from './invariants.ts';
+import { mindOf } from './minds.ts';
 import { runSeeds } from './pool.ts';
 import { OPEN } from './seeds.ts';
-import { REAL_MIND, type Result, simulate } from './simulate.ts';
+import { type Result, simulate } from './simulate.ts';
 
 const DEFAULT_SEEDS = 2_000;
 /** So many failing seeds are enough to look at. */
@@ -21,12 +22,6 @@ function numberOf(name: string, text: string | undefined): number | undefined {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new Error(`--${name} must be a whole number from 1 on, not ${text}`);
   return value;
-}
-
-function plannerOf(name: string | undefined): BrokenName | null {
-  if (name === undefined) return null;
-  if (Object.hasOwn(BROKEN_MINDS, name)) return name as BrokenName;
-  throw new Error(`--planner must be one of ${Object.keys(BROKEN_MINDS).join(', ')}`);
 }
 
 function describe({ seed, broken, scenario, trace }: Result): string {
@@ -46,35 +41,40 @@ function describe({ seed, broken, scenario, trace }: Result): string {
   ].join('\n');
 }
 
-async function replay(seed: number, planner: BrokenName | null): Promise<boolean> {
-  const result = await simulate(seed, planner ? BROKEN_MINDS[planner] : REAL_MIND);
+async function replay(seed: number, mind: string): Promise<boolean> {
+  const result = await simulate(seed, mindOf(mind));
   console.log(describe(result));
   return result.broken === null;
 }
 
-async function search(first: number, count: number, planner: BrokenName | null): Promise<boolean> {
+async function search(first: number, count: number, mind: string, workers?: number): Promise<boolean> {
   const startedAt = performance.now();
   const failures: Result[] = [];
-  const open = new Map(planner ? [] : OPEN.map(({ seed, invariant }) => [seed, invariant]));
+  const open = new Map(OPEN.filter((one) => one.mind === mind).map(({ seed, invariant }) => [seed, invariant]));
   const known: number[] = [];
   const sum = { seeds: 0, happenings: 0, virtualMs: 0, writes: 0, crash: 0, tail: 0 };
   const worst = { recoveryMs: 0, overlapMs: 0, tailMs: 0 };
   const seeds = Array.from({ length: count }, (_, index) => first + index);
-  await runSeeds(seeds, planner, (result) => {
-    const { broken, seed, losses } = result;
-    sum.seeds += 1;
-    sum.happenings += result.happenings;
-    sum.virtualMs += result.virtualMs;
-    sum.writes += result.writes;
-    sum.crash += losses.crash;
-    sum.tail += losses.tail;
-    worst.overlapMs = Math.max(worst.overlapMs, result.overlapMs);
-    worst.tailMs = Math.max(worst.tailMs, losses.oldestTailMs);
-    if (!broken) worst.recoveryMs = Math.max(worst.recoveryMs, result.recoveryMs);
-    else if (open.get(seed) === broken.invariant) known.push(seed);
-    else failures.push(result);
-    return failures.length < MAX_FAILURES;
-  });
+  await runSeeds(
+    seeds,
+    mind,
+    (result) => {
+      const { broken, seed, losses } = result;
+      sum.seeds += 1;
+      sum.happenings += result.happenings;
+      sum.virtualMs += result.virtualMs;
+      sum.writes += result.writes;
+      sum.crash += losses.crash;
+      sum.tail += losses.tail;
+      worst.overlapMs = Math.max(worst.overlapMs, result.overlapMs);
+      worst.tailMs = Math.max(worst.tailMs, losses.oldestTailMs);
+      if (!broken) worst.recoveryMs = Math.max(worst.recoveryMs, result.recoveryMs);
+      else if (open.get(seed) === broken.invariant) known.push(seed);
+      else failures.push(result);
+      return failures.length < MAX_FAILURES;
+    },
+    workers,
+  );
   for (const failure of failures) console.log(`${describe(failure)}\n`);
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
   const hours = (sum.virtualMs / 3_600_000).toFixed(1);
@@ -95,13 +95,20 @@ async function search(first: number, count: number, planner: BrokenName | null):
 }
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, seeds: { type: 'string' }, planner: { type: 'string' } },
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    mind: { type: 'string', default: 'real' },
+    workers: { type: 'string' },
+  },
 });
 const seed = numberOf('seed', values.seed);
 const count = numberOf('seeds', values.seeds);
-const planner = plannerOf(values.planner);
+const { mind } = values;
+mindOf(mind);
+const workers = numberOf('workers', values.workers);
 const fine =
   seed !== undefined && count === undefined
-    ? await replay(seed, planner)
-    : await search(seed ?? 1, count ?? DEFAULT_SEEDS, planner);
+    ? await replay(seed, mind)
+    : await search(seed ?? 1, count ?? DEFAULT_SEEDS, mind, workers);
 process.exitCode = fine ? 0 : 1;

@@ -81,7 +81,7 @@ export class Network {
 
   #carry(key: string, from: string, to: string, deliver: () => void): void {
     const now = this.#timeline.now;
-    const usual = from === to ? this.#random.between(0.02, 0.1) : this.#random.between(0.1, 1.2);
+    const usual = isLocal(from, to) ? this.#random.between(0.02, 0.1) : this.#random.between(0.1, 1.2);
     const slow = this.#slow.get(key);
     const arrival = Math.max(
       now + usual + (slow ? this.#random.next() * slow : 0),
@@ -93,3 +93,6 @@ export class Network {
 }
 
 const link = (from: string, to: string): string => `${from} > ${to}`;
+
+/** Both are on one host: behind `agent ` and `nodes ` the machine is named. */
+export const isLocal = (from: string, to: string): boolean => from.slice(6) === to.slice(6);

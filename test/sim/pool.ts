@@ -1,13 +1,13 @@
 /** Runs many seeds on all processors: each worker takes the next seed when it is done with one. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { BrokenName } from './broken-planners.ts';
 import type { Result } from './simulate.ts';
 
 /** What a worker is told to run. */
 export interface Order {
   seed: number;
-  planner: BrokenName | null;
+  /** By name, of minds.ts. */
+  mind: string;
 }
 
 /**
@@ -16,8 +16,9 @@ export interface Order {
  */
 export async function runSeeds(
   seeds: Iterable<number>,
-  planner: BrokenName | null,
+  mind: string,
   heard: (result: Result) => boolean,
+  workers = availableParallelism(),
 ): Promise<void> {
   const rest = seeds[Symbol.iterator]();
   let ended = false;
@@ -30,7 +31,7 @@ export async function runSeeds(
           worker.terminate().then(() => resolve(), reject);
           return;
         }
-        const order: Order = { seed, planner };
+        const order: Order = { seed, mind };
         worker.postMessage(order);
       };
       worker.on('error', reject);
@@ -40,5 +41,5 @@ export async function runSeeds(
       });
       next();
     });
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  await Promise.all(Array.from({ length: workers }, work));
 }

@@ -4,7 +4,8 @@ import { Random } from './random.ts';
 
 export interface Scenario {
   machines: number;
-  wish: Pick<DatabaseSpec, 'shards' | 'replicas' | 'persistence'>;
+  wish: Pick<DatabaseSpec, 'shards' | 'replicas' | 'persistence'> &
+    Partial<Pick<DatabaseSpec, 'durability' | 'acknowledgements'>>;
   /** Faults begin when the database is ready, or with its creation. */
   startsReady: boolean;
   /** How long faults come, in milliseconds. */
@@ -20,6 +21,8 @@ export interface Scenario {
   replaceAfterSeconds: number;
   /** Machines that are emptied, by number, and until when; null: to the end. In milliseconds from the first fault on. */
   drains: readonly { machine: number; afterMs: number; untilMs: number | null }[];
+  /** The control plane goes in the middle of it all, and comes back so long after the last trouble; null: it does not. */
+  alone: { afterMs: number; calmMs: number } | null;
   /** What else is asked for, and how long after the first fault may come, in milliseconds. */
   changes: readonly { afterMs: number; change: Partial<DatabaseSpec> }[];
 }
@@ -40,15 +43,17 @@ export const FAULT_KINDS = [
   'cut-machines',
   'isolate-machine',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** What matters to agents that act by themselves. */
+export const HOST_FAULT_KINDS = ['cut-hosts', 'isolate-host', 'lose-host', 'stop-agents'] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof HOST_FAULT_KINDS)[number];
 
-/** The scenario of a seed. */
+/** The scenario of a seed where the control plane does everything. */
 export function scenarioOf(seed: number): Scenario {
   const random = new Random(seed);
   const machines = random.pick([2, 3, 3, 3, 4]);
   const replicas = Math.min(random.pick([0, 1, 1, 1, 1, 2, 2]), machines - 1);
   const kinds = random.shuffled(FAULT_KINDS).slice(0, 1 + random.below(5));
-  const scenario: Omit<Scenario, 'changes' | 'drains' | 'replaceAfterSeconds'> = {
+  const scenario: Omit<Scenario, 'alone' | 'changes' | 'drains' | 'replaceAfterSeconds'> = {
     machines,
     wish: { shards: random.pick([1, 1, 2, 3, 3, 3, 4]), replicas, persistence: random.pick(PERSISTENCE_MODES) },
     startsReady: random.chance(0.85),
@@ -60,7 +65,42 @@ export function scenarioOf(seed: number): Scenario {
     deletesAtTheEnd: random.chance(0.1),
   };
   const moves = movesOf(seed, machines, replicas, scenario.troubleMs);
-  return { ...scenario, ...moves, changes: changesOf(seed, scenario.troubleMs) };
+  return { ...scenario, ...moves, alone: null, changes: changesOf(seed, scenario.troubleMs) };
+}
+
+/** How long after the last trouble agents have to heal what they can. */
+const ALONE_MS = 15_000;
+
+/** The scenario of a seed where agents act by themselves. */
+export function guardedScenarioOf(seed: number): Scenario {
+  const random = new Random(seed + 5_000_003);
+  const machines = random.pick([2, 3, 3, 3, 4, 5]);
+  const replicas = Math.min(random.pick([0, 1, 1, 1, 2, 2, 2]), machines - 1);
+  const promises = replicas > 0 && random.chance(0.5);
+  const durability = promises ? 'acknowledged' : 'async';
+  const acknowledgements = promises ? 1 + random.below(replicas) : 1;
+  const kinds = random
+    .shuffled([...FAULT_KINDS, ...HOST_FAULT_KINDS, ...HOST_FAULT_KINDS])
+    .slice(0, 1 + random.below(4));
+  const troubleMs = random.pick([4_000, 12_000, 12_000, 35_000]);
+  const isAlone = random.chance(0.3);
+  const moves = movesOf(seed, machines, replicas, troubleMs);
+  return {
+    machines,
+    wish: {
+      ...{ shards: random.pick([1, 1, 2, 3, 3, 4]), replicas, durability, acknowledgements },
+      persistence: random.pick(PERSISTENCE_MODES),
+    },
+    startsReady: random.chance(0.9),
+    troubleMs,
+    calmMs: random.pick([400, 1_000, 2_500, 6_000]),
+    kinds: random.chance(0.6) ? [...kinds, 'isolate-host', 'kill-primary'] : kinds,
+    writesToTheEnd: random.chance(0.5),
+    deletesAtTheEnd: random.chance(0.05),
+    alone: isAlone ? { afterMs: random.between(0, troubleMs), calmMs: ALONE_MS } : null,
+    ...moves,
+    changes: random.chance(0.5) ? [] : changesOf(seed, troubleMs),
+  };
 }
 
 /** In every other seed copies are made anew after seconds, and in some of these a machine is emptied: apart from the rest. */

@@ -1,9 +1,10 @@
 /** One seed from beginning to end. */
-import { plan } from '../../src/plan/plan.ts';
+import type { Engine } from './engine/engine.ts';
 import { Faults } from './faults.ts';
 import { type Invariant, Violation } from './invariants.ts';
 import type { Losses } from './ledger.ts';
-import { type Scenario, scenarioOf } from './scenario.ts';
+import { REAL_MIND } from './minds.ts';
+import { guardedScenarioOf, type Scenario, scenarioOf } from './scenario.ts';
 import { DATABASE, type Mind, World } from './world.ts';
 
 export interface Result {
@@ -22,14 +23,14 @@ export interface Result {
   happenings: number;
 }
 
-/** The control plane as it is. */
-export const REAL_MIND: Mind = { plan, arrange: (places) => places };
-
 /** After the last trouble the database must be ready within this. The engine's slowest cure is its one-minute list of the forgotten. */
 const RECOVERY_MS = 90_000;
 /** Ready, it must then plan nothing for so long. */
 const QUIET_MS = 4_000;
 const FIRST_READY_MS = 60_000;
+/** How long a client waits for replicas, and how often it looks. */
+const CLIENT_PATIENCE_MS = 1_000;
+const ACK_POLL_MS = 2;
 /** Between two writes to one shard, on average. */
 const WRITE_EVERY_MS = 40;
 
@@ -49,7 +50,8 @@ class Run {
 
   constructor(seed: number, mind: Mind) {
     this.#seed = seed;
-    this.#world = new World(seed, scenarioOf(seed), mind);
+    const scenario = mind.agents ? guardedScenarioOf(seed) : scenarioOf(seed);
+    this.#world = new World(seed, scenario, mind);
   }
 
   async complete(): Promise<Result> {
@@ -97,13 +99,29 @@ class Run {
       world.timeline.after(afterMs, () => world.setState(name, 'draining'));
       if (untilMs !== null) world.timeline.after(untilMs, () => world.setState(name, 'active'));
     }
+    if (scenario.alone) world.timeline.after(scenario.alone.afterMs, () => world.goAlone());
     faults.begin(scenario.calmMs, scenario.troubleMs, () => {
-      this.#troubleOverAt = world.now;
-      this.#writing = scenario.writesToTheEnd;
-      this.#untilReady(RECOVERY_MS, true, () => {
-        this.#readyAt = world.now;
-        this.#untilQuiet();
-      });
+      if (scenario.alone) world.timeline.after(scenario.alone.calmMs, () => this.#healed());
+      else this.#recover();
+    });
+  }
+
+  /** Agents alone have done what they can. */
+  #healed(): void {
+    const world = this.#world;
+    const unserved = world.unserved();
+    if (unserved && world.scenario.startsReady) world.violate('heals_alone', unserved);
+    world.comeBack();
+    this.#recover();
+  }
+
+  #recover(): void {
+    const world = this.#world;
+    this.#troubleOverAt = world.now;
+    this.#writing = world.scenario.writesToTheEnd;
+    this.#untilReady(RECOVERY_MS, true, () => {
+      this.#readyAt = world.now;
+      this.#untilQuiet();
     });
   }
 
@@ -154,6 +172,8 @@ class Run {
     const world = this.#world;
     const missing = world.missingSetting();
     if (missing) world.violate('has_settings', missing);
+    const unserved = world.unserved();
+    if (unserved) world.violate('serves', unserved);
     if (!world.scenario.deletesAtTheEnd) {
       this.#over = true;
       return;
@@ -171,6 +191,24 @@ class Run {
     world.timeline.after(50, look);
   }
 
+  /** A write, and what a client is told of it. */
+  #write(engine: Engine, range: number): void {
+    const { acknowledgements, ledger, now, timeline } = this.#world;
+    const id = ledger.begin(range, now);
+    engine.replication.write(id);
+    this.#world.wrote(engine);
+    if (acknowledgements === 0) return;
+    const { offset } = engine.replication;
+    engine.replication.askForAcks();
+    const until = now + CLIENT_PATIENCE_MS;
+    const look = (): void => {
+      if (!engine.alive || engine.role !== 'primary') return;
+      if (engine.replication.acknowledged(offset) >= acknowledgements) ledger.acknowledge(id);
+      else if (timeline.now < until) timeline.after(ACK_POLL_MS, look);
+    };
+    look();
+  }
+
   /** Clients: one a shard, which finds whoever acknowledges. */
   #writeOnAndOn(): void {
     const world = this.#world;
@@ -180,7 +218,7 @@ class Run {
         if (this.#over) return;
         if (this.#writing) {
           const takers = world.engines().filter((engine) => engine.acknowledges(range));
-          if (takers.length > 0) random.pick(takers).replication.write(world.ledger.acknowledge(range, world.now));
+          if (takers.length > 0) this.#write(random.pick(takers), range);
         }
         world.timeline.after(random.between(0, 2 * WRITE_EVERY_MS), write);
       };

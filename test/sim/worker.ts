@@ -1,12 +1,12 @@
 /** One worker: runs the seeds it is told to, one after the other. */
 import { parentPort } from 'node:worker_threads';
-import { BROKEN_MINDS } from './broken-planners.ts';
+import { mindOf } from './minds.ts';
 import type { Order } from './pool.ts';
-import { REAL_MIND, simulate } from './simulate.ts';
+import { simulate } from './simulate.ts';
 
 const port = parentPort!;
 
-port.on('message', async ({ seed, planner }: Order) => {
-  const result = await simulate(seed, planner === null ? REAL_MIND : BROKEN_MINDS[planner]);
+port.on('message', async ({ seed, mind }: Order) => {
+  const result = await simulate(seed, mindOf(mind));
   port.postMessage({ ...result, trace: result.broken ? result.trace : [] });
 });

@@ -2,6 +2,7 @@
 
 import type { NewEvent } from '../../src/domain/event.ts';
 import { placeholderOf } from '../../src/domain/ids.ts';
+import { FEWEST_VOTERS, majorityOf } from '../../src/domain/roster.ts';
 import { type SlotRange, splitEvenly } from '../../src/domain/slots.ts';
 import type { MachineState } from '../../src/domain/view.ts';
 import type { Place } from '../../src/plan/placement.ts';
@@ -10,13 +11,15 @@ import { logsEveryWrite, wantedSettings } from '../../src/plan/settings.ts';
 import type { SpecInput } from '../../src/protocol/api.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { AgentMind, GuardWorld } from './agent/agent-guard.ts';
 import { ControlProcess } from './control-process.ts';
 import { Engine, type Surroundings } from './engine/engine.ts';
 import { type Cause, type Disk, type NodeIdentity, readLog } from './engine/state.ts';
 import { OneOwner, Violation } from './invariants.ts';
 import { Ledger } from './ledger.ts';
-import { Machine, type Node } from './machine.ts';
-import { Network } from './network.ts';
+import { Machine } from './machine.ts';
+import { agentOf, Network } from './network.ts';
+import type { Ending, Node } from './node.ts';
 import { Random } from './random.ts';
 import type { Scenario } from './scenario.ts';
 import { Timeline } from './timeline.ts';
@@ -28,11 +31,21 @@ const NEWS_MS = 100;
 /** A copy that has failed again and again may be started once more while another is made in its place. */
 const STARTS_MS = 1_000;
 const MEMORY_BYTES = 8 * 1024 ** 3;
+/** Two clocks may differ by a tenth. */
+const SLOWEST_CLOCK = 0.955;
+const FASTEST_CLOCK = 1.045;
+/** A primary that cannot reach a majority takes no writes after this time. */
+const STOPPED_MS = 2_000;
+/** An agent that has just started needs so long to stop what it must. */
+const AGENT_START_MS = 2_500;
+const SAMPLE_MS = 50;
 
-/** How the control plane decides: as it does, or, to test the simulator, wrongly. */
+/** How the control plane and the agents decide: as they do, or, to test the simulator, wrongly. */
 export interface Mind {
   plan: Planner;
   arrange: (places: Place[]) => Place[];
+  /** Null: agents do only what they are asked to. */
+  agents: AgentMind | null;
 }
 
 export class World {
@@ -42,6 +55,8 @@ export class World {
   readonly ranges: readonly SlotRange[];
   readonly machines: Machine[];
   readonly ledger: Ledger;
+  /** How many replicas must have a write before its client is told OK. */
+  readonly acknowledgements: number;
   readonly oneOwner = new OneOwner();
   /** What is wanted of machines, where it is not that they take nodes. */
   readonly states = new Map<string, MachineState>();
@@ -70,8 +85,12 @@ export class World {
     this.network = new Network(this.timeline, this.#random.fork());
     this.ranges = splitEvenly(scenario.wish.shards);
     this.#ids = Array.from({ length: 64 }, () => this.#random.hex(40));
-    this.ledger = new Ledger((range) => this.#copiesOf(range));
+    const { durability, acknowledgements = 1 } = scenario.wish;
+    this.acknowledgements = durability === 'acknowledged' ? acknowledgements : 0;
+    this.ledger = new Ledger((range) => this.#copiesOf(range), this.acknowledgements);
     this.#surroundings = this.#makeSurroundings();
+    const guardWorld = this.#guardWorld();
+    const guardRandom = new Random(seed + 6_000_003);
     this.machines = Array.from({ length: scenario.machines }, (_, index) => {
       const address = `127.0.0.${11 + index}`;
       return new Machine(`machine-${index + 1}`, address, 'local', MEMORY_BYTES, {
@@ -80,6 +99,11 @@ export class World {
         random: this.#random.fork(),
         spawn: (identity, disk) => this.#spawn(identity, disk),
         ended: (node, how) => this.#ended(node, how),
+        guarding: guardWorld && {
+          world: guardWorld,
+          rate: guardRandom.between(SLOWEST_CLOCK, FASTEST_CLOCK),
+          random: guardRandom.fork(),
+        },
         identityOf: (id, machine) => this.#identityOf(id, machine),
         dial: (machine, socket) => (this.#controlUp && this.#control ? this.#control.welcome(machine, socket) : null),
       });
@@ -136,6 +160,19 @@ export class World {
     void control.updateDatabase(DATABASE, change);
   }
 
+  /** From now on there is no control plane, until `comeBack`. */
+  goAlone(): void {
+    this.#isAlone = true;
+    if (this.killControl()) this.note('the control plane goes, and does not come back');
+  }
+
+  comeBack(): void {
+    this.#isAlone = false;
+    this.note('the control plane comes back');
+    this.startControl();
+  }
+  #isAlone = false;
+
   /** A machine is emptied from now on, or takes nodes again. */
   setState(name: string, state: MachineState): void {
     const control = this.#control;
@@ -178,7 +215,7 @@ export class World {
   }
 
   startControl(): void {
-    if (this.#controlUp) return;
+    if (this.#controlUp || this.#isAlone) return;
     this.#controlUp = true;
     const { timeline, network } = this;
     const { engineAt, machineAt } = this.#surroundings;
@@ -195,8 +232,9 @@ export class World {
       arrange: this.#mind.arrange,
       engineAt,
       machineAt,
-      hasPower: (host) => this.machines.find(({ address }) => address === host)?.down === false,
+      hasPower: (host) => this.#hasPower(host),
       recorded: (event) => this.#recorded(event),
+      guarded: this.#mind.agents !== null,
       newNodeId: () => this.#ids.pop() ?? this.#random.hex(40),
     }).then((control) => {
       this.#control = control;
@@ -235,7 +273,80 @@ export class World {
 
   /** What must hold at every moment. */
   check(): void {
-    this.oneOwner.check(this.#running, this.ranges.length, this.now);
+    this.oneOwner.check(this.#running, this.ranges.length, this.now, (engine) => this.#isLoose(engine));
+  }
+
+  /** The shard to which nobody takes writes; null when there is none. */
+  unserved(): string | null {
+    const range = this.ranges.findIndex((_, index) => !this.#running.some((engine) => engine.acknowledges(index)));
+    return range === -1 ? null : `nobody takes writes to shard-${range + 1}`;
+  }
+
+  /** Agents act by themselves here, and the engine's is not there, or has only just come: nobody could stop it. */
+  #isLoose({ identity }: Engine): boolean {
+    if (this.#mind.agents === null) return false;
+    const { guardedSince } = this.machineOf(identity.machine);
+    return guardedSince === null || this.now - guardedSince < AGENT_START_MS;
+  }
+
+  /** A client writes there: it must not be told OK by a primary that others may take over from. */
+  wrote(engine: Engine): void {
+    const { machine } = engine.identity;
+    const forMs = this.now - (this.#isolatedSince.get(machine) ?? this.now);
+    if (forMs < STOPPED_MS || this.#isLoose(engine) || !this.#hasGuardedCopy(engine)) return;
+    this.violate('stops_alone', `${this.nameOf(engine.id)} takes writes ${Math.round(forMs)} ms after it was cut off`);
+  }
+
+  #hasGuardedCopy({ id, identity }: Engine): boolean {
+    return this.machineOf(identity.machine).roster.databases.some(({ nodes }) => {
+      const own = nodes.find((node) => node.id === id);
+      return own && nodes.some(({ shard, machine }) => shard === own.shard && machine !== own.machine);
+    });
+  }
+
+  /** Since when each machine has reached no majority of the voters, by its own list of them. */
+  readonly #isolatedSince = new Map<string, number>();
+
+  #sampleIsolation(): void {
+    for (const machine of this.machines) {
+      if (!this.#isIsolated(machine)) this.#isolatedSince.delete(machine.name);
+      else if (!this.#isolatedSince.has(machine.name)) this.#isolatedSince.set(machine.name, this.now);
+    }
+  }
+
+  #isIsolated({ name, roster }: Machine): boolean {
+    const { voters } = roster.voters;
+    if (voters.length < FEWEST_VOTERS || !voters.some(({ machine }) => machine === name)) return false;
+    const [here, network] = [agentOf(name), this.network];
+    const reached = voters.filter(({ machine }) => {
+      const there = agentOf(machine);
+      return (
+        machine === name ||
+        (!this.machineOf(machine).down && network.isOpen(here, there) && network.isOpen(there, here))
+      );
+    });
+    return reached.length < majorityOf(voters.length);
+  }
+
+  #guardWorld(): GuardWorld | null {
+    const { agents } = this.#mind;
+    if (!agents) return null;
+    this.timeline.every(SAMPLE_MS, SAMPLE_MS, () => {
+      this.#sampleIsolation();
+      return true;
+    });
+    const { timeline, network } = this;
+    const { engineAt, machineAt } = this.#surroundings;
+    return {
+      ...{ timeline, network, engineAt, machineAt, mind: agents },
+      hasPower: (host) => this.#hasPower(host),
+      doorOf: (name) => this.machineOf(name),
+      note: (text) => this.note(text),
+    };
+  }
+
+  #hasPower(host: string): boolean {
+    return this.machines.find(({ address }) => address === host)?.down === false;
   }
 
   /** The record as the latest control plane knew it. */
@@ -292,22 +403,53 @@ export class World {
     return engine;
   }
 
-  #ended(node: Node, how: 'crash' | 'stopped' | 'removed'): void {
+  #ended(node: Node, how: Ending): void {
     const { id, host, port, shard } = node.identity;
     const engine = this.#engines.get(`${host}:${port}`);
     this.#engines.delete(`${host}:${port}`);
     this.#running = [...this.#engines.values()];
     if (!engine && how !== 'removed') return;
     const held = engine?.replication.held ?? [readLog(node.disk)];
+    if (how === 'crash') this.#hit(node, held);
+    if (how === 'ended') this.note(`${this.nameOf(id)} is ended by its agent`);
     for (const log of held) {
       const unwanted = this.#record?.deleting !== false;
       this.#judge(shard, log, how === 'crash' || unwanted, `${this.nameOf(id)}: ${how}`);
     }
   }
 
+  /** What its disk does not hold it has lost. */
+  #hit({ identity, disk }: Node, held: readonly (readonly number[])[]): void {
+    const kept = new Set(readLog(disk));
+    for (const log of held)
+      this.ledger.hit(
+        identity.id,
+        log.filter((write) => !kept.has(write)),
+      );
+  }
+
+  /** Nobody may take the place of one that could still take writes. */
+  #hasStopped(winner: Engine, cause: Cause): void {
+    const forced = cause === 'force' || cause === 'takeover';
+    if (!forced || this.#mind.agents === null) return;
+    const { shard } = winner.identity;
+    const other = this.#running.find(
+      (engine) => engine !== winner && engine.takesWrites(shard) && !this.#isLoose(engine),
+    );
+    if (other)
+      this.violate('lease_kept', `${this.nameOf(winner.id)} takes the place of ${this.nameOf(other.id)} by ${cause}`);
+  }
+
   #judge(range: number, log: readonly number[], byCrash: boolean, what: string): void {
     const lost = this.ledger.dropped(range, log, byCrash, this.now);
     if (lost.length === 0) return;
+    if (this.acknowledgements > 0) {
+      this.violate(
+        'acknowledged',
+        `${what}, and with it ${lost.length} writes that ${this.acknowledgements} replicas had`,
+      );
+      return;
+    }
     const ages = lost.map((write) => this.now - this.ledger.writes[write]!.at);
     this.violate(
       'last_copy',
@@ -340,6 +482,7 @@ export class World {
         this.note(
           `${this.nameOf(engine.id)} owns slots by ${cause}, epoch ${engine.configEpoch}, ${engine.replication.log.length} writes`,
         );
+        this.#hasStopped(engine, cause);
         this.oneOwner.owns(engine, cause);
         if (cause === 'election' || engine.replication.wasInStream) this.#tailIsLost(engine, cause);
         if (cause === 'disk' && engine.replication.log.length === 0) this.#startedEmpty(engine);

@@ -8,6 +8,7 @@ import type { Engine } from './engine.ts';
 
 const OK = 'OK';
 const WAIT_POLL_MS = 1;
+const PAUSE_POLL_MS = 20;
 
 /** Answers the commands in their order, all answers at once; a command that waits holds up those behind it. */
 export function answer(
@@ -27,8 +28,11 @@ export function answer(
         replies.push(OK);
       } else if (name === 'EXEC') {
         open = false;
-        if (engine.election.isPaused) {
-          engine.around.timeline.after(WAIT_POLL_MS, () => engine.alive && run(at));
+        if (engine.isPaused) {
+          engine.around.timeline.after(
+            engine.election.isPaused ? WAIT_POLL_MS : PAUSE_POLL_MS,
+            () => engine.alive && run(at),
+          );
           return;
         }
         replies.push(execute(engine, transaction));
@@ -56,6 +60,8 @@ function answerOne(engine: Engine, name: string, args: string[]): Reply {
     return 'Background saving started';
   }
   if (name === 'ACL') return acl(engine, args[0]!);
+  if (name === 'PING') return 'PONG';
+  if (name === 'CLIENT') return pause(engine, args);
   if (name === 'ROLE') return [engine.role === 'primary' ? 'master' : 'slave'];
   if (name !== 'CLUSTER') throw new Error(`the modelled engine has no ${name}`);
   const subcommand = args[0]!.toUpperCase();
@@ -95,6 +101,12 @@ function config(engine: Engine, [subcommand, ...args]: string[]): Reply {
   const change: Record<string, string> = {};
   for (let at = 0; at < args.length; at += 2) change[args[at]!] = args[at + 1]!;
   storage.set(change);
+  return OK;
+}
+
+/** CLIENT PAUSE ms WRITE, and CLIENT UNPAUSE. */
+function pause(engine: Engine, [subcommand, pauseMs]: string[]): Reply {
+  engine.clientsPausedUntil = subcommand!.toUpperCase() === 'PAUSE' ? engine.now + Number(pauseMs) : 0;
   return OK;
 }
 

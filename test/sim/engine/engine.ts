@@ -48,6 +48,8 @@ export class Engine implements TalkingProcess {
   /** It does nothing until then; what comes meanwhile waits. */
   stalledUntil = 0;
   #inbox: (() => void)[] = [];
+  /** Until when clients' writes wait, by CLIENT PAUSE. */
+  clientsPausedUntil = 0;
   /** Told when the kernel closes the process's connections. */
   readonly clients = new Set<() => void>();
 
@@ -94,20 +96,29 @@ export class Engine implements TalkingProcess {
     return this.around.timeline.now;
   }
 
+  /** Writes wait: by CLIENT PAUSE, or for a replica that is about to take over. */
+  get isPaused(): boolean {
+    return this.clientsPausedUntil > this.now || this.election.isPaused;
+  }
+
   get isStalled(): boolean {
     return this.stalledUntil > this.now;
   }
 
   /** Whether it would answer a write to the slot range with OK at this moment. */
   acknowledges(range: number): boolean {
+    return this.takesWrites(range) && !this.isStalled;
+  }
+
+  /** As `acknowledges`, or as soon as it goes on. */
+  takesWrites(range: number): boolean {
     return (
       this.alive &&
       this.role === 'primary' &&
       this.owners[range] === this.id &&
       this.stateOk &&
       !this.loading &&
-      !this.isStalled &&
-      !this.election.isPaused
+      !this.isPaused
     );
   }
 

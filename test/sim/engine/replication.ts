@@ -18,7 +18,7 @@ const DEAD_LINK_MS = 60_000;
 /** What replication needs of its process. */
 export interface ReplicatingProcess extends Process {
   readonly replication: Replication;
-  readonly election: { readonly isPaused: boolean };
+  readonly isPaused: boolean;
   send(host: string, port: number, work: (target: ReplicatingProcess) => void): void;
   /** A copy is no longer held: another took its place. */
   dropped(log: readonly number[], why: string): void;
@@ -226,12 +226,7 @@ export class Replication {
     const { now } = this.#engine;
     for (const link of this.replicas) this.#pump(link);
     this.storage.cron(this.isCopying);
-    if (
-      this.#engine.role === 'primary' &&
-      now >= this.#nextPing &&
-      this.replicas.size > 0 &&
-      !this.#engine.election.isPaused
-    ) {
+    if (this.#engine.role === 'primary' && now >= this.#nextPing && this.replicas.size > 0 && !this.#engine.isPaused) {
       this.#nextPing = now + PING_EVERY_MS;
       this.#grow(PING_BYTES);
     }
