@@ -276,9 +276,15 @@ export class World {
     this.oneOwner.check(this.#running, this.ranges.length, this.now, (engine) => this.#isLoose(engine));
   }
 
-  /** The shard to which nobody takes writes; null when there is none. */
-  unserved(): string | null {
-    const range = this.ranges.findIndex((_, index) => !this.#running.some((engine) => engine.acknowledges(index)));
+  /**
+   * The shard to which nobody takes writes; null when there is none.
+   * @param ofAll also when none of its processes runs: agents alone may not know what the others' disks hold
+   */
+  unserved(ofAll: boolean): string | null {
+    const range = this.ranges.findIndex((_, index) => {
+      const runs = this.#running.some(({ identity }) => identity.shard === index);
+      return (runs || ofAll) && !this.#running.some((engine) => engine.acknowledges(index));
+    });
     return range === -1 ? null : `nobody takes writes to shard-${range + 1}`;
   }
 
@@ -292,8 +298,15 @@ export class World {
   /** A client writes there: it must not be told OK by a primary that others may take over from. */
   wrote(engine: Engine): void {
     const { machine } = engine.identity;
-    const forMs = this.now - (this.#isolatedSince.get(machine) ?? this.now);
-    if (forMs < STOPPED_MS || this.#isLoose(engine) || !this.#hasGuardedCopy(engine)) return;
+    const since = Math.max(this.#isolatedSince.get(machine) ?? this.now, this.oneOwner.ownedAt(engine));
+    const forMs = this.now - since;
+    if (
+      forMs < STOPPED_MS ||
+      !this.#isIsolated(this.machineOf(machine)) ||
+      this.#isLoose(engine) ||
+      !this.#hasGuardedCopy(engine)
+    )
+      return;
     this.violate('stops_alone', `${this.nameOf(engine.id)} takes writes ${Math.round(forMs)} ms after it was cut off`);
   }
 
@@ -418,9 +431,9 @@ export class World {
     }
   }
 
-  /** What its disk does not hold it has lost. */
+  /** What its log does not hold it has lost; a snapshot promises nothing. */
   #hit({ identity, disk }: Node, held: readonly (readonly number[])[]): void {
-    const kept = new Set(readLog(disk));
+    const kept = new Set(logsEveryWrite(disk.conf) ? disk.aof : []);
     for (const log of held)
       this.ledger.hit(
         identity.id,
