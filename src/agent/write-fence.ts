@@ -10,7 +10,7 @@ import type { Logger } from '../platform/log.ts';
 import { STOP_MS } from '../quorum/times.ts';
 import { pauseWrites, resumeWrites, role } from '../valkey/admin.ts';
 import type { OwnNode } from './own-node.ts';
-import { lookAtShard, type Seer } from './shard-view.ts';
+import { fellowsOf, lookAtShard, type Seer } from './shard-view.ts';
 
 /** Half of what it may take: the other half is for ending the process. */
 const OBEY_MS = STOP_MS / 2;
@@ -85,8 +85,9 @@ export class WriteFence {
 
   async #goOnOne({ node, database, shard }: Place, isClaimed: boolean): Promise<boolean> {
     const { engines, log } = this.#around;
-    const { view } = await lookAtShard(this.#around, database, shard, NONE);
-    const others = [...view.nodes].filter(([id]) => id !== node.id);
+    const sight = await lookAtShard(this.#around, database, shard, NONE);
+    const { view } = sight;
+    const others = fellowsOf(sight, node.id);
     // One that follows another already has only to be let go on, for when it is a primary again.
     const isReplica = answering(view.nodes.get(node.id))?.role === 'replica';
     const successor = others.find(([, other]) => {
@@ -94,7 +95,7 @@ export class WriteFence {
       return engine?.role === 'primary' && engine.slots.length > 0;
     });
     if (successor && !isReplica) {
-      log.warn({ node: node.id, successor: successor[0] }, 'Another took the place of a node: it is ended.');
+      log.warn({ node: node.id, successor: successor[0].id }, 'Another took the place of a node: it is ended.');
       this.#stopped.delete(node.id);
       await node.end('another took its place while its machine could not be reached');
       return true;

@@ -427,7 +427,7 @@ export class World {
     if (how === 'ended') this.note(`${this.nameOf(id)} is ended by its agent`);
     for (const log of held) {
       const unwanted = this.#record?.deleting !== false;
-      this.#judge(shard, log, how === 'crash' || unwanted, `${this.nameOf(id)}: ${how}`);
+      this.#judge(shard, log, unwanted ? 'unwanted' : how === 'crash' ? how : null, `${this.nameOf(id)}: ${how}`);
     }
   }
 
@@ -453,8 +453,8 @@ export class World {
       this.violate('lease_kept', `${this.nameOf(winner.id)} takes the place of ${this.nameOf(other.id)} by ${cause}`);
   }
 
-  #judge(range: number, log: readonly number[], byCrash: boolean, what: string): void {
-    const lost = this.ledger.dropped(range, log, byCrash, this.now);
+  #judge(range: number, log: readonly number[], why: 'crash' | 'unwanted' | null, what: string): void {
+    const lost = this.ledger.dropped(range, log, why, this.now);
     if (lost.length === 0) return;
     if (this.acknowledgements > 0) {
       this.violate(
@@ -489,8 +489,7 @@ export class World {
       engineAt: (host, port) => this.#engines.get(`${host}:${port}`) ?? null,
       aclMarkOnDisk: ({ id }) => this.#nodes().find(({ identity }) => identity.id === id)?.disk.aclMark ?? null,
       machineAt: (host) => this.machines.find(({ address }) => address === host)?.name ?? null,
-      dropped: (engine, log, why) =>
-        this.#judge(engine.identity.shard, log, false, `${this.nameOf(engine.id)}: ${why}`),
+      dropped: (engine, log, why) => this.#judge(engine.identity.shard, log, null, `${this.nameOf(engine.id)}: ${why}`),
       owns: (engine, cause) => {
         this.note(
           `${this.nameOf(engine.id)} owns slots by ${cause}, epoch ${engine.configEpoch}, ${engine.replication.log.length} writes`,
