@@ -35,7 +35,8 @@ export class LeaseKeeper {
   #renewal: EndTimer | null = null;
   #end: EndTimer | null = null;
   #closed = false;
-  #isStopped = false;
+  /** Whether the writes here are stopped; before this agent has let all go on, one before it may have stopped them. */
+  #isStopped: boolean | 'perhaps' = 'perhaps';
   #changing: Promise<void> | null = null;
 
   constructor(around: LeaseSurroundings) {
@@ -95,13 +96,13 @@ export class LeaseKeeper {
     this.#end = Number.isFinite(untilMs) ? this.#around.clock.timer(Math.ceil(untilMs), () => this.#look()) : null;
     if (this.#changing) return;
     if (state === 'run_out' && now >= this.#mayStopFrom) this.#changing = this.#stop();
-    else if (state !== 'run_out' && this.#isStopped) this.#changing = this.#goOn();
+    else if (state !== 'run_out' && this.#isStopped !== false) this.#changing = this.#goOn();
   }
 
   /** Again with each look while it has none: another of its nodes may have become a primary. */
   async #stop(): Promise<void> {
     const { fence, log } = this.#around;
-    if (!this.#isStopped)
+    if (this.#isStopped !== true)
       log.warn({}, 'No majority of the machines answers: writes to the primaries here are stopped.');
     this.#isStopped = true;
     await fence.stop().catch((error: unknown) => log.error({ err: error }, 'The writes were not stopped.'));
@@ -117,9 +118,9 @@ export class LeaseKeeper {
     });
     this.#changing = null;
     if (!allGo || !this.isHeld) return; // tried again with the next look
+    if (this.#isStopped === true) log.info({}, 'A majority of the machines answers again: writes go on.');
     this.#isStopped = false;
     this.#claimed.clear();
-    log.info({}, 'A majority of the machines answers again: writes go on.');
     regained();
   }
 }

@@ -15,7 +15,7 @@ import { promote } from '../valkey/promotion.ts';
 import type { FailoverLog } from './failover-log.ts';
 import { hasDied, type OwnNode } from './own-node.ts';
 import { beginningOf, ShardStory } from './shard-story.ts';
-import { lookAtShard, type Seer, type ShardSight } from './shard-view.ts';
+import { fellowsOf, lookAtShard, type Seer, type ShardSight } from './shard-view.ts';
 
 /** Between two looks while nothing can be done: at first, and at most. */
 const FIRST_PAUSE_MS = 10;
@@ -117,8 +117,8 @@ export class ShardKeeper {
   }
 
   /** Started on its own disk it would lack nothing that another has: it ended just now, or all others answer. */
-  #hasNewest(id: NodeId, { view }: ShardSight): boolean {
-    const others = [...view.nodes].filter(([other]) => other !== id);
+  #hasNewest(id: NodeId, sight: ShardSight): boolean {
+    const others = fellowsOf(sight, id);
     return this.#seenEnding.has(id) || others.every(([, { engine }]) => engine.state === 'answering');
   }
 

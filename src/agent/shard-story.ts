@@ -5,7 +5,7 @@ import { answering } from '../domain/view.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import type { FailoverBeginning, FailoverLog, FailoverOutcome, FailoverStory } from './failover-log.ts';
-import type { ShardSight } from './shard-view.ts';
+import { fellowsOf, type ShardSight } from './shard-view.ts';
 
 type Promotion = Extract<Step, { kind: 'promote' }>;
 
@@ -24,17 +24,16 @@ export class ShardStory {
   }
 
   /** A look at the shard, and what it comes to. */
-  saw({ database, view }: ShardSight, plan: Plan): void {
+  saw(sight: ShardSight, plan: Plan): void {
     if (this.#open === null) return;
     const concerns = plan.problems.some(({ code, node }) => code === 'primary_dead' && node === this.#lost);
     if (!concerns) return;
     const first = !this.#isFailover;
     this.#isFailover = true;
-    const others = database.nodes.filter(({ id }) => id !== this.#lost && view.nodes.has(id));
-    this.#open.candidates = others.map(({ id: node, machine }) => ({
+    this.#open.candidates = fellowsOf(sight, this.#lost).map(([{ id: node, machine }, seen]) => ({
       node,
       machine,
-      offset: answering(view.nodes.get(node))?.offset ?? null,
+      offset: answering(seen)?.offset ?? null,
     }));
     const why = plan.blocked.find(({ because }) => because === 'primary_dead')?.reason;
     if (first) {

@@ -8,7 +8,7 @@ import type { Clock } from '../platform/clock.ts';
 import { observeNode } from '../valkey/admin.ts';
 import { engineView, unreachable } from '../valkey/engine-view.ts';
 import type { Engines } from '../valkey/engines.ts';
-import type { OwnNode } from './own-node.ts';
+import { hasDied, type OwnNode } from './own-node.ts';
 
 /** One that has not answered by then is not waited for any longer: the others are. */
 const ANSWER_MS = 500;
@@ -30,7 +30,8 @@ export interface Seer {
 }
 
 /**
- * Asks every node of the shard at once.
+ * Asks every node of the shard at once. What has died here in other shards is known to be dead, too: their primaries
+ * count in a vote.
  * @param stopped nodes of machines that are taken over from, of any shard: they write no more, as if they were dead
  */
 export async function lookAtShard(
@@ -41,7 +42,8 @@ export async function lookAtShard(
 ): Promise<ShardSight> {
   const at = seer.clock.now();
   const record = asDatabase(guarded);
-  const looked = record.nodes.filter((node) => node.shard === shard || stopped.has(node.id));
+  const isGone = ({ id }: NodeAssignment): boolean => stopped.has(id) || hasDied(seer.nodes.get(id));
+  const looked = record.nodes.filter((node) => node.shard === shard || isGone(node));
   const seen = looked.map(async (node): Promise<[NodeId, NodeView]> => {
     if (stopped.has(node.id)) return [node.id, stoppedAt(at)];
     const own = seer.nodes.get(node.id)?.report();
@@ -50,6 +52,13 @@ export async function lookAtShard(
   });
   const view = { at, machines: [], nodes: new Map(await Promise.all(seen)) };
   return { database: { ...record, nodes: looked }, view };
+}
+
+/** The other nodes of a node's shard, as they were seen. */
+export function fellowsOf({ database, view }: ShardSight, id: NodeId): [NodeAssignment, NodeView][] {
+  const { shard } = database.nodes.find((node) => node.id === id)!;
+  const fellows = database.nodes.filter((node) => node.shard === shard && node.id !== id);
+  return fellows.map((node) => [node, view.nodes.get(node.id)!]);
 }
 
 const stoppedAt = (at: number): NodeView => ({

@@ -10,7 +10,7 @@ import type { Logger } from '../platform/log.ts';
 import { STOP_MS } from '../quorum/times.ts';
 import { pauseWrites, resumeWrites, role } from '../valkey/admin.ts';
 import type { OwnNode } from './own-node.ts';
-import { lookAtShard, type Seer } from './shard-view.ts';
+import { fellowsOf, lookAtShard, type Seer } from './shard-view.ts';
 
 /** Half of what it may take: the other half is for ending the process. */
 const OBEY_MS = STOP_MS / 2;
@@ -33,6 +33,8 @@ interface Place {
 export class WriteFence {
   readonly #around: FenceSurroundings;
   readonly #stopped = new Set<NodeId>();
+  /** Before all have once been let go on, any may have been stopped by the agent that was here before. */
+  #knowsAll = false;
 
   constructor(around: FenceSurroundings) {
     this.#around = around;
@@ -48,9 +50,11 @@ export class WriteFence {
    * @returns whether none has to wait any longer
    */
   async goOn(claimed: ReadonlySet<string>): Promise<boolean> {
-    const places = this.#places().filter(({ node }) => this.#stopped.has(node.id));
+    const places = this.#places().filter(({ node }) => !this.#knowsAll || this.#stopped.has(node.id));
     const gone = await Promise.all(places.map((place) => this.#goOnOne(place, claimed.has(place.database.uid))));
-    return gone.every(Boolean);
+    const allGo = gone.every(Boolean);
+    this.#knowsAll ||= allGo;
+    return allGo;
   }
 
   /** Nodes that run, of shards with a copy on another machine. */
@@ -81,20 +85,23 @@ export class WriteFence {
 
   async #goOnOne({ node, database, shard }: Place, isClaimed: boolean): Promise<boolean> {
     const { engines, log } = this.#around;
-    const { view } = await lookAtShard(this.#around, database, shard, NONE);
-    const others = [...view.nodes].filter(([id]) => id !== node.id);
+    const sight = await lookAtShard(this.#around, database, shard, NONE);
+    const { view } = sight;
+    const others = fellowsOf(sight, node.id);
+    // One that follows another already has only to be let go on, for when it is a primary again.
+    const isReplica = answering(view.nodes.get(node.id))?.role === 'replica';
     const successor = others.find(([, other]) => {
       const engine = answering(other);
       return engine?.role === 'primary' && engine.slots.length > 0;
     });
-    if (successor) {
-      log.warn({ node: node.id, successor: successor[0] }, 'Another took the place of a node: it is ended.');
+    if (successor && !isReplica) {
+      log.warn({ node: node.id, successor: successor[0].id }, 'Another took the place of a node: it is ended.');
       this.#stopped.delete(node.id);
       await node.end('another took its place while its machine could not be reached');
       return true;
     }
     // Nobody claimed it: with a majority for the lease there is none for a claim. Else all must say that they follow it.
-    if (isClaimed && others.some(([, other]) => answering(other) === null)) return false;
+    if (isClaimed && !isReplica && others.some(([, other]) => answering(other) === null)) return false;
     const assignment = database.nodes.find(({ id }) => id === node.id)!;
     await resumeWrites(engines.connection(database.adminPassword, assignment));
     this.#stopped.delete(node.id);

@@ -44,6 +44,11 @@ export class OneOwner {
   /** Longest time of two owners by the engine's own doing, in milliseconds. */
   longestOverlapMs = 0;
 
+  /** When it came to own slots. */
+  ownedAt(engine: Engine): number {
+    return this.#owned.get(engine)?.at ?? 0;
+  }
+
   owns(engine: Engine, cause: Cause): void {
     this.#owned.set(engine, { cause, at: engine.now });
   }

@@ -87,10 +87,10 @@ export class Ledger {
 
   /**
    * A copy is gone.
-   * @param byCrash no step or decision led to it
+   * @param why null: by a step or decision
    * @returns the writes that nobody holds any more, though they were promised to last
    */
-  dropped(range: number, log: readonly number[], byCrash: boolean, now: number): number[] {
+  dropped(range: number, log: readonly number[], why: 'crash' | 'unwanted' | null, now: number): number[] {
     if (log.length === 0) return [];
     const kept = new Set<number>();
     for (const other of this.#holders(range)) for (const id of other) kept.add(id);
@@ -100,9 +100,9 @@ export class Ledger {
       if (write.lost || kept.has(id)) continue;
       write.lost = true;
       if (this.#promised > 0) {
-        if (!this.#isExcused(write)) dropped.push(id);
+        if (why !== 'unwanted' && !this.#isExcused(write)) dropped.push(id);
         else if (write.acknowledged) this.losses.crash += 1;
-      } else if (byCrash || write.exposed) this.losses.crash += 1;
+      } else if (why !== null || write.exposed) this.losses.crash += 1;
       else if (write.replicated) dropped.push(id);
       else {
         this.losses.tail += 1;

@@ -99,6 +99,7 @@ export function guardedScenarioOf(seed: number): Scenario {
     deletesAtTheEnd: random.chance(0.05),
     alone: isAlone ? { afterMs: random.between(0, troubleMs), calmMs: ALONE_MS } : null,
     ...moves,
+    ...(isAlone ? { drains: [] } : {}),
     changes: random.chance(0.5) ? [] : changesOf(seed, troubleMs),
   };
 }

@@ -109,7 +109,7 @@ class Run {
   /** Agents alone have done what they can. */
   #healed(): void {
     const world = this.#world;
-    const unserved = world.unserved();
+    const unserved = world.unserved(false);
     if (unserved && world.scenario.startsReady) world.violate('heals_alone', unserved);
     world.comeBack();
     this.#recover();
@@ -172,7 +172,7 @@ class Run {
     const world = this.#world;
     const missing = world.missingSetting();
     if (missing) world.violate('has_settings', missing);
-    const unserved = world.unserved();
+    const unserved = world.unserved(true);
     if (unserved) world.violate('serves', unserved);
     if (!world.scenario.deletesAtTheEnd) {
       this.#over = true;

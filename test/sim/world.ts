@@ -276,9 +276,15 @@ export class World {
     this.oneOwner.check(this.#running, this.ranges.length, this.now, (engine) => this.#isLoose(engine));
   }
 
-  /** The shard to which nobody takes writes; null when there is none. */
-  unserved(): string | null {
-    const range = this.ranges.findIndex((_, index) => !this.#running.some((engine) => engine.acknowledges(index)));
+  /**
+   * The shard to which nobody takes writes; null when there is none.
+   * @param ofAll also when none of its processes runs: agents alone may not know what the others' disks hold
+   */
+  unserved(ofAll: boolean): string | null {
+    const range = this.ranges.findIndex((_, index) => {
+      const runs = this.#running.some(({ identity }) => identity.shard === index);
+      return (runs || ofAll) && !this.#running.some((engine) => engine.acknowledges(index));
+    });
     return range === -1 ? null : `nobody takes writes to shard-${range + 1}`;
   }
 
@@ -292,8 +298,15 @@ export class World {
   /** A client writes there: it must not be told OK by a primary that others may take over from. */
   wrote(engine: Engine): void {
     const { machine } = engine.identity;
-    const forMs = this.now - (this.#isolatedSince.get(machine) ?? this.now);
-    if (forMs < STOPPED_MS || this.#isLoose(engine) || !this.#hasGuardedCopy(engine)) return;
+    const since = Math.max(this.#isolatedSince.get(machine) ?? this.now, this.oneOwner.ownedAt(engine));
+    const forMs = this.now - since;
+    if (
+      forMs < STOPPED_MS ||
+      !this.#isIsolated(this.machineOf(machine)) ||
+      this.#isLoose(engine) ||
+      !this.#hasGuardedCopy(engine)
+    )
+      return;
     this.violate('stops_alone', `${this.nameOf(engine.id)} takes writes ${Math.round(forMs)} ms after it was cut off`);
   }
 
@@ -414,13 +427,13 @@ export class World {
     if (how === 'ended') this.note(`${this.nameOf(id)} is ended by its agent`);
     for (const log of held) {
       const unwanted = this.#record?.deleting !== false;
-      this.#judge(shard, log, how === 'crash' || unwanted, `${this.nameOf(id)}: ${how}`);
+      this.#judge(shard, log, unwanted ? 'unwanted' : how === 'crash' ? how : null, `${this.nameOf(id)}: ${how}`);
     }
   }
 
-  /** What its disk does not hold it has lost. */
+  /** What its log does not hold it has lost; a snapshot promises nothing. */
   #hit({ identity, disk }: Node, held: readonly (readonly number[])[]): void {
-    const kept = new Set(readLog(disk));
+    const kept = new Set(logsEveryWrite(disk.conf) ? disk.aof : []);
     for (const log of held)
       this.ledger.hit(
         identity.id,
@@ -440,8 +453,8 @@ export class World {
       this.violate('lease_kept', `${this.nameOf(winner.id)} takes the place of ${this.nameOf(other.id)} by ${cause}`);
   }
 
-  #judge(range: number, log: readonly number[], byCrash: boolean, what: string): void {
-    const lost = this.ledger.dropped(range, log, byCrash, this.now);
+  #judge(range: number, log: readonly number[], why: 'crash' | 'unwanted' | null, what: string): void {
+    const lost = this.ledger.dropped(range, log, why, this.now);
     if (lost.length === 0) return;
     if (this.acknowledgements > 0) {
       this.violate(
@@ -476,8 +489,7 @@ export class World {
       engineAt: (host, port) => this.#engines.get(`${host}:${port}`) ?? null,
       aclMarkOnDisk: ({ id }) => this.#nodes().find(({ identity }) => identity.id === id)?.disk.aclMark ?? null,
       machineAt: (host) => this.machines.find(({ address }) => address === host)?.name ?? null,
-      dropped: (engine, log, why) =>
-        this.#judge(engine.identity.shard, log, false, `${this.nameOf(engine.id)}: ${why}`),
+      dropped: (engine, log, why) => this.#judge(engine.identity.shard, log, null, `${this.nameOf(engine.id)}: ${why}`),
       owns: (engine, cause) => {
         this.note(
           `${this.nameOf(engine.id)} owns slots by ${cause}, epoch ${engine.configEpoch}, ${engine.replication.log.length} writes`,
