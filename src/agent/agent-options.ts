@@ -11,7 +11,7 @@ export interface AgentOptions {
   /** Where its nodes listen. */
   address: string;
   zone: string;
-  /** Memory the machine gives to nodes, in bytes. */
+  /** Memory the machine gives to nodes, in bytes; 0: it is a witness. */
   memoryBytes: number;
   enginePath: string;
   engineVersion: string;

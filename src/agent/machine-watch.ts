@@ -11,7 +11,7 @@ import { planShard } from '../plan/plan.ts';
 import { unmetExpectation } from '../plan/step.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
-import type { Question } from '../protocol/neighbour-messages.ts';
+import type { Answer, Question } from '../protocol/neighbour-messages.ts';
 import { CLAIM_MS } from '../quorum/times.ts';
 import { promote } from '../valkey/promotion.ts';
 import type { FailoverLog } from './failover-log.ts';
@@ -138,31 +138,34 @@ export class MachineWatch {
 
   /** @returns the nodes of the machines for which a majority agreed */
   async #claimAll(database: GuardedDatabase, lost: Lost): Promise<Map<NodeId, string>> {
-    const { machine: by, log } = this.#around;
-    const agreed = new Map<NodeId, string>();
-    for (const [machine, primaries] of lost) {
-      const nodes = primaries.map(({ host, port }) => ({ host, port }));
-      const answers = await this.#askAll({ ask: 'claim', by, machine, database: database.uid, nodes });
-      const votes = answers.filter((answer) => answer.kind === 'agreed').length;
-      const denied = answers.flatMap((answer) => (answer.kind === 'denied' ? [answer.reason] : []));
-      const needed = majorityOf(this.#around.roster.voters.voters.length);
-      log.warn(
-        { database: database.name, machine, votes, needed, denied },
-        'A machine is not heard of: asked to take over.',
-      );
-      if (votes >= needed) for (const { id } of primaries) agreed.set(id, machine);
-    }
-    return agreed;
+    const claims = [...lost].map(async ([machine, primaries]) =>
+      (await this.#claim(database, machine, primaries)) ? primaries.map(({ id }) => [id, machine] as const) : [],
+    );
+    return new Map((await Promise.all(claims)).flat());
   }
 
-  async #askAll(question: Question) {
-    const { desk, machine, neighbours, roster } = this.#around;
-    const answers = roster.voters.voters.map(async (voter) => {
-      if (voter.machine === machine) return [await desk.answer(question, null)];
+  async #claim({ name, uid }: GuardedDatabase, machine: string, primaries: readonly PeerView[]): Promise<boolean> {
+    const { log, machine: by, roster } = this.#around;
+    const nodes = primaries.map(({ host, port }) => ({ host, port }));
+    const answers = await this.#askAll({ ask: 'claim', by, machine, database: uid, nodes });
+    const votes = answers.filter((answer) => answer.kind === 'agreed').length;
+    const denied = answers.flatMap((answer) => (answer.kind === 'denied' ? [answer.reason] : []));
+    const needed = majorityOf(roster.voters.voters.length);
+    log.warn({ database: name, machine, votes, needed, denied }, 'A machine is not heard of: asked to take over.');
+    return votes >= needed;
+  }
+
+  /** Who is not heard of is not asked: its silence would cost time that clients wait. */
+  async #askAll(question: Question): Promise<Answer[]> {
+    const { clock, desk, machine, neighbours, roster } = this.#around;
+    const heardOf = roster.voters.voters.filter((voter) => !desk.votes.hasRunOut(voter.machine, clock.now()));
+    const answers = heardOf.map(async (voter) => {
+      if (voter.machine === machine) return [];
       const heard = await neighbours.ask(voter, question);
       return heard.how === 'answered' ? [heard.answer] : [];
     });
-    return (await Promise.all(answers)).flat();
+    const own = await desk.answer(question, null);
+    return [own, ...(await Promise.all(answers)).flat()];
   }
 
   #tellAll(question: Question): void {

@@ -60,4 +60,6 @@ export interface AgentCommandOptions {
   memory?: number;
   ports?: readonly [number, number];
   neighbourPort?: number;
+  /** It votes, and takes no nodes. */
+  witness?: boolean;
 }

@@ -27,6 +27,14 @@ test('the ACL file has the users of the spec, their passwords as hashes, and wha
   assert.ok(!text.includes(database.secrets.users['app']!));
 });
 
+test('where writes are acknowledged, users may say WAIT: the endpoint says it as them', () => {
+  const database = withUsers({ name: 'app', rules: '~app:* +@write' });
+  assert.doesNotMatch(aclFile(database), / \+wait/);
+  const acknowledged = withSpec(database, { ...database.spec, durability: 'acknowledged' });
+  assert.match(aclFile(acknowledged), /^user app .* \+wait$/m);
+  assert.notEqual(acknowledged.aclMark, database.aclMark);
+});
+
 test('its mark is that of its content, and is found among the names', () => {
   const database = withUsers({ name: 'app', rules: '+get' });
   assert.equal(aclMarkOf(namesIn(aclFile(database))), database.aclMark);

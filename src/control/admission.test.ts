@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { fleet } from '../../test/support/worlds.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import { DEFAULT_SPEC } from '../domain/spec.ts';
-import { assignNodes, findPlaces } from './admission.ts';
+import { DEFAULT_SPEC, requiredAcknowledgements } from '../domain/spec.ts';
+import type { SpecInput } from '../protocol/api.ts';
+import { assignNodes, completeSpec, findPlaces } from './admission.ts';
 
 it('where machines have credentials, only those get nodes, and the nodes speak TLS', () => {
   const machines = fleet(4).map((machine, index) => ({ ...machine, tls: index >= 2 }));
@@ -23,4 +24,18 @@ it('where machines have credentials, only those get nodes, and the nodes speak T
   assert.throws(() => findPlaces(tooMany, machines), refused, 'rather refused than without TLS');
   const plain = findPlaces(tooMany, fleet(4));
   assert.ok(assignNodes(plain, fleet(4), plain.map(String), ports).every(({ tls }) => !tls));
+});
+
+it('acknowledgements by more replicas than there are, are refused', () => {
+  const asked = (input: SpecInput) => () => completeSpec({ durability: 'acknowledged', ...input });
+  const refused = (problem: RegExp) => (error: unknown) => {
+    assert.ok(error instanceof ValkeeperError && error.code === 'invalid_value');
+    assert.match(error.message, problem);
+    return true;
+  };
+  assert.throws(asked({ replicas: 0 }), refused(/each primary has 0 replicas/));
+  assert.throws(asked({ replicas: 1, acknowledgements: 2 }), refused(/2 replicas must have each write.*has 1 replica/));
+  assert.equal(asked({ replicas: 2, acknowledgements: 2 })().acknowledgements, 2);
+  assert.equal(completeSpec({ replicas: 0 }).durability, 'async');
+  assert.equal(requiredAcknowledgements(completeSpec({ replicas: 2, acknowledgements: 2 })), 0);
 });

@@ -45,7 +45,7 @@ function isHello(hello: Loose): boolean {
   return (
     [address, zone, instance].every((value) => typeof value === 'string') &&
     typeof memoryBytes === 'number' &&
-    memoryBytes > 0 &&
+    memoryBytes >= 0 &&
     (certificate === null || isCertificate(certificate)) &&
     Array.isArray(nodes) &&
     nodes.every(isReport) &&

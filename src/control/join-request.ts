@@ -16,7 +16,7 @@ const joinSchema = z.object({
   address: text,
   zone: text,
   labels: z.record(z.string(), z.string()),
-  memoryBytes: z.int().positive(),
+  memoryBytes: z.int().nonnegative(),
   now: z.number().positive(),
 });
 

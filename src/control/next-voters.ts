@@ -5,6 +5,7 @@
  * A machine that was told of no list with enough voters goes on without a lease. So it is taken over from only when it
  * has confirmed one (`leased`), and before there are too few voters for leases, nobody is taken over from any more.
  */
+import { byName } from '../domain/ids.ts';
 import { FEWEST_VOTERS, majorityOf, type Voter, type VoterList } from '../domain/roster.ts';
 
 /** A machine of the fleet. */
@@ -57,7 +58,8 @@ function moved(voters: readonly Voter[], members: readonly Member[]): Voter[] | 
 function added(voters: readonly Voter[], members: readonly Member[]): Voter[] | null {
   const known = new Set(voters.map(({ machine }) => machine));
   for (const { machine, at } of members) {
-    if (at && !known.has(machine)) return [...voters, { machine, ...at, leased: false }];
+    if (!at || known.has(machine)) continue;
+    return [...voters, { machine, ...at, leased: false }].sort((a, b) => byName(a.machine, b.machine));
   }
   return null;
 }

@@ -58,6 +58,8 @@ export class Voters {
   readonly #teller: Teller<'set_voters'>;
   /** Who has the present list on disk. */
   #confirmed = new Set<string>();
+  /** The latest version that any agent has. */
+  #latestSeen = 0;
   #changing = false;
   #again = false;
   #endTimer: EndTimer | null = null;
@@ -102,42 +104,45 @@ export class Voters {
         { machine, ours: record.list.version, theirs },
         'An agent has a later list of voters: the store is older.',
       );
-      const voters = record.list.voters.map((voter) => ({ ...voter, leased: false }));
-      void this.#change({ version: theirs + 1, voters });
-      return;
-    }
-    if (version !== record.list.version) return;
-    this.#confirmed.add(machine);
+      this.#latestSeen = Math.max(this.#latestSeen, theirs);
+    } else if (version === record.list.version) this.#confirmed.add(machine);
     void this.#change();
   }
 
-  /** As many steps as may follow at once. @param first instead of what would be next */
-  async #change(first?: VoterList): Promise<void> {
-    if (this.#changing || this.#closed) {
-      this.#again = true;
-      return;
-    }
-    const { agents, log, machines, record } = this.#options;
+  /** As many changes as may follow one another now. */
+  async #change(): Promise<void> {
+    this.#again = true;
+    if (this.#changing || this.#closed) return;
+    const { clock, log, record } = this.#options;
     this.#changing = true;
     this.#endTimer?.();
     try {
-      for (let next = first ?? null; ; next = null) {
-        this.#again = false;
-        next ??= nextVoters(record.list, membersOf(machines(), agents.machines()), this.#confirmed);
-        if (next === null || this.#closed) break;
+      while (this.#again && !this.#closed) {
+        const next = this.#next();
+        this.#again = next !== null;
+        if (next === null) break;
         await record.replace(next);
         this.#confirmed = new Set();
         log.info({ ...record.list }, 'There is a new list of voters.');
         this.#teller.changed();
       }
     } catch (error) {
-      if (!this.#closed) log.warn({ err: error }, 'The list of voters could not be changed.');
-      this.#again = true;
+      if (this.#closed) return;
+      log.warn({ err: error }, 'The list of voters could not be changed.');
+      this.#endTimer = clock.timer(RETRY_MS, () => void this.#change());
+    } finally {
+      this.#changing = false;
     }
-    this.#changing = false;
-    if (this.#again && !this.#closed) {
-      this.#endTimer = this.#options.clock.timer(RETRY_MS, () => void this.#change());
+  }
+
+  /** Of a store that was put back, the list is told anew, above all that agents have; they confirm it first. */
+  #next(): VoterList | null {
+    const { agents, machines, record } = this.#options;
+    if (this.#latestSeen <= record.list.version) {
+      return nextVoters(record.list, membersOf(machines(), agents.machines()), this.#confirmed);
     }
+    const voters = record.list.voters.map((voter) => ({ ...voter, leased: false }));
+    return { version: this.#latestSeen + 1, voters };
   }
 }
 

@@ -1,6 +1,4 @@
 /** Errors about the files of nodes: who a node is, and what it holds. Part of the catalogue in error-catalogue.ts. */
-import type { CatalogueEntry } from './error-catalogue.ts';
-
 export const DATA_ERRORS = {
   node_identity_lost: {
     kind: 'conflict',
@@ -23,4 +21,4 @@ export const DATA_ERRORS = {
     message: 'The node {node} on {machine} runs (process {pid}): its files are left alone.',
     hint: 'Files are mended only while no process uses them.',
   },
-} as const satisfies Record<string, CatalogueEntry>;
+} as const;

@@ -8,7 +8,7 @@ export interface MachineRecord {
   address: string;
   /** In which zone its agent says it is; the label `zone` goes before it. */
   zone: string;
-  /** Memory it gives to nodes, in bytes. */
+  /** Memory it gives to nodes, in bytes; 0: it is a witness. */
   memoryBytes: number;
   /** It has credentials: nodes of new databases speak TLS there. */
   tls: boolean;
@@ -20,6 +20,9 @@ export interface MachineRecord {
   /** Of a machine that joined with a token; a local one has none. */
   certificate?: MachineCertificate;
 }
+
+/** It votes, and takes no nodes: it gives them no memory. */
+export const isWitness = ({ memoryBytes }: Pick<MachineRecord, 'memoryBytes'>): boolean => memoryBytes === 0;
 
 /** What the authority issued to a machine last. */
 export interface MachineCertificate {

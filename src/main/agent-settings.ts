@@ -19,6 +19,7 @@ export interface AgentSettings {
   name: string;
   address: string;
   zone: string;
+  /** For nodes; 0: it is a witness. */
   memoryBytes: number;
   /** Client ports that nodes may get: the first and the last. */
   ports: readonly [number, number];
@@ -50,13 +51,13 @@ export const writeAgentSettings = (dataDir: string, settings: AgentSettings): Pr
  * @throws invalid_value, invalid_name
  */
 export function settingsWith(
-  { memory, name, neighbourPort, ports, zone }: AgentCommandOptions,
+  { memory, name, neighbourPort, ports, witness, zone }: AgentCommandOptions,
   present: AgentSettings | null,
 ): Pick<AgentSettings, 'name' | 'zone' | 'memoryBytes' | 'ports' | 'neighbourPort'> {
   return {
     name: name === undefined ? (present?.name ?? ownName()) : checkedName(name),
     zone: zone ?? present?.zone ?? DEFAULT_ZONE,
-    memoryBytes: checkedMemory(memory ?? present?.memoryBytes),
+    memoryBytes: witness ? noMemory(memory) : checkedMemory(memory ?? present?.memoryBytes),
     ports: ports ?? present?.ports ?? DEFAULT_PORTS,
     neighbourPort: neighbourPort ?? present?.neighbourPort ?? NEIGHBOUR_PORT,
   };
@@ -76,6 +77,15 @@ function ownName(): string {
     field: '--name',
     problem: `is needed: this host is called ${JSON.stringify(hostname())}, and no machine can be`,
     remedy: 'Choose 1 to 40 lower-case letters, digits and hyphens, starting with a letter.',
+  });
+}
+
+/** @throws usage */
+function noMemory(wanted: number | undefined): 0 {
+  if (wanted === undefined) return 0;
+  throw new ValkeeperError('usage', {
+    problem: '--witness and --memory exclude each other: a witness takes no nodes.',
+    remedy: 'Leave out one of them.',
   });
 }
 

@@ -1,5 +1,5 @@
 /** The agent of a machine that has joined, or joins now. It ends on its own signal without touching its nodes. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startAgent } from '../agent/agent.ts';
@@ -10,6 +10,7 @@ import { writeCredentials } from '../agent/write-credentials.ts';
 import type { Cli } from '../cli/cli.ts';
 import type { AgentCommandOptions } from '../cli/process-options.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import { isWitness } from '../domain/machine.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import { createLogger } from '../platform/log.ts';
 import { fingerprintOf } from '../trust/bundle.ts';
@@ -51,7 +52,7 @@ export async function runJoinedAgent(cli: Cli, options: AgentCommandOptions): Pr
     token: null,
     credentials: paths.credentials,
     plainText: false,
-    endpointProgram: programFile('endpoint-process'),
+    endpointProgram: isWitness(settings) ? null : programFile('endpoint-process'),
     endpointWorkers: workersIn(process.env),
     welcomed: () => {
       if (!told) cli.print(settings, () => `${name} is part of the fleet, at ${address}.`);
@@ -84,11 +85,19 @@ async function settle(dataDir: string, options: AgentCommandOptions): Promise<Ag
   const address =
     options.address ?? present?.address ?? (await firstThatAnswers(servers, (url) => addressTowards(url, CONNECT_MS)));
   await checkAddress(address);
+  if (isWitness(wanted)) refuseWithNodes(pathsIn(dataDir).machine(wanted.name), wanted.name);
   const settings = { ...wanted, address, servers, tokenId: tokenId ?? present!.tokenId };
   if (joins) await joinAs(dataDir, settings, present, token!, label ?? {});
   await writeAgentSettings(dataDir, settings);
   await rm(pathsIn(dataDir).joiningKey, { force: true });
   return settings;
+}
+
+/** @throws usage when it has nodes: they would go on, and be counted nowhere */
+function refuseWithNodes(dir: string, name: string): void {
+  const nodes = join(dir, 'nodes');
+  if (!existsSync(nodes) || readdirSync(nodes).length === 0) return;
+  throw usage('This machine has nodes: it cannot become a witness.', `First \`valkeeper machine drain ${name}\`.`);
 }
 
 async function joinAs(

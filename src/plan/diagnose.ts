@@ -3,6 +3,7 @@ import { type Database, type NodeAssignment, shardNames } from '../domain/databa
 import { type NodeId, placeholderOf, shortId } from '../domain/ids.ts';
 import type { Breach } from '../domain/placement.ts';
 import { isLoopback } from '../domain/plain-text.ts';
+import { FEWEST_VOTERS } from '../domain/roster.ts';
 import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
@@ -37,6 +38,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...machineProblems(database, view),
     ...endpointProblems(database, view),
     ...plainTextProblems(database),
+    ...takeoverProblems(database, view),
     ...(database.spec.auth ? [] : [{ code: 'open_to_all', params: {} } as const]),
   ].sort(byUrgency);
 }
@@ -298,6 +300,15 @@ function plainTextProblems({ nodes }: Database): Problem[] {
   const exposed = nodes.filter(({ host, tls }) => !tls && !isLoopback(host));
   const addresses = new Map(exposed.map(({ machine, host }) => [machine, host]));
   return [...addresses].map(([machine, address]) => ({ code: 'plain_text', machine, params: { machine, address } }));
+}
+
+/** Where too few vote; not where all is one host, which is lost as a whole. */
+function takeoverProblems({ nodes, spec }: Database, { machines }: DatabaseView): Problem[] {
+  const voters = machines.filter(({ state }) => state !== 'removed');
+  const isSpread = new Set(nodes.map(({ machine }) => machine)).size > 1;
+  const isOneHost = voters.every(({ address }) => isLoopback(address));
+  if (spec.replicas === 0 || !isSpread || isOneHost || voters.length >= FEWEST_VOTERS) return [];
+  return [{ code: 'no_takeover', params: { count: voters.length } }];
 }
 
 /** Any machine's address is to work, whether or not it has nodes of this database. */

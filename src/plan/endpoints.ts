@@ -1,5 +1,6 @@
 /** The endpoints of a database: one at every machine, each with the port of the spec. */
 import type { Database } from '../domain/database.ts';
+import { isWitness } from '../domain/machine.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type { DatabaseView, EndpointView } from '../domain/view.ts';
@@ -25,13 +26,15 @@ export function endpointsOf(
   { machines }: Pick<DatabaseView, 'machines'>,
 ): Pick<DatabaseStatus, 'endpoint' | 'endpoints'> {
   if (port === ANY_PORT) return { endpoint: null, endpoints: [] };
-  const endpoints = machines.map(({ name, address, endpoint }) => ({
-    machine: name,
-    host: address,
-    port,
-    url: `redis://${auth ? 'default@' : ''}${address}:${port}/0`,
-    serves: endpoint !== null && endpointProblem(endpoint, uid, port) === null,
-  }));
+  const endpoints = machines
+    .filter((machine) => !isWitness(machine))
+    .map(({ name, address, endpoint }) => ({
+      machine: name,
+      host: address,
+      port,
+      url: `redis://${auth ? 'default@' : ''}${address}:${port}/0`,
+      serves: endpoint !== null && endpointProblem(endpoint, uid, port) === null,
+    }));
   const first = endpoints.find(({ serves }) => serves);
   return { endpoint: first ? { host: first.host, port, url: first.url } : null, endpoints };
 }

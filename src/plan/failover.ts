@@ -47,7 +47,7 @@ export type PromotionMode = { mode: 'force' | 'takeover' } | { refused: string }
  * How many copies besides the dead primary must be heard of before one is promoted. A write that was acknowledged by
  * `acknowledgements` of them is then had by at least one that is heard of, and so by the one with the most history.
  */
-export const neededCopies = (copies: number, acknowledgements: number): number =>
+const neededCopies = (copies: number, acknowledgements: number): number =>
   acknowledgements === 0 ? 1 : Math.max(1, copies - acknowledgements + 1);
 
 /** Why not yet, or null: of too few copies it is known how much they have. */

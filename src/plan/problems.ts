@@ -255,6 +255,12 @@ export const PROBLEMS = {
       'Nodes on {machine} reserve {over} more than its memory: with all of it in use, the system ends some of them.',
     advice: '{remedy}',
   },
+  no_takeover: {
+    severity: 'warning',
+    message: 'The fleet has {count} machines: after the loss of one of them nobody can take over by itself.',
+    advice:
+      'Add a machine; one that only votes will do: `valkeeper agent --join URL --token TOKEN --witness`, with what `valkeeper machine token create` prints.',
+  },
   open_to_all: {
     severity: 'warning',
     message: 'The database has no password: whoever reaches a node can read and change everything.',
@@ -277,6 +283,7 @@ export const HARMLESS: readonly ProblemCode[] = [
   'copies_together',
   'zones_shared',
   'memory_overcommitted',
+  'no_takeover',
   'open_to_all',
   'plain_text',
   'endpoint_closed',

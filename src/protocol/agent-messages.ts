@@ -39,7 +39,7 @@ export interface Hello {
   machine: string;
   address: string;
   zone: string;
-  /** Memory this machine gives to nodes, in bytes. */
+  /** Memory this machine gives to nodes, in bytes; 0: it is a witness. */
   memoryBytes: number;
   pid: number;
   /** Of this run of the agent, at random: the same agent that connects again is told from a second one. */

@@ -191,7 +191,7 @@ export class Client extends Replies implements Peer {
     const command = findCommand(bytes, from + scanner.starts[0]!, scanner.lengths[0]!);
     if (home.acknowledging.count > 0 && !this.choosesWay(command, this.lane)) {
       this.#mapVersion = 0; // of no map: all must be answered
-      return this.#waitForReplies();
+      return this.#waits();
     }
     session.commands += 1;
     session.lastCommandAt = home.now;
@@ -221,12 +221,11 @@ export class Client extends Replies implements Peer {
       return false;
     }
     if (this.head === null) this.#mapVersion = map.version;
-    else if (this.#mapVersion !== map.version || this.inFlight >= limits.inFlightPerClient)
-      return this.#waitForReplies();
+    else if (this.#mapVersion !== map.version || this.inFlight >= limits.inFlightPerClient) return this.#waits();
     return true;
   }
 
-  #waitForReplies(): false {
+  #waits(): false {
     this.#waitsForMap = true;
     return false;
   }

@@ -71,6 +71,11 @@ export abstract class Replies implements ReplyTaker, Holder {
     return this.head === null || (this.#readsBeside ? isRead : !needsOwnConnection(command));
   }
 
+  /** Whether writes must be acknowledged has changed: what comes next follows what is under way. */
+  forgetWay(): void {
+    this.#readsBeside = false;
+  }
+
   /** `BESIDE` when the command that is being taken goes beside writes. */
   get besideFlag(): number {
     return this.#readsBeside && this.home.acknowledging.count > 0 ? BESIDE : 0;

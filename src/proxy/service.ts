@@ -176,6 +176,7 @@ export class Service implements Home {
     this.acknowledging.require(database.acknowledgements);
     this.topology.update(database);
     for (const client of [...this.peers.values()]) {
+      if (before.acknowledgements !== database.acknowledgements) client.forgetWay();
       const mayStay = database.tls !== 'required' || !this.#plain.has(client);
       if (!mayStay || !isSameUser(before, database, client.session.user)) client.closeAfterReplies();
     }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { ValkeeperError } from '../../src/domain/errors.ts';
-import type { EndpointConfig, EndpointDatabase } from '../../src/protocol/endpoint-messages.ts';
+import { ENDPOINT_PROTOCOL, type EndpointConfig, type EndpointDatabase } from '../../src/protocol/endpoint-messages.ts';
 import { type AgentScene, agentScene, eventually, killAndWait } from '../support/agent-scene.ts';
 import type { FakeSession } from '../support/fake-control.ts';
 import { processesUnder } from '../support/leaks.ts';
@@ -62,7 +62,7 @@ test('an endpoint runs while there is something to serve, and is told of every c
   assert.deepEqual(
     { ...config },
     {
-      protocol: 2,
+      protocol: ENDPOINT_PROTOCOL,
       machine: 'm1',
       address: scene.address,
       zone: 'local',

@@ -145,6 +145,8 @@ test('a database is planned, created, shown and deleted', async () => {
     replicas: 0,
     memoryBytes: 32 * 1024 ** 2,
     persistence: 'none',
+    durability: 'async',
+    acknowledgements: 1,
     eviction: 'noeviction',
     auth: false,
     port: created.endpoint?.port,
@@ -157,6 +159,10 @@ test('a database is planned, created, shown and deleted', async () => {
   assert.ok(created.conditions.some(({ code }) => code === 'open_to_all'));
   const shown = (await fleet.cli('db', 'show', 'orders')).stdout;
   assert.match(shown, /^orders: ready, generation 1\n2 shards, 0 replicas each, 32mb, .*NO PASSWORD/);
+
+  const alone = await fleet.cli('db', 'update', 'orders', '--durability', 'acknowledged');
+  assert.equal(alone.code, 2);
+  assert.match(alone.stderr, /1 replica must have each write, and each primary has 0 replicas/);
 
   const refused = (await fleet.cli('down', '--json')).json<{ error: { code: string; message: string } }>();
   assert.equal(refused.error.code, 'nothing_on_disk');

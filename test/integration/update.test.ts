@@ -73,7 +73,7 @@ async function assertSettings(fleet: Fleet, wish: Partial<DatabaseSpec>): Promis
   }
 }
 
-it('changes memory, eviction and persistence under writes: no restart, no error, everywhere, and for good', async () => {
+it('changes memory, eviction, persistence and durability under writes: no restart, no error, everywhere, and for good', async () => {
   await withFleet({}, async (fleet) => {
     const before = pidsOf(await fleet.until('main', isSettled));
     const writing = await writer(fleet);
@@ -83,6 +83,8 @@ it('changes memory, eviction and persistence under writes: no restart, no error,
       [['--persistence', 'snapshot'], { persistence: 'snapshot' }],
       [['--persistence', 'none'], { persistence: 'none' }],
       [['--persistence', 'aof'], { persistence: 'aof' }],
+      [['--durability', 'acknowledged'], { durability: 'acknowledged' }],
+      [['--durability', 'async'], { durability: 'async' }],
     ];
     const large = { memoryBytes: 512 * MIB, eviction: 'allkeys-lru' } as const;
     try {

@@ -1,3 +1,4 @@
+import { isWitness } from '../../domain/machine.ts';
 import { formatSize } from '../../domain/size.ts';
 import type { MachineStatus } from '../../protocol/api.ts';
 import { type AddCommand, action, example } from '../action.ts';
@@ -28,9 +29,9 @@ export const describeMachines = (machines: readonly MachineStatus[]): string =>
       state,
       connected ? 'connected' : 'away',
       `${nodes}`,
-      formatSize(memoryBytes),
-      formatSize(reservedBytes),
-      describeEndpoint(endpoint),
+      ...(isWitness({ memoryBytes })
+        ? ['witness', '', 'none']
+        : [formatSize(memoryBytes), formatSize(reservedBytes), describeEndpoint(endpoint)]),
     ]),
   );
 

@@ -1,4 +1,5 @@
 import { shortId } from '../../domain/ids.ts';
+import { isWitness } from '../../domain/machine.ts';
 import { formatSize } from '../../domain/size.ts';
 import type { DatabaseStatus } from '../../domain/status.ts';
 import type { MachineStatus } from '../../protocol/api.ts';
@@ -49,8 +50,7 @@ function describe({ name, address, zone, state, connected, since, labels, ...res
     ['zone', zone],
     ['state', state],
     ['agent', `${connected ? 'connected' : 'away'} since ${since}`],
-    ['memory', `${formatSize(rest.memoryBytes)}, ${formatSize(rest.reservedBytes)} of it reserved`],
-    ['endpoint', describeEndpoint(rest.endpoint)],
+    ...(isWitness(rest) ? [['role', 'witness: it votes, and takes no nodes']] : whatNodesGet(rest)),
     ...(rest.certificate ? [['certificate', describeCertificate(rest.certificate)]] : []),
     [
       'labels',
@@ -61,6 +61,15 @@ function describe({ name, address, zone, state, connected, since, labels, ...res
   ];
   return [name, ...facts.map(([key, value]) => `  ${key!.padEnd(11)} ${value}`)].join('\n');
 }
+
+const whatNodesGet = ({
+  memoryBytes,
+  reservedBytes,
+  endpoint,
+}: Pick<MachineStatus, 'memoryBytes' | 'reservedBytes' | 'endpoint'>): string[][] => [
+  ['memory', `${formatSize(memoryBytes)}, ${formatSize(reservedBytes)} of it reserved`],
+  ['endpoint', describeEndpoint(endpoint)],
+];
 
 const describeCertificate = ({ serial, expiresAt, problem }: NonNullable<MachineStatus['certificate']>): string =>
   `${serial}, valid until ${expiresAt}${problem === null ? '' : `; not renewed: ${problem}`}`;

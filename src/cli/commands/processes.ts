@@ -51,6 +51,7 @@ export const addAgent: AddCommand = (program, host) => {
     .option('--zone <zone>', 'machines that fail together (default: default)')
     .option('--label <label=value>', 'of your choosing; may be given several times', labelled('--label'))
     .option('--memory <size>', 'for nodes (default: 70 % of what this machine has)', size('--memory'))
+    .option('--witness', 'take no nodes, only votes on what is to happen when a machine is lost')
     .option('--ports <from-to>', 'that nodes may get (default 7000-7999)', portRange('--ports', NODE_PORTS))
     .option(
       '--neighbour-port <port>',
