@@ -16,9 +16,13 @@ export interface BrokenMind extends Mind {
   breaks: readonly Invariant[];
 }
 
-const entries = [
-  ...Object.entries(BROKEN_PLANNERS).map(([name, broken]) => [name, { ...CONTROL_ALONE, ...broken }] as const),
-  ...Object.entries(BROKEN_AGENTS).map(([name, broken]) => [name, { ...REAL_MIND, ...broken }] as const),
+const entries: [string, BrokenMind][] = [
+  ...Object.entries(BROKEN_PLANNERS).map(
+    ([name, broken]) => [name, { ...CONTROL_ALONE, ...broken }] satisfies [string, BrokenMind],
+  ),
+  ...Object.entries(BROKEN_AGENTS).map(
+    ([name, broken]) => [name, { ...REAL_MIND, ...broken }] satisfies [string, BrokenMind],
+  ),
 ];
 
 /** Everybody that is wrong on purpose, by name. */
