@@ -9,12 +9,22 @@ import type { Shard, System } from './system.ts';
 /** A fault under way. */
 export interface Struck {
   blow: Blow;
+  /** Writing goes on until then. */
+  lasts?: Promise<void>;
   /** Ends it, and whatever must be done by hand where nobody does it by itself. */
   mend: () => Promise<void>;
   /** Processes that have ended. */
   gone: number[];
-  /** What else was seen, for the record. */
-  seen: Record<string, unknown>;
+  /** What else was seen, for the record; more may be added until all is whole. */
+  seen: Seen;
+  /** When all is whole: what can only be seen then. */
+  afterwards?: () => Promise<void>;
+}
+
+/** Facts by name. The table's conditions on them: `broken` lists what must not have been. */
+export interface Seen {
+  broken: string[];
+  [fact: string]: unknown;
 }
 
 /** Strikes the shard at this place. */
@@ -25,10 +35,10 @@ export const killPrimary: Fault = async (system, shards, shard) => {
   const { primary } = shards[shard]!;
   const moment = signalAndSee(primary.pid, 'SIGKILL');
   return {
-    blow: { shard, ...moment },
+    blow: { shards: [shard], ...moment },
     mend: () => system.revive(primary),
     gone: [primary.pid],
-    seen: { machine: primary.machine },
+    seen: { broken: [], machine: primary.machine },
   };
 };
 
@@ -40,10 +50,10 @@ export const killMachine: Fault = async (system, shards, shard) => {
   system.hosts[machine]!.losePower();
   while (!gone.every(hasEnded)) await sleep(1);
   return {
-    blow: { shard, at, deadAt: nowMs() },
+    blow: { shards: shardsOn(shards, machine), at, deadAt: nowMs() },
     mend: () => system.powerOn(machine),
     gone,
-    seen: { machine },
+    seen: { broken: [], machine },
   };
 };
 
@@ -53,15 +63,19 @@ export const pullCable: Fault = async (system, shards, shard) => {
   const at = nowMs();
   await cut(system.hosts[machine]!);
   return {
-    blow: { shard, at, deadAt: nowMs() },
+    blow: { shards: shardsOn(shards, machine), at, deadAt: nowMs() },
     mend: () => mend(system.hosts[machine]!),
     gone: [],
-    seen: { machine },
+    seen: { broken: [], machine },
   };
 };
 
-const pidsOn = (shards: readonly Shard[], machine: number): number[] =>
+export const pidsOn = (shards: readonly Shard[], machine: number): number[] =>
   shards
     .flatMap(({ primary, replicas }) => [primary, ...replicas])
     .filter((node) => node.machine === machine)
     .map(({ pid }) => pid);
+
+/** Places of the shards whose primary is there. */
+export const shardsOn = (shards: readonly Shard[], machine: number): number[] =>
+  shards.flatMap(({ primary }, place) => (primary.machine === machine ? [place] : []));

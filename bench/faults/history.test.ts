@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Blow, judge, kindOf, UNKNOWN, type Write } from './history.ts';
 
-const BLOW: Blow = { shard: 1, at: 1_000, deadAt: 1_002 };
+const BLOW: Blow = { shards: [1], at: 1_000, deadAt: 1_002 };
 const NOTHING = { lost: [], carriedOut: [] };
 const write = (shard: number, sentAt: number, answeredAt: number | null, outcome = 'ok'): Write => ({
   ...{ shard, sentAt, answeredAt, outcome },
@@ -20,7 +20,7 @@ describe('the history of a fault', () => {
     ];
     assert.equal(judge(writes, BLOW, NOTHING).waitMs, 70);
     assert.equal(judge(writes.slice(0, 4), BLOW, NOTHING).waitMs, null);
-    assert.equal(judge(writes, { ...BLOW, shard: null }, NOTHING).waitMs, 11, 'every shard is hit: any key counts');
+    assert.equal(judge(writes, { ...BLOW, shards: [0, 1] }, NOTHING).waitMs, 70, 'of two shards, the later');
   });
 
   it('counts errors by kind, and apart from them those that were not in flight to what was hit', () => {
@@ -35,6 +35,8 @@ describe('the history of a fault', () => {
     const { errors, strayErrors, acknowledged } = judge(writes, BLOW, NOTHING);
     assert.deepEqual(errors, { [UNKNOWN]: 4, CLUSTERDOWN: 1 });
     assert.deepEqual(strayErrors, { [UNKNOWN]: 2, CLUSTERDOWN: 1 });
+    const also = judge(writes, { ...BLOW, also: [0] }, NOTHING);
+    assert.deepEqual(also.strayErrors, { [UNKNOWN]: 1, CLUSTERDOWN: 1 });
     assert.equal(acknowledged, 1);
   });
 
@@ -48,7 +50,7 @@ describe('the history of a fault', () => {
   it('says how many acknowledged writes are lost, and until when they were acknowledged', () => {
     const writes = [write(1, 1_100, 1_101), write(1, 1_900, 1_905), write(1, 2_000, 2_001, 'CLUSTERDOWN')];
     const found = judge(writes, BLOW, { lost: [0, 1], carriedOut: [2] });
-    assert.deepEqual([found.lost, found.lostUntilMs, found.deniedButDone], [2, 905, 1]);
+    assert.deepEqual([found.lost, found.lostFromMs, found.lostUntilMs, found.deniedButDone], [2, 101, 905, 1]);
     assert.equal(judge(writes, BLOW, NOTHING).lostUntilMs, null);
   });
 

@@ -16,8 +16,10 @@ export interface Write {
 
 /** When and where the fault struck. */
 export interface Blow {
-  /** Place of the shard whose primary was hit; null: every shard. */
-  shard: number | null;
+  /** Places of the shards whose primaries were hit. */
+  shards: readonly number[];
+  /** More shards (or parts of one) whose commands may have been on their way to what was hit. */
+  also?: readonly number[];
   /** Just before it. */
   at: number;
   /** From here on what was hit is known to answer nothing: an OK to a write sent earlier may still be its own. */
@@ -33,7 +35,7 @@ export interface ReadBack {
 }
 
 export interface Finding {
-  /** From the fault to the first OK for a key of the hit shard; null: there was none. */
+  /** From the fault to the first OK for a key of the hit shard; of several, that which came last; null: not for each. */
   waitMs: number | null;
   writes: number;
   acknowledged: number;
@@ -41,7 +43,8 @@ export interface Finding {
   /** Errors of commands that cannot have been on their way to what was hit. */
   strayErrors: Record<string, number>;
   lost: number;
-  /** From the fault to when the last lost write was acknowledged, if any was. */
+  /** From the fault to when the first and the last lost write was acknowledged, if any was. */
+  lostFromMs: number | null;
   lostUntilMs: number | null;
   /** Errors that say nothing was done, of writes that are there. */
   deniedButDone: number;
@@ -54,7 +57,7 @@ export const UNANSWERED = 'no answer';
 export const CONNECTION_LOST = 'connection lost';
 const UNDECIDED = new Set([UNKNOWN, UNANSWERED, CONNECTION_LOST]);
 
-/** What a repetition showed. A history of all shards: `blow.shard` is null, and every key counts as hit. */
+/** What a repetition showed. */
 export function judge(writes: readonly Write[], blow: Blow, { lost, carriedOut }: ReadBack): Finding {
   const failed = writes.filter(({ outcome }) => outcome !== 'ok');
   const acknowledgedAt = lost.map((place) => writes[place]!.answeredAt ?? blow.at);
@@ -65,19 +68,22 @@ export function judge(writes: readonly Write[], blow: Blow, { lost, carriedOut }
     errors: countByKind(failed),
     strayErrors: countByKind(strayErrors(failed, blow)),
     lost: lost.length,
-    lostUntilMs: lost.length === 0 ? null : Math.max(...acknowledgedAt) - blow.at,
+    lostFromMs: lost.length === 0 ? null : acknowledgedAt.reduce((a, b) => Math.min(a, b)) - blow.at,
+    lostUntilMs: lost.length === 0 ? null : acknowledgedAt.reduce((a, b) => Math.max(a, b)) - blow.at,
     deniedButDone: carriedOut.filter((place) => !UNDECIDED.has(writes[place]!.outcome)).length,
   };
 }
 
-/** From the fault to the earliest OK for a hit key that was sent when what was hit could answer no more. */
-function waitOf(writes: readonly Write[], blow: Blow): number | null {
-  let first = Number.POSITIVE_INFINITY;
-  for (const write of writes) {
-    if (write.outcome !== 'ok' || !hits(blow, write) || write.sentAt < blow.deadAt) continue;
-    first = Math.min(first, write.answeredAt!);
+/** From the fault to the earliest OK for a key that was sent when what was hit could answer no more, shard by shard. */
+function waitOf(writes: readonly Write[], { shards, at, deadAt }: Blow): number | null {
+  const first = new Map(shards.map((shard) => [shard, Number.POSITIVE_INFINITY]));
+  for (const { shard, sentAt, answeredAt, outcome } of writes) {
+    const earliest = first.get(shard);
+    if (earliest === undefined || outcome !== 'ok' || sentAt < deadAt) continue;
+    first.set(shard, Math.min(earliest, answeredAt!));
   }
-  return Number.isFinite(first) ? first - blow.at : null;
+  const last = Math.max(...first.values());
+  return Number.isFinite(last) ? last - at : null;
 }
 
 /**
@@ -92,7 +98,7 @@ function strayErrors(failed: readonly Write[], blow: Blow): Write[] {
   return failed.filter((write) => !inFlight.has(write));
 }
 
-const hits = (blow: Blow, { shard }: Write): boolean => blow.shard === null || blow.shard === shard;
+const hits = ({ shards, also = [] }: Blow, { shard }: Write): boolean => shards.includes(shard) || also.includes(shard);
 
 function countByKind(failed: readonly Write[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -10,14 +10,13 @@ import { kindOf, type ReadBack, UNANSWERED, type Write } from './history.ts';
 import { loadClient, type Target } from './load-client.ts';
 
 /**
- * `begin`: write to these hash tags in turn, each the list of a shard's. `accepted`: when a write to the shard (null: to
- * any) is acknowledged that was sent after the moment; null when none is in time. `end`: send no more, wait for answers
+ * `begin`: write to these hash tags in turn, each the list of a shard's. `accepted`: when a write to the shard is acknowledged that was sent after the moment; null when none is in time. `end`: send no more, wait for answers
  * so long, and hand over the history. `verify`: read back what that history says; `spoil` so many of the values first, to
  * see that it is noticed.
  */
 export type LoadOrder =
   | { order: 'begin'; prefix: string; perSecond: number; tags: string[][] }
-  | { order: 'accepted'; shard: number | null; after: number; withinMs: number }
+  | { order: 'accepted'; shard: number; after: number; withinMs: number }
   | { order: 'end'; withinMs: number }
   | { order: 'verify'; spoil: number };
 
@@ -75,8 +74,7 @@ function begin({ prefix, perSecond, tags }: Extract<LoadOrder, { order: 'begin' 
 }
 
 function accepted({ shard, after, withinMs }: Extract<LoadOrder, { order: 'accepted' }>): Promise<number | null> {
-  const fits = (one: Attempt): boolean =>
-    one.outcome === 'ok' && one.sentAt >= after && (shard === null || one.shard === shard);
+  const fits = (one: Attempt): boolean => one.outcome === 'ok' && one.sentAt >= after && one.shard === shard;
   const already = attempts.find(fits);
   if (already) return Promise.resolve(already.answeredAt);
   return new Promise((resolve) => {

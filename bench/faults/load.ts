@@ -27,8 +27,8 @@ export class Load {
     return this.#tell({ order: 'begin', prefix, perSecond, tags });
   }
 
-  /** When a write sent after the moment was acknowledged; null when none was in time. `shard` null: to any. */
-  accepted(shard: number | null, after: number, withinMs: number): Promise<number | null> {
+  /** When a write sent after the moment was acknowledged; null when none was in time. */
+  accepted(shard: number, after: number, withinMs: number): Promise<number | null> {
     return this.#tell({ order: 'accepted', shard, after, withinMs });
   }
 

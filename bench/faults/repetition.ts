@@ -1,6 +1,7 @@
 /** One repetition: the load begins, the fault strikes, a write is accepted again, all is mended and read back. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Fault, Struck } from './acts.ts';
+import type { SlotRange } from '../../src/domain/slots.ts';
+import type { Fault, Seen, Struck } from './acts.ts';
 import { nowMs } from './clock.ts';
 import { type Finding, judge, type ReadBack, type Write } from './history.ts';
 import type { Load } from './load.ts';
@@ -17,8 +18,7 @@ const TAGS_PER_SHARD = 4;
 export interface Repetition {
   number: number;
   finding: Finding;
-  /** What else was seen. */
-  seen: Record<string, unknown>;
+  seen: Seen;
   /** From the fault until every copy is in sync again. */
   wholeMs: number;
   /** All of it, with what lies between two. */
@@ -37,8 +37,10 @@ export interface Plan {
   load: Load;
   fault: Fault;
   perSecond: number;
-  /** Done when a write was accepted again, before the fault is mended. */
-  meanwhile?: (struck: Struck, shards: readonly Shard[]) => Promise<void>;
+  /** The slots that are written to, shard by shard; those of the shards where nothing is said. */
+  slotsOf?: (shards: readonly Shard[], shard: number) => readonly (readonly SlotRange[])[];
+  /** Nothing is accepted before the fault is mended: it is mended first. */
+  untilMended?: boolean;
   /** Acknowledged writes that are removed before reading back, to see that it is noticed. */
   spoil: number;
 }
@@ -52,20 +54,25 @@ export async function repeatOnce(
   const { system, load, perSecond, fault } = plan;
   const startedAt = nowMs();
   const shards = await system.shards();
-  const slots = shards.map((one) => one.slots);
+  const slots = plan.slotsOf?.(shards, shard) ?? shards.map((one) => one.slots);
   await load.begin(`f${number}`, perSecond, tagsOf(slots, TAGS_PER_SHARD));
   if ((await load.accepted(shard, 0, PATIENCE_MS)) === null) throw new Error('nothing is accepted before the fault');
   await sleep(BEFORE_MS);
   const struck = await fault(system, shards, shard);
   const { blow } = struck;
-  await load.accepted(blow.shard, blow.deadAt, PATIENCE_MS);
+  for (const hit of plan.untilMended ? [] : blow.shards) await load.accepted(hit, blow.deadAt, PATIENCE_MS);
+  await struck.lasts;
+  if (plan.untilMended) {
+    await struck.mend();
+    for (const hit of blow.shards) await load.accepted(hit, blow.deadAt, PATIENCE_MS);
+  }
   await sleep(AFTER_MS);
-  await plan.meanwhile?.(struck, shards);
   const writes = await load.end();
-  await struck.mend();
+  if (!plan.untilMended) await struck.mend();
   await system.whole(struck.gone);
   const wholeMs = nowMs() - blow.at;
   const readBack = await load.verify(plan.spoil);
+  await struck.afterwards?.();
   const finding = judge(writes, blow, readBack);
   return {
     repetition: { number, finding, seen: struck.seen, wholeMs, tookMs: nowMs() - startedAt },
