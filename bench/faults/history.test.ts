@@ -49,7 +49,8 @@ describe('the history of a fault', () => {
 
   it('says how many acknowledged writes are lost, and until when they were acknowledged', () => {
     const writes = [write(1, 1_100, 1_101), write(1, 1_900, 1_905), write(1, 2_000, 2_001, 'CLUSTERDOWN')];
-    const found = judge(writes, BLOW, { lost: [0, 1], carriedOut: [2] });
+    writes.push(write(1, 2_000, 2_001, 'not connected'), write(1, 2_000, 2_001, UNKNOWN));
+    const found = judge(writes, BLOW, { lost: [0, 1], carriedOut: [2, 3, 4] });
     assert.deepEqual([found.lost, found.lostFromMs, found.lostUntilMs, found.deniedButDone], [2, 101, 905, 1]);
     assert.equal(judge(writes, BLOW, NOTHING).lostUntilMs, null);
   });

@@ -54,8 +54,12 @@ export interface Finding {
 export const UNKNOWN = 'UNKNOWNOUTCOME';
 /** No answer came at all, or the connection to what was asked ended: nobody knows either. */
 export const UNANSWERED = 'no answer';
-export const CONNECTION_LOST = 'connection lost';
+const CONNECTION_LOST = 'connection lost';
+/** What ioredis says of all that it had not got an answer to, sent or not, when its connection ended. */
+const NOT_CONNECTED = 'not connected';
 const UNDECIDED = new Set([UNKNOWN, UNANSWERED, CONNECTION_LOST]);
+/** Says that nothing was done, and so nothing may have been. */
+const denies = ({ outcome }: Write): boolean => !UNDECIDED.has(outcome) && outcome !== NOT_CONNECTED;
 
 /** What a repetition showed. */
 export function judge(writes: readonly Write[], blow: Blow, { lost, carriedOut }: ReadBack): Finding {
@@ -70,7 +74,7 @@ export function judge(writes: readonly Write[], blow: Blow, { lost, carriedOut }
     lost: lost.length,
     lostFromMs: lost.length === 0 ? null : acknowledgedAt.reduce((a, b) => Math.min(a, b)) - blow.at,
     lostUntilMs: lost.length === 0 ? null : acknowledgedAt.reduce((a, b) => Math.max(a, b)) - blow.at,
-    deniedButDone: carriedOut.filter((place) => !UNDECIDED.has(writes[place]!.outcome)).length,
+    deniedButDone: carriedOut.filter((place) => denies(writes[place]!)).length,
   };
 }
 
@@ -114,6 +118,6 @@ export function kindOf(message: string): string {
     return CONNECTION_LOST;
   }
   if (word !== undefined) return word;
-  if (/max retries|stream isn't writ/i.test(message)) return 'not connected';
+  if (/max retries|stream isn't writ/i.test(message)) return NOT_CONNECTED;
   return message.split(/[.:,]/, 1)[0]!.slice(0, 60);
 }

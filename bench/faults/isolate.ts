@@ -50,10 +50,9 @@ export const isolate =
         const found = judge(writes, { ...blow, shards: [0] }, await inside.verify());
         inside.close();
         const meanwhile = writes.filter(({ outcome, sentAt }) => outcome === 'ok' && sentAt >= blow.deadAt);
-        const last = meanwhile.reduce((latest, { answeredAt }) => Math.max(latest, answeredAt!), blow.at);
         Object.assign(seen, {
           ...{ insideAcknowledged: meanwhile.length, insideErrors: found.errors, insideLost: found.lost },
-          ...{ insideLostUntilMs: found.lostUntilMs, insideLastAcknowledgedMs: last - blow.at },
+          ...{ insideLostUntilMs: found.lostUntilMs },
         });
         if (found.lost > 0 && (found.lostUntilMs ?? 0) > lostUntilMs) {
           seen.broken.push(

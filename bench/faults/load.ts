@@ -10,15 +10,20 @@ import type { LoadOrder } from './load-process.ts';
 const PROGRAM = join(import.meta.dirname, 'load-process.ts');
 /** Beyond the endpoint's own patience with a command, 10 s. */
 const LAST_ANSWERS_MS = 15_000;
+/** Of what it says at last, if it ends by itself. */
+const SAID_CHARACTERS = 4_000;
 
 export class Load {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
+  #said = '';
 
   /** Starts the process on this host. It connects with its first write. */
   constructor(host: Host, target: Target) {
     const [program, ...args] = host.words([process.execPath, PROGRAM, JSON.stringify(target)]);
-    this.#child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // Libraries complain here of every connection that fails, which is what is measured.
+    this.#child.stderr!.on('data', (chunk: Buffer) => (this.#said = `${this.#said}${chunk}`.slice(-SAID_CHARACTERS)));
     this.#answers = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
 
@@ -51,7 +56,7 @@ export class Load {
   async #tell<T>(order: LoadOrder): Promise<T> {
     this.#child.stdin!.write(`${JSON.stringify(order)}\n`);
     const { value, done } = await this.#answers.next();
-    if (done) throw new Error(`the load ended by itself when it was told to ${order.order}`);
+    if (done) throw new Error(`the load ended by itself when it was told to ${order.order}: ${this.#said}`);
     return JSON.parse(value) as T;
   }
 }

@@ -37,6 +37,8 @@ export interface Plan {
   load: Load;
   fault: Fault;
   perSecond: number;
+  /** Keys begin with it. */
+  prefix: string;
   /** The slots that are written to, shard by shard; those of the shards where nothing is said. */
   slotsOf?: (shards: readonly Shard[], shard: number) => readonly (readonly SlotRange[])[];
   /** Nothing is accepted before the fault is mended: it is mended first. */
@@ -55,7 +57,7 @@ export async function repeatOnce(
   const startedAt = nowMs();
   const shards = await system.shards();
   const slots = plan.slotsOf?.(shards, shard) ?? shards.map((one) => one.slots);
-  await load.begin(`f${number}`, perSecond, tagsOf(slots, TAGS_PER_SHARD));
+  await load.begin(`${plan.prefix}:${number}`, perSecond, tagsOf(slots, TAGS_PER_SHARD));
   if ((await load.accepted(shard, 0, PATIENCE_MS)) === null) throw new Error('nothing is accepted before the fault');
   await sleep(BEFORE_MS);
   const struck = await fault(system, shards, shard);

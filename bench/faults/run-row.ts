@@ -43,7 +43,7 @@ export async function runRow(row: Row, system: System, options: RunOptions): Pro
     }
     load = new Load(system.clientHost, system.target());
     const fault = faultOf(row, system, new Random(seed));
-    const plan: Plan = { system, load, fault, perSecond, spoil, ...row.more };
+    const plan: Plan = { system, load, fault, perSecond, spoil, prefix: row.id, ...row.more };
     for (let number = 0; number < times; number += 1) {
       const shard = shardFor(row, system, await system.shards(), number);
       const { repetition, raw } = await repeatOnce(plan, number, shard);

@@ -149,7 +149,7 @@ export class Valkeeper implements System {
 }
 
 /** The name of the machine at this place among the hosts. */
-export const nameOf = (machine: number): string => `m${machine}`;
+const nameOf = (machine: number): string => `m${machine}`;
 
 function nodeOf({ nodeId, pid, machine, host, port }: NodeStatus): Node {
   return { id: nodeId, pid: pid!, machine: Number(machine.slice(1)), host, port };

@@ -15,6 +15,9 @@ export interface Demand {
   besides?: string;
 }
 
+/** Longer than any wait, and a number to reckon with: `never` is told apart. */
+const NEVER_MS = 1e12;
+
 const total = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 /** All errors, by kind. */
@@ -27,13 +30,15 @@ export function sumByKind(all: readonly Record<string, number>[]): Record<string
 /** What was demanded and is not so, in words; empty when everything holds. */
 export function broken(demand: Demand, repetitions: readonly Repetition[]): string[] {
   const findings = repetitions.map(({ finding }) => finding);
-  const waits = findings.map(({ waitMs }) => waitMs ?? Number.POSITIVE_INFINITY);
+  const waits = findings.map(({ waitMs }) => waitMs ?? NEVER_MS);
   const late = ([50, 99, 100] as const).flatMap((percent) => {
     const limit = demand.waitMs[percent];
-    const measured = waits.length === 0 ? Number.NaN : percentile(waits, percent);
-    return limit === undefined || measured <= limit ? [] : [`wait ${nameOf(percent)} ${ms(measured)} > ${ms(limit)}`];
+    const measured = waits.length === 0 ? 0 : percentile(waits, percent);
+    return limit === undefined || measured <= limit || measured >= NEVER_MS / 100
+      ? []
+      : [`wait ${nameOf(percent)} ${ms(measured)} > ${ms(limit)}`];
   });
-  const never = waits.filter((wait) => !Number.isFinite(wait)).length;
+  const never = waits.filter((wait) => wait === NEVER_MS).length;
   const sum = (of: (finding: Repetition['finding']) => number): number =>
     findings.reduce((all, one) => all + of(one), 0);
   const lost = sum((one) => one.lost);
