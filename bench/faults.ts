@@ -9,7 +9,8 @@
  * `--spoil N` removes so many acknowledged writes behind the back of each repetition, to see that it is noticed.
  * Needs root, for the namespaces. The raw history of every repetition is kept in the folder.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -31,8 +32,11 @@ interface Stage {
   after: (clean: () => unknown) => void;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const WRITES_PER_SECOND = 2_000;
 const BASELINE_TIMES = 10;
+/** As a shell has it for a program that was interrupted. */
+const INTERRUPTED = 130;
 
 const { values: options } = parseArgs({
   options: {
@@ -57,11 +61,19 @@ const BASELINES: readonly { word: string; start: (stage: Stage, serverPath: stri
 ];
 
 if (Object.values(networkInterfaces()).some((all) => all!.some(({ internal }) => !internal))) {
-  // Again, in a network of its own, from which it reaches the hosts.
-  const again = ['--net', process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  process.exit(spawnSync('unshare', again, { stdio: 'inherit' }).status ?? 1);
+  await againOnOwnNetwork();
+} else {
+  process.exitCode = await main();
 }
-process.exitCode = await main();
+
+/** Runs this program again in a network of its own, from which it reaches the hosts; signals are passed on. */
+async function againOnOwnNetwork(): Promise<void> {
+  const words = ['--net', process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const child = spawn('unshare', words, { stdio: 'inherit' });
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  const [code] = (await once(child, 'exit')) as [number | null];
+  process.exitCode = code ?? 1;
+}
 
 async function main(): Promise<number> {
   const rows = chosenRows();
@@ -114,13 +126,19 @@ function chosenRows(): Row[] {
   });
 }
 
-/** What was started is gone afterwards, whatever happens. */
+/** What was started is gone afterwards, whatever happens; a signal ends it early, and may come twice. */
 async function onStage(work: (stage: Stage) => Promise<void>): Promise<void> {
   const cleanUps: (() => unknown)[] = [];
+  const clear = async (): Promise<void> => {
+    for (const clean of cleanUps.splice(0).reverse()) await clean();
+  };
+  const interrupted = (): void => void clear().finally(() => process.exit(INTERRUPTED));
+  for (const signal of SIGNALS) process.on(signal, interrupted);
   try {
     await work({ after: (clean) => cleanUps.push(clean) });
   } finally {
-    for (const clean of cleanUps.reverse()) await clean();
+    await clear();
+    for (const signal of SIGNALS) process.off(signal, interrupted);
   }
 }
 

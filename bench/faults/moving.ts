@@ -11,7 +11,7 @@ import { until } from './wait.ts';
 
 const OVER = /^(?:success|failed|cancelled)$/;
 /** The kill comes so long after the job has begun, at random. */
-const LATEST_MS = 150;
+const LATEST_MS = 400;
 const SLOTS = 16_384;
 
 /** The upper half of the longest range of the hit shard moves; its keys are a list of their own, behind the shards'. */
