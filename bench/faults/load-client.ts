@@ -32,26 +32,40 @@ const ONE_TRY = {
 /** Told when the engine finds the key of a write that was sent once: it has been carried out before. */
 const TWICE = 'CARRIEDOUTTWICE somebody sent the write again';
 
-/** Connects with the first command. */
+/** Connects at once. */
 export function loadClient(target: Target): LoadClient {
   if (target.kind === 'cluster') {
-    const cluster = clusterOf(target.nodes);
     // It repeats by itself what may have been carried out: the key may be there by then.
-    return ofClients([cluster], (client, key, value) => client.set(key, value));
+    return ofClients(
+      1,
+      () => clusterOf(target.nodes),
+      (client, key, value) => client.set(key, value),
+    );
   }
-  const clients = Array.from({ length: CONNECTIONS }, () =>
-    target.kind === 'endpoint' ? endpointOf(target) : sentinelOf(target),
+  return ofClients(
+    CONNECTIONS,
+    () => (target.kind === 'endpoint' ? endpointOf(target) : sentinelOf(target)),
+    async (client, key, value) => {
+      if ((await client.set(key, value, 'NX')) === null) throw new Error(TWICE);
+    },
   );
-  return ofClients(clients, async (client, key, value) => {
-    if ((await client.set(key, value, 'NX')) === null) throw new Error(TWICE);
-  });
 }
 
 function ofClients<C extends Redis | Cluster>(
-  clients: readonly C[],
+  count: number,
+  make: () => C,
   set: (client: C, key: string, value: string) => Promise<unknown>,
 ): LoadClient {
-  for (const client of clients) client.on('error', () => {}); // each command tells its own failure
+  const clients: C[] = [];
+  let closed = false;
+  const fill = (place: number): void => {
+    const client = make();
+    clients[place] = client;
+    client.on('error', () => {}); // each command tells its own failure
+    // With sentinels ioredis may give up for ever when it is told of a failover twice.
+    client.on('end', () => closed || setTimeout(fill, RECONNECT_MS, place));
+  };
+  for (let place = 0; place < count; place += 1) fill(place);
   let turn = 0;
   return {
     write: async (key, value) => {
@@ -63,6 +77,7 @@ function ofClients<C extends Redis | Cluster>(
       await clients[0]!.unlink([...keys]);
     },
     close: () => {
+      closed = true;
       for (const client of clients) client.disconnect();
     },
   };
