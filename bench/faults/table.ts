@@ -22,7 +22,7 @@ export function faultTable(results: readonly RowResult[], systems: readonly stri
         ...(own ? [measuredText(own), verdictText(own)] : ['', '']),
         ...baselines.map((system) => {
           const other = find(row, system);
-          return other ? measuredText(other) : '';
+          return other ? comparedText(other) : '';
         }),
       ];
     }),
@@ -43,7 +43,7 @@ function measuredText({ repetitions, failure }: RowResult): string {
   if (repetitions.length === 0) return failure ?? '';
   const lost = repetitions.reduce((sum, { finding }) => sum + finding.lost, 0);
   return [
-    `${repetitions.length} times: ${waitsText(repetitions)}`,
+    `${timesText(repetitions)}: ${waitsText(repetitions)}`,
     `errors ${errorsText(sumByKind(repetitions.map(({ finding }) => finding.errors)))}`,
     `not in flight ${errorsText(sumByKind(repetitions.map(({ finding }) => finding.strayErrors)))}`,
     `lost ${lost}`,
@@ -52,9 +52,21 @@ function measuredText({ repetitions, failure }: RowResult): string {
   ].join('; ');
 }
 
+/** Of others: how long and how much; the errors of their clients are not comparable. */
+function comparedText({ repetitions, failure }: RowResult): string {
+  if (repetitions.length === 0) return failure ?? '';
+  const lost = repetitions.reduce((sum, { finding }) => sum + finding.lost, 0);
+  const early = failure === null ? [] : [`ended early: ${failure}`];
+  const text = [`${timesText(repetitions)}: ${waitsText(repetitions)}`, `lost ${lost}`];
+  return [...text, ...besidesText(repetitions), ...early].join('; ');
+}
+
+const timesText = ({ length }: readonly Repetition[]): string => (length === 1 ? 'once' : `${length} times`);
+
 function waitsText(repetitions: readonly Repetition[]): string {
   const waits = repetitions.map(({ finding }) => finding.waitMs).filter((wait) => wait !== null);
   if (waits.length === 0) return 'never accepted again';
+  if (repetitions.length === 1) return ms(waits[0]!);
   const figures = [50, 99, 100].map((percent) => `${nameOf(percent)} ${ms(percentile(waits, percent))}`);
   const never = repetitions.length - waits.length;
   return `${figures.join(', ')}${never === 0 ? '' : `, ${never} times never`}`;
