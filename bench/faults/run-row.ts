@@ -13,6 +13,7 @@ import type { Shard, System } from './system.ts';
 import { Valkeeper } from './valkeeper.ts';
 
 const SETTLE_MS = 500;
+const FAILURE_CHARACTERS = 300;
 
 export interface RunOptions {
   times: number;
@@ -54,7 +55,8 @@ export async function runRow(row: Row, system: System, options: RunOptions): Pro
     return { row, system: system.name, repetitions, failure: null };
   } catch (error) {
     const { message, cause } = error as Error;
-    const failure = cause instanceof Error ? `${message} (${cause.message})` : message;
+    const whole = cause instanceof Error ? `${message} (${cause.message})` : message;
+    const failure = whole.replaceAll(/\s+/g, ' ').slice(0, FAILURE_CHARACTERS); // it stands in a cell of the table
     progress(`${row.id}, ${system.name}: ${failure}`);
     return { row, system: system.name, repetitions, failure };
   } finally {
