@@ -34,7 +34,12 @@ export function printReport({ machine, tables, measurements }: Report, json = as
     process.stdout.write(`${JSON.stringify({ machine, tables, measurements }, null, 2)}\n`);
     return;
   }
+  process.stdout.write(reportText({ machine, tables, measurements }));
+}
+
+/** The report in Markdown, without the single measurements. */
+export function reportText({ machine, tables }: Report): string {
   const { cores, processor, memoryGb, system, kernel, node, engine, load } = machine;
   const about = `${cores} cores (${processor}), ${memoryGb} GB, ${system}, Linux ${kernel}, Node ${node}, Valkey ${engine}`;
-  process.stdout.write(`${about}; load average ${load} before.\n\n${tables.map(markdown).join('\n\n')}\n`);
+  return `${about}; load average ${load} before.\n\n${tables.map(markdown).join('\n\n')}\n`;
 }

@@ -4,12 +4,15 @@
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** A failsafe for a hung command, far beyond what any takes. */
 const COMMAND_TIMEOUT_MS = 60_000;
 const END_MS = 10_000;
+/** The last part of the address of a process that plugs itself in; hosts are counted from 1. */
+const WATCHER = 250;
 /** Where packages of this project are found. */
 const CWD = import.meta.dirname;
 
@@ -74,6 +77,25 @@ export class Host {
   losePower(): void {
     if (this.#namespace === null) throw new Error('only a host of its own can lose power');
     endAll(this.#namespace);
+  }
+
+  /**
+   * Lets this process itself reach the hosts: a cable from the namespace it is in to their bridge. Only for a process in a
+   * network namespace of its own, such as `unshare --net` makes: nothing of this machine's own network is touched.
+   */
+  plugIn(): void {
+    if (this.#namespace === null) throw new Error('only a host of its own has a network to be plugged into');
+    if (Object.values(networkInterfaces()).some((ones) => ones!.some(({ internal }) => !internal))) {
+      throw new Error('this process is in the network of the machine: start it with `unshare --net`');
+    }
+    const bridge = this.#namespace.replace(/-\d+$/, '');
+    const device = `${bridge}w`;
+    const end = ['type', 'veth', 'peer', 'name', device, 'netns', String(process.pid)];
+    ip('-n', bridge, 'link', 'add', 'watcher', ...end);
+    ip('-n', bridge, 'link', 'set', 'watcher', 'master', 'bridge', 'up');
+    ip('link', 'set', 'lo', 'up');
+    ip('address', 'add', `${this.address.replace(/\d+$/, `${WATCHER}`)}/24`, 'dev', device);
+    ip('link', 'set', device, 'up');
   }
 
   /** Ends what was left running here. */

@@ -1,0 +1,85 @@
+/** Losses that leave no majority, or nothing at all. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Random } from '../../test/sim/random.ts';
+import { cut, mend } from '../../test/support/net-faults.ts';
+import { type Fault, pidsOn, shardsOn } from './acts.ts';
+import { nowMs } from './clock.ts';
+import { hasEnded } from './processes.ts';
+import type { Shard } from './system.ts';
+import type { Valkeeper } from './valkeeper.ts';
+import { watchChange } from './watch.ts';
+
+const POLL_MS = 1;
+
+/**
+ * Two machines with a primary each whose replicas are elsewhere: of three primaries the majority, of five machines not.
+ * @throws Error when the nodes do not lie so
+ */
+export function majorityOf(shards: readonly Shard[], spared: readonly number[]): [number, number] {
+  for (const [place, { primary: one }] of shards.entries()) {
+    for (const { primary: other } of shards.slice(place + 1)) {
+      const lost = [one.machine, other.machine];
+      const survive = ({ primary, replicas }: Shard): boolean =>
+        !lost.includes(primary.machine) || replicas.some(({ machine }) => !lost.includes(machine));
+      const fits = lost[0] !== lost[1] && !lost.some((machine) => spared.includes(machine)) && shards.every(survive);
+      if (fits) return [one.machine, other.machine];
+    }
+  }
+  throw new Error('no two primaries lie so that their loss leaves every shard a replica');
+}
+
+/** The cables of two machines are pulled, which have the majority of the primaries; nobody tells the processes there. */
+export const loseMajority: Fault = async (system, shards) => {
+  const lost = majorityOf(shards, system.spared);
+  const hit = lost.flatMap((machine) => shardsOn(shards, machine));
+  const pids = lost.flatMap((machine) => pidsOn(shards, machine));
+  const watches = hit.map((place) => watchChange(system, shards[place]!));
+  const at = nowMs();
+  await Promise.all(lost.map((machine) => cut(system.hosts[machine]!)));
+  const seen: Awaited<ReturnType<Fault>>['seen'] = { broken: [], lost };
+  const gone: number[] = [];
+  return {
+    blow: { shards: hit, at, deadAt: nowMs() },
+    gone,
+    seen,
+    mend: async () => {
+      for (const watch of watches) await watch.stop();
+      const changes = watches.map(({ change }) => change);
+      const since = (moment: number | null): number | null => (moment === null ? null : moment - at);
+      seen['endedAfterMs'] = changes.map(({ endedAt }) => since(endedAt));
+      seen['promotedAfterMs'] = changes.map(({ promotedAt }) => since(promotedAt));
+      if (changes.some(({ ranAtPromotion }) => ranAtPromotion))
+        seen.broken.push('not fenced: two primaries ran at once');
+      gone.push(...pids.filter(hasEnded));
+      for (const machine of lost) await mend(system.hosts[machine]!);
+    },
+  };
+};
+
+/** Everything on every machine ends at once, servers too; then all start again, in the order that chance says. */
+export const endEverything =
+  (random: Random): Fault =>
+  async (system, shards) => {
+    const valkeeper = system as Valkeeper;
+    const machines = [0, ...valkeeper.machines];
+    const gone = machines.flatMap((machine) => pidsOn(shards, machine));
+    const order = random.shuffled(machines);
+    const at = nowMs();
+    for (const machine of machines) system.hosts[machine]!.losePower();
+    while (!gone.every(hasEnded)) await sleep(POLL_MS);
+    const deadAt = nowMs();
+    const seen: Awaited<ReturnType<Fault>>['seen'] = { broken: [], order };
+    return {
+      blow: { shards: shards.map((_, place) => place), at, deadAt },
+      gone,
+      seen,
+      mend: async () => {
+        for (const machine of order) {
+          if (machine === 0) await valkeeper.startServer();
+          else await valkeeper.powerOn(machine);
+        }
+        seen['startedAfterMs'] = nowMs() - at;
+      },
+    };
+  };
