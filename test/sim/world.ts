@@ -438,9 +438,13 @@ export class World {
     }
   }
 
-  /** What its log does not hold it has lost; a snapshot promises nothing. */
+  /**
+   * What its log does not keep for certain it has lost: a snapshot promises nothing, and of a log that is flushed once a
+   * second power that was lost may have taken the end.
+   */
   #hit({ identity, disk }: Node, held: readonly (readonly number[])[]): void {
-    const kept = new Set(logsEveryWrite(disk.conf) ? disk.aof : []);
+    const flushed = disk.conf['appendfsync'] === 'always' || !this.machineOf(identity.machine).down;
+    const kept = new Set(logsEveryWrite(disk.conf) && flushed ? disk.aof : []);
     for (const log of held)
       this.ledger.hit(
         identity.id,
