@@ -130,8 +130,8 @@ export class Machine implements NodeKeeper {
     this.agentUp = false;
     this.#endGuard();
     this.#session = null;
-    for (const node of this.nodes.values()) this.kill(node, true);
     this.down = true;
+    for (const node of this.nodes.values()) this.kill(node, true);
   }
 
   regainPower(): void {

@@ -109,8 +109,10 @@ class Run {
   /** Agents alone have done what they can. */
   #healed(): void {
     const world = this.#world;
-    const unserved = world.unserved(false);
-    if (unserved && world.scenario.startsReady) world.violate('heals_alone', unserved);
+    const unserved = world.unserved();
+    if (unserved.length > 0 && world.scenario.startsReady && world.isForAgents(unserved)) {
+      world.violate('heals_alone', nobodyServes(unserved));
+    }
     world.comeBack();
     this.#recover();
   }
@@ -172,8 +174,8 @@ class Run {
     const world = this.#world;
     const missing = world.missingSetting();
     if (missing) world.violate('has_settings', missing);
-    const unserved = world.unserved(true);
-    if (unserved) world.violate('serves', unserved);
+    const unserved = world.unserved();
+    if (unserved.length > 0) world.violate('serves', nobodyServes(unserved));
     if (!world.scenario.deletesAtTheEnd) {
       this.#over = true;
       return;
@@ -226,3 +228,6 @@ class Run {
     });
   }
 }
+
+const nobodyServes = (shards: readonly number[]): string =>
+  `nobody takes writes to ${shards.map((shard) => `shard-${shard + 1}`).join(', ')}`;

@@ -276,17 +276,24 @@ export class World {
     this.oneOwner.check(this.#running, this.ranges.length, this.now, (engine) => this.#isLoose(engine));
   }
 
-  /**
-   * The shard to which nobody takes writes; null when there is none.
-   * @param ofAll also when none of its processes runs: agents alone may not know what the others' disks hold
-   */
-  unserved(ofAll: boolean): string | null {
-    const range = this.ranges.findIndex((_, index) => {
-      const runs = this.#running.some(({ identity }) => identity.shard === index);
-      return (runs || ofAll) && !this.#running.some((engine) => engine.acknowledges(index));
-    });
-    return range === -1 ? null : `nobody takes writes to shard-${range + 1}`;
+  /** The shards to which nobody takes writes, by number. */
+  unserved(): number[] {
+    return this.ranges.flatMap((_, range) => (this.#running.some((one) => one.acknowledges(range)) ? [] : [range]));
   }
+
+  /**
+   * Whether agents alone can mend this: each knows of its own nodes only. Of a shard of which nothing runs nobody knows
+   * what the disks of all hold; and where primaries ended on several machines and the others are no majority, nobody
+   * knows that all of them ended.
+   */
+  isForAgents(unserved: readonly number[]): boolean {
+    const serving = this.ranges.length - unserved.length;
+    const machines = new Set(unserved.map((range) => this.#lastOwner.get(range)));
+    const isRunning = unserved.every((range) => this.#running.some(({ identity }) => identity.shard === range));
+    return isRunning && (serving > this.ranges.length / 2 || machines.size === 1);
+  }
+  /** By shard, the machine of the node that owned it last. */
+  readonly #lastOwner = new Map<number, string>();
 
   /** Agents act by themselves here, and the engine's is not there, or has only just come: nobody could stop it. */
   #isLoose({ identity }: Engine): boolean {
@@ -431,9 +438,13 @@ export class World {
     }
   }
 
-  /** What its log does not hold it has lost; a snapshot promises nothing. */
+  /**
+   * What its log does not keep for certain it has lost: a snapshot promises nothing, and of a log that is flushed once a
+   * second power that was lost may have taken the end.
+   */
   #hit({ identity, disk }: Node, held: readonly (readonly number[])[]): void {
-    const kept = new Set(logsEveryWrite(disk.conf) ? disk.aof : []);
+    const flushed = disk.conf['appendfsync'] === 'always' || !this.machineOf(identity.machine).down;
+    const kept = new Set(logsEveryWrite(disk.conf) && flushed ? disk.aof : []);
     for (const log of held)
       this.ledger.hit(
         identity.id,
@@ -494,6 +505,7 @@ export class World {
         this.note(
           `${this.nameOf(engine.id)} owns slots by ${cause}, epoch ${engine.configEpoch}, ${engine.replication.log.length} writes`,
         );
+        this.#lastOwner.set(engine.identity.shard, engine.identity.machine);
         this.#hasStopped(engine, cause);
         this.oneOwner.owns(engine, cause);
         if (cause === 'election' || engine.replication.wasInStream) this.#tailIsLost(engine, cause);
