@@ -33,7 +33,9 @@ export function logFiles(folder: string): string[] | null {
 /** What the engine would not notice by itself; null when it sees all there is to see. */
 export function silentDamage(folder: string): DamageView | null {
   const log = join(folder, LOG_FOLDER);
-  if (!existsSync(log)) return null;
+  const found = statSync(log, { throwIfNoEntry: false });
+  if (!found) return null;
+  if (!found.isDirectory()) return { file: LOG_FOLDER, problem: 'it is no folder', cuttable: false };
   const present = readdirSync(log).filter((name) => name.endsWith('.aof') || name.endsWith('.rdb'));
   const manifest = `${LOG_FOLDER}/${MANIFEST}`;
   if (!existsSync(join(log, MANIFEST))) {

@@ -6,7 +6,7 @@ import type { Voter } from '../domain/roster.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import { Lease } from '../quorum/lease.ts';
-import { ANSWER_MS, RENEW_MS } from '../quorum/times.ts';
+import { ANSWER_MS, CLAIM_MS, RENEW_MS } from '../quorum/times.ts';
 import type { Neighbours } from './neighbours.ts';
 import type { Roster } from './roster.ts';
 import type { WriteFence } from './write-fence.ts';
@@ -30,6 +30,8 @@ export class LeaseKeeper {
   readonly #asked = new Set<string>();
   /** Databases (by uid) that were claimed from this machine while it had no lease. */
   readonly #claimed = new Set<string>();
+  /** Since when the hosts of neighbours have refused the connection, one time after the other. */
+  readonly #refusingSince = new Map<string, number>();
   readonly #mayStopFrom: number;
   readonly #setVoters = (): void => this.#lease.setVoters(this.#around.roster.voters);
   #renewal: EndTimer | null = null;
@@ -78,13 +80,29 @@ export class LeaseKeeper {
     this.#asked.add(voter.machine);
     const heard = await neighbours.ask(voter, { ask: 'lease', machine });
     this.#asked.delete(voter.machine);
-    if (heard.how === 'silent' || this.#closed) return;
+    if (this.#closed) return;
+    if (heard.how !== 'refused') this.#refusingSince.delete(voter.machine);
+    if (heard.how === 'silent') return;
+    if (heard.how === 'refused' && !this.#countsAsGrant(voter.machine, heard.askedAt)) return;
     if (heard.how === 'answered') {
       if (heard.answer.kind !== 'granted') return;
       for (const database of heard.answer.claimed) this.#claimed.add(database);
     }
     this.#lease.granted(voter.machine, heard.askedAt);
     this.#look();
+  }
+
+  /**
+   * Nobody votes at a host that refuses the connection. It prolongs a lease; to regain one, it must have refused for as
+   * long as a claim may last to which its agent agreed before it ended, and nobody may have taken over meanwhile.
+   */
+  #countsAsGrant(neighbour: string, askedAt: number): boolean {
+    const since = this.#refusingSince.get(neighbour) ?? askedAt;
+    this.#refusingSince.set(neighbour, since);
+    if (this.isHeld) return true;
+    if (askedAt - since < CLAIM_MS) return false;
+    for (const { uid } of this.#around.roster.databases) this.#claimed.add(uid);
+    return true;
   }
 
   /** Stops or lets go on, as the lease says now; and looks again when it ends. */

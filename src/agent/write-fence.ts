@@ -88,20 +88,22 @@ export class WriteFence {
     const sight = await lookAtShard(this.#around, database, shard, NONE);
     const { view } = sight;
     const others = fellowsOf(sight, node.id);
-    // One that follows another already has only to be let go on, for when it is a primary again.
-    const isReplica = answering(view.nodes.get(node.id))?.role === 'replica';
+    const own = answering(view.nodes.get(node.id));
+    if (own && own.id !== node.id) return true; // another node in its place: it is left as it is
+    // One that takes no writes has only to be let go on, for when it is a primary again.
+    const takesNone = own !== null && (own.role === 'replica' || own.slots.length === 0);
     const successor = others.find(([, other]) => {
       const engine = answering(other);
       return engine?.role === 'primary' && engine.slots.length > 0;
     });
-    if (successor && !isReplica) {
+    if (successor && !takesNone) {
       log.warn({ node: node.id, successor: successor[0].id }, 'Another took the place of a node: it is ended.');
       this.#stopped.delete(node.id);
       await node.end('another took its place while its machine could not be reached');
       return true;
     }
     // Nobody claimed it: with a majority for the lease there is none for a claim. Else all must say that they follow it.
-    if (isClaimed && !isReplica && others.some(([, other]) => answering(other) === null)) return false;
+    if (isClaimed && !takesNone && others.some(([, other]) => answering(other) === null)) return false;
     const assignment = database.nodes.find(({ id }) => id === node.id)!;
     await resumeWrites(engines.connection(database.adminPassword, assignment));
     this.#stopped.delete(node.id);

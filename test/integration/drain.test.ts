@@ -1,6 +1,6 @@
 /** A machine is emptied under load; what cannot be is refused; a node that fails is replaced. */
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
@@ -81,10 +81,9 @@ it('replaces a node that cannot run', async () => {
     const status = await fleet.until('main', isSettled);
     const { nodeId, machine: place, pid } = status.shards[0]!.replicas[0]!;
     const folder = join(fleet.dir, 'machines', place, 'nodes', nodeId);
-    // A file where its log's folder should be: it can never start again.
+    // A word that the engine does not know: it can never start again.
+    appendFileSync(join(folder, 'valkey.conf'), '\nno-such-directive yes\n');
     process.kill(pid!, 'SIGKILL');
-    rmSync(join(folder, 'appendonlydir'), { recursive: true, force: true });
-    writeFileSync(join(folder, 'appendonlydir'), 'in the way');
     const healed = await fleet.until(
       'main',
       (now) => isSettled(now) && now.shards[0]!.replicas.every((replica) => replica.nodeId !== nodeId),

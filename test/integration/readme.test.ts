@@ -49,7 +49,7 @@ it('does what the README says', async () => {
     assert.match(used, /redis:\/\/default:\S+@127\.\S+:\d+\/0\n/);
     assert.match(used, /main: ready/);
     assert.equal(await runApp(fleet), "[ 'red', 'yellow' ]\n");
-    assert.match(await run(fleet, 'kill'), /Promote [0-9a-f]{8}/);
+    assert.match(await run(fleet, 'kill'), /[0-9a-f]{8} on machine-\d took the place of [0-9a-f]{8}/);
     const changed = await run(fleet, 'change');
     assert.match(changed, /main changes: memory 256mb -> 512mb, persistence aof -> snapshot/);
     assert.match(changed, /orders was created; it is ready\./);
