@@ -324,9 +324,9 @@ test('a node that has lost its identity is not started as itself', async (t) => 
   const config = scene.nodeConfig(0);
   const { pid } = await session.request('create_node', config);
   await killNode(session, config.id, pid);
-  rmSync(join(scene.nodeDir(config.id), 'nodes.conf.copy'));
   for (const text of ['', 'torn', scene.nodeConfig(1).nodesConf]) {
     writeFileSync(join(scene.nodeDir(config.id), 'nodes.conf'), text);
+    rmSync(join(scene.nodeDir(config.id), 'nodes.conf.copy'), { force: true }); // of what is damaged none is made again
     const start = session.request('start_node', { id: config.id, as: { kind: 'itself' } });
     await assert.rejects(start, valkeeperError('node_identity_lost', /nodes\.conf/));
     assert.deepEqual(engines(scene), []);

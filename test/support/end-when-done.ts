@@ -7,9 +7,12 @@ import { after } from 'node:test';
 
 const GRACE_MS = 20_000;
 
-after(() => {
+const endLater = (): void => {
   setTimeout(() => {
     console.error('The tests of this file have ended, and something of it still runs: it is ended.');
     process.exit(1);
   }, GRACE_MS).unref();
-});
+};
+
+// Programs that tests start with the flags of their own process load this, too.
+if (process.argv[1]?.endsWith('.test.ts')) after(endLater);
