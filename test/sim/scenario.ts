@@ -44,7 +44,7 @@ export const FAULT_KINDS = [
   'isolate-machine',
 ] as const;
 /** What matters to agents that act by themselves. */
-export const HOST_FAULT_KINDS = ['cut-hosts', 'isolate-host', 'lose-host', 'stop-agents'] as const;
+export const HOST_FAULT_KINDS = ['cut-hosts', 'isolate-host', 'lag-and-kill', 'lose-host', 'stop-agents'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof HOST_FAULT_KINDS)[number];
 
 /** The scenario of a seed where the control plane does everything. */
