@@ -63,7 +63,7 @@ export class Machine implements NodeKeeper {
   #retryMs = FIRST_RETRY_MS;
   /** Grows with every start of the agent: what an earlier one had begun is none of the present one's business. */
   life = 0;
-  readonly #disk = { roster: NOTHING_KNOWN };
+  readonly #disk = { roster: NOTHING_KNOWN, writtenAt: 0 };
   #guard: AgentGuard | null = null;
 
   constructor(name: string, address: string, zone: string, memoryBytes: number, around: MachineSurroundings) {
@@ -88,6 +88,11 @@ export class Machine implements NodeKeeper {
   /** What its agent knows. */
   get roster(): RosterContent {
     return this.#disk.roster;
+  }
+
+  /** Since when it has known that. */
+  get rosterAt(): number {
+    return this.#disk.writtenAt;
   }
 
   #beginGuard(): void {

@@ -305,15 +305,11 @@ export class World {
 
   /** A client writes there: it must not be told OK by a primary that others may take over from. */
   wrote(engine: Engine): void {
-    const { machine } = engine.identity;
-    const since = Math.max(this.#isolatedSince.get(machine) ?? this.now, this.oneOwner.ownedAt(engine));
+    const machine = this.machineOf(engine.identity.machine);
+    const isolatedSince = this.#isolatedSince.get(machine.name) ?? this.now;
+    const since = Math.max(isolatedSince, machine.rosterAt, this.oneOwner.ownedAt(engine));
     const forMs = this.now - since;
-    if (
-      forMs < STOPPED_MS ||
-      !this.#isIsolated(this.machineOf(machine)) ||
-      this.#isLoose(engine) ||
-      !this.#hasGuardedCopy(engine)
-    )
+    if (forMs < STOPPED_MS || !this.#isIsolated(machine) || this.#isLoose(engine) || !this.#hasGuardedCopy(engine))
       return;
     this.violate(
       'stops_alone',
