@@ -30,7 +30,7 @@ import { NeighbourDoor } from './neighbour-door.ts';
 import { Neighbours } from './neighbours.ts';
 import { makeNode, type NodeDirectory, scanNodes, tail } from './node-directory.ts';
 import type { NodeSurroundings } from './node-surroundings.ts';
-import { hasDied, type OwnNode } from './own-node.ts';
+import { hasDied, type OwnNode, requireEnd } from './own-node.ts';
 import { PulseWatch } from './pulse.ts';
 import { isAnyReached } from './reach.ts';
 import { Roster } from './roster.ts';
@@ -261,7 +261,7 @@ class MachineAgent implements Agent {
       create_node: (config) => this.#create(config),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
-      start_node: ({ id, as }) => this.#start(id, as),
+      start_node: ({ id, as, after }) => this.#start(id, as, after),
       stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
       cut_log: ({ id }) =>
         this.#exclusively(id, (node) =>
@@ -307,10 +307,13 @@ class MachineAgent implements Agent {
   }
 
   /** As what its disk says it starts only where nobody may have taken its place. */
-  async #start(id: NodeId, as: StartAs): Promise<{ pid: number }> {
+  async #start(id: NodeId, as: StartAs, after?: number): Promise<{ pid: number }> {
     if (as.kind === 'itself' && this.#guard?.mayDecide === false)
       throw new ValkeeperError('lease_run_out', { node: id, machine: this.#options.machine });
-    return this.#exclusively(id, (node) => node.start(as));
+    return this.#exclusively(id, (node) => {
+      requireEnd(node, after, this.#options.machine);
+      return node.start(as);
+    });
   }
 
   /** Repeating it is harmless: a node that exists is only started. One that never ran is not left behind. */

@@ -64,7 +64,11 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   },
   configure_node: { id: NODE, pid: PROCESS, directives: DIRECTIVES },
   write_users: { id: NODE, aclFile: TEXT },
-  start_node: { id: NODE, as: ['how to start', isStartAs] },
+  start_node: {
+    id: NODE,
+    as: ['how to start', isStartAs],
+    after: ['a time', (value) => value === undefined || Number.isFinite(value)],
+  },
   stop_node: { id: NODE, pid: PROCESS, graceMs: GRACE },
   cut_log: { id: NODE },
   set_data_aside: { id: NODE },

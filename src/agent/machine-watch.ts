@@ -7,6 +7,7 @@
 import { byName, type NodeId } from '../domain/ids.ts';
 import { FEWEST_VOTERS, type GuardedDatabase, majorityOf } from '../domain/roster.ts';
 import { answering, type PeerView } from '../domain/view.ts';
+import { isCurrent } from '../plan/failover.ts';
 import { unmetExpectation } from '../plan/step.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
@@ -28,6 +29,8 @@ const RETRY_MS = 400;
 /** Promotions must be over before voters stop keeping their promise. */
 const WORK_MS = CLAIM_MS - 1_500;
 const REPEAT_MS = 20;
+/** The lost machine may come back with all that such a copy lacks; a process that ended here would not. */
+const STALE = 'the copy that answers was started anew and has had nothing of its primary since';
 
 export interface WatchSurroundings extends Seer {
   machine: string;
@@ -190,11 +193,9 @@ export class MachineWatch {
       story.saw(sight, plan);
       const step = plan.steps.find((one) => one.kind === 'promote' && one.args.insteadOf === lost);
       const candidate = database.nodes.find(({ id }) => id === step?.target);
-      if (
-        step?.kind === 'promote' &&
-        candidate &&
-        !unmetExpectation(step.expects, sight.view.nodes.get(candidate.id)!)
-      ) {
+      const seen = candidate && sight.view.nodes.get(candidate.id)!;
+      if (seen && !isCurrent({ engine: answering(seen) })) story.waits(STALE);
+      else if (step?.kind === 'promote' && candidate && seen && !unmetExpectation(step.expects, seen)) {
         const engine = engines.connection(database.adminPassword, candidate);
         const outcome = await promote(clock, engine, step.args.mode).catch((error: Error) => ({
           result: 'retry' as const,

@@ -1,4 +1,5 @@
 /** A node of this machine, as what acts by itself needs it; a `SupervisedNode` on real machines. */
+import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { StartAs } from '../domain/start-as.ts';
 import type { PulseState } from '../domain/view.ts';
@@ -17,6 +18,13 @@ export interface OwnNode {
   start(as: StartAs): Promise<{ pid: number }>;
   /** Ends the process at once. @throws node_not_ended */
   end(why: string): Promise<void>;
+}
+
+/** What was decided of one end of a process is not done after another. @throws node_ended_again */
+export function requireEnd(node: OwnNode, after: number | undefined, machine: string): void {
+  const { process } = node.report();
+  if (after === undefined || process.state !== 'exited' || process.at === after) return;
+  throw new ValkeeperError('node_ended_again', { node: node.id, machine });
 }
 
 /** It ended, and nobody had asked for it. */

@@ -111,7 +111,7 @@ export class ShardKeeper {
   /** A promotion in the place of a node of ours; a start of a node of ours. */
   #isOurs(step: Step, sight: ShardSight): boolean {
     const { nodes, mayDecide } = this.#around;
-    if (step.kind === 'promote') return mayDecide() && hasDied(nodes.get(step.args.insteadOf));
+    if (step.kind === 'promote') return mayDecide() && diedAsPrimary(nodes.get(step.args.insteadOf));
     if (step.kind !== 'start_node' || !hasDied(nodes.get(step.target))) return false;
     return step.args.replicaOf !== null || (mayDecide() && this.#hasNewest(step.target, sight));
   }
@@ -152,6 +152,12 @@ export class ShardKeeper {
 }
 
 const NONE: ReadonlySet<NodeId> = new Set();
+
+/** By its own nodes.conf: a replica that has heard of no switchover may still take it for the primary. */
+function diedAsPrimary(node: OwnNode | undefined): boolean {
+  const { claim = null, claimIsOld = true } = node?.report().disk ?? {};
+  return hasDied(node) && (claimIsOld || claim?.role !== 'replica');
+}
 
 const causeOf = (node: OwnNode | undefined) => (node?.endedFor ? 'process_stopped' : 'process_ended');
 

@@ -44,8 +44,14 @@ export class ShardStory {
       );
       this.#story.note(`asked the copies: ${said.join(', ') || 'there are none'}`);
     }
-    if (why !== undefined && why !== this.#reason) this.#story.note(`waits: ${why}`);
-    if (why !== undefined) this.#reason = why;
+    if (why !== undefined) this.waits(why);
+  }
+
+  /** Nothing can be done yet. */
+  waits(why: string): void {
+    if (this.#open === null || why === this.#reason) return;
+    this.#story.note(`waits: ${why}`);
+    this.#reason = why;
   }
 
   promoted({ target, args }: Promotion, outcome: Outcome): void {

@@ -35,6 +35,7 @@ export class SupervisedNode {
   #process: ProcessIdentity | null = null;
   #disk: DiskView;
   #stopping = false;
+  readonly #madeAt: number;
   /** Why this agent ended the process; null when it did not. */
   #endedBecause: string | null = null;
   /** What the present process is about, as it is told. */
@@ -48,6 +49,7 @@ export class SupervisedNode {
   constructor(directory: NodeDirectory, around: NodeSurroundings) {
     this.directory = directory;
     this.#around = around;
+    this.#madeAt = around.now();
     this.#disk = this.#lookAtDisk();
   }
 
@@ -77,7 +79,7 @@ export class SupervisedNode {
     const { id, database, databaseUid, port } = config;
     const process: NodeReport['process'] = this.#process
       ? { state: 'running', pid: this.#process.pid }
-      : (lastExit ?? { state: 'exited', how: 'died', at: this.#around.now(), detail: 'it was never started' });
+      : (lastExit ?? { state: 'exited', how: 'died', at: this.#madeAt, detail: 'it was never started' });
     const pulse = this.#process ? this.pulse : null;
     return { id, database, databaseUid, port, process, pulse, disk: this.#disk };
   }

@@ -29,3 +29,20 @@ it('asks for votes once the replica is linked to those who would give them', () 
   ).steps;
   assert.ok(step?.kind === 'promote' && step.target === replica && step.args.mode === 'force');
 });
+
+it('starts a dead copy that must be heard of before another is promoted', () => {
+  const { database, view } = readyWorld(fleet(3), {
+    shards: 1,
+    replicas: 2,
+    durability: 'acknowledged',
+    persistence: 'none',
+  });
+  const [primary, first, second] = database.nodes.map(({ id }) => id);
+  const { blocked, steps } = plan(database, killed(killed(view, primary!), second!));
+  assert.match(blocked[0]!.reason, /1 of 2 copies answer, and 2 must/);
+  const [start, ...others] = steps;
+  assert.ok(start?.kind === 'start_node' && start.target === second && start.args.replicaOf?.id === primary);
+  assert.deepEqual(others, []);
+  const [promotion] = plan(database, killed(view, primary!)).steps;
+  assert.ok(promotion?.kind === 'promote' && [first, second].includes(promotion.target));
+});

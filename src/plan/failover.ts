@@ -24,7 +24,7 @@ const qualifies = (candidate: Member, dead: Member): boolean =>
  * It has had some of its primary's stream since it was started or copied to: what it lacks is at most what was on its
  * way. One that has had none may have been away for long, or was copied to while writes went on.
  */
-export const isCurrent = ({ engine }: Member): boolean => engine !== null && engine.streamedBytes > 0;
+export const isCurrent = ({ engine }: Pick<Member, 'engine'>): boolean => engine !== null && engine.streamedBytes > 0;
 
 /** The current replica with the most history; of equals the one with the smaller id. Null when none qualifies. */
 export function bestCandidate(shard: ShardTopology): Member | null {

@@ -157,7 +157,7 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const hasEverything = hasData && logsEveryWrite(settings) && !claimIsOld;
   const candidate = bestCandidate(shard);
   const unheard = unheardCopies(shard, requiredAcknowledgements(situation.database.spec));
-  if (candidate && unheard && !hasEverything) return [{ blocked: unheard }];
+  if (candidate && unheard && !hasEverything) return [{ blocked: unheard }, ...startToBeHeard(shard, problem.code)];
   if (candidate && !unheard && (isCurrent(candidate) || !hasEverything)) {
     const how = promotionMode(situation.database, situation.view, candidate);
     if ('refused' in how) return [{ blocked: how.refused }];
@@ -177,6 +177,12 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const copy = deadCopyToPrefer(shard);
   return copy ? [startFollowing(copy, shard, problem.code)] : startOwner(dead, problem.code);
 }
+
+/** The dead copies of a dead owner, where one must be heard of before another is promoted: else neither would ever happen. */
+const startToBeHeard = (shard: ShardTopology, because: ProblemCode): Step[] =>
+  shard.members
+    .filter((member) => member !== shard.owner && member.dead && member.view.process.state === 'exited')
+    .flatMap((member) => mendCopy(member, shard) ?? [startFollowing(member, shard, because)]);
 
 /** On its own disk, once that can be loaded. */
 const startOwner = (owner: Member, because: ProblemCode): Step[] => mendOwner(owner) ?? [startItself(owner, because)];

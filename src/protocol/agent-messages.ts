@@ -129,7 +129,11 @@ export interface AgentRequests {
   };
   /** Writes the ACL file anew; a process that runs is left alone. */
   write_users: { args: { id: NodeId; aclFile: string }; result: Record<string, never> };
-  start_node: { args: { id: NodeId; as: StartAs }; result: { pid: number } };
+  /**
+   * `after`: when its last process ended, as its agent told it: what was decided of that end is not done after another,
+   * for meanwhile it may have been the owner.
+   */
+  start_node: { args: { id: NodeId; as: StartAs; after?: number }; result: { pid: number } };
   /** Ends this process of the node: cleanly, by force after `graceMs`. Not when another process runs than the one named. */
   stop_node: { args: { id: NodeId; pid: number; graceMs: number }; result: { stopped: boolean } };
   /** The end of its append-only log that cannot be read is cut off and kept beside it. Refused while the node runs. */

@@ -1,9 +1,13 @@
 /** What goes wrong: each fault begins, and unless it is over at once, ends by itself or when all trouble ends. */
+import type { NodeIdentity } from './engine/state.ts';
 import type { Machine } from './machine.ts';
 import { agentOf, CONTROL, isLocal, nodesOf } from './network.ts';
 import type { Random } from './random.ts';
 import type { FaultKind } from './scenario.ts';
 import type { World } from './world.ts';
+
+/** A cut of both directions, or of one, seen from the place that is named first. */
+type Ways = 'both' | 'in' | 'out';
 
 export class Faults {
   readonly #world: World;
@@ -91,6 +95,8 @@ export class Faults {
         const others = world.machines.filter((other) => other !== machine);
         return this.#cutHost(machine, others, this.#hostDuration(), random.chance(0.8));
       }
+      case 'lag-and-kill':
+        return this.#lagAndKill(running.filter(({ engine }) => engine?.role === 'primary'));
       case 'lose-host':
         return this.#losePower(machine, this.#hostDuration());
       case 'stop-agents': {
@@ -108,10 +114,32 @@ export class Faults {
   }
 
   /** All that is on a machine, cut off from others. */
-  #cutHost(machine: Machine, others: readonly Machine[], forMs: number, control: boolean): void {
+  #cutHost(machine: Machine, others: readonly Machine[], forMs: number, control: boolean, ways = this.#ways()): void {
     const there = [...others.flatMap(({ name }) => [agentOf(name), nodesOf(name)]), ...(control ? [CONTROL] : [])];
     const text = `${machine.name} from ${[...others.map(({ name }) => name), ...(control ? [CONTROL] : [])].join(', ')}`;
-    this.#cutAll([agentOf(machine.name), nodesOf(machine.name)], there, forMs, text);
+    this.#cutAll([agentOf(machine.name), nodesOf(machine.name)], there, forMs, text, ways);
+  }
+
+  /** A replica falls behind; then its primary ends, and the other copies may be out of reach of those who decide. */
+  #lagAndKill(primaries: ReturnType<World['runningNodes']>): void {
+    const [world, random] = [this.#world, this.#random];
+    if (primaries.length === 0) return;
+    const primary = random.pick(primaries);
+    const here = world.machineOf(primary.identity.machine);
+    const isFellow = ({ identity }: { identity: NodeIdentity }): boolean =>
+      identity.shard === primary.identity.shard && identity.machine !== here.name;
+    const [late, ...others] = random.shuffled(world.runningNodes().filter(isFellow));
+    if (!late) return;
+    const lagMs = random.between(300, 3_000);
+    const [from, to] = [nodesOf(here.name), nodesOf(late.identity.machine)];
+    this.#cutAll([from], [to], lagMs + random.between(5, 3_000), `${from} and ${to}`, 'out');
+    world.timeline.after(lagMs, () => {
+      if (this.#over) return;
+      const far = random.chance(0.5) ? others.map(({ identity }) => world.machineOf(identity.machine)) : [];
+      if (far.length > 0) this.#cutHost(here, far, random.between(1_000, 4_000), false, 'both');
+      if (random.chance(0.7)) this.#kill([primary], 1);
+      else this.#losePower(here, this.#hostDuration());
+    });
   }
 
   #hostDuration(): number {
@@ -197,9 +225,12 @@ export class Faults {
     this.#cutAll([here], there, forMs, text);
   }
 
-  #cutAll(here: readonly string[], there: readonly string[], forMs: number, text: string): void {
+  #ways(): Ways {
+    return this.#random.pick(['both', 'both', 'out', 'in'] as const);
+  }
+
+  #cutAll(here: readonly string[], there: readonly string[], forMs: number, text: string, ways = this.#ways()): void {
     const { network } = this.#world;
-    const ways = this.#random.pick(['both', 'both', 'out', 'in'] as const);
     const links = here.flatMap((own) =>
       there.flatMap((place): [string, string][] => [
         ...(ways === 'in' ? [] : [[own, place] as [string, string]]),

@@ -1,6 +1,6 @@
 /** A model of one machine: its agent, the directories of its nodes, and the processes that run from them. */
 
-import { hasDied } from '../../src/agent/own-node.ts';
+import { hasDied, requireEnd } from '../../src/agent/own-node.ts';
 import { NOTHING_KNOWN, type RosterContent } from '../../src/agent/roster.ts';
 import type { AgentSocket } from '../../src/control/agents.ts';
 import { toErrorDocument, ValkeeperError } from '../../src/domain/errors.ts';
@@ -63,7 +63,7 @@ export class Machine implements NodeKeeper {
   #retryMs = FIRST_RETRY_MS;
   /** Grows with every start of the agent: what an earlier one had begun is none of the present one's business. */
   life = 0;
-  readonly #disk = { roster: NOTHING_KNOWN };
+  readonly #disk = { roster: NOTHING_KNOWN, writtenAt: 0 };
   #guard: AgentGuard | null = null;
 
   constructor(name: string, address: string, zone: string, memoryBytes: number, around: MachineSurroundings) {
@@ -88,6 +88,11 @@ export class Machine implements NodeKeeper {
   /** What its agent knows. */
   get roster(): RosterContent {
     return this.#disk.roster;
+  }
+
+  /** Since when it has known that. */
+  get rosterAt(): number {
+    return this.#disk.writtenAt;
   }
 
   #beginGuard(): void {
@@ -267,7 +272,7 @@ export class Machine implements NodeKeeper {
       create_node: (config) => this.#create(config),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
-      start_node: ({ id, as }) => this.#start(id, as),
+      start_node: ({ id, as, after }) => this.#start(id, as, after),
       stop_node: ({ id, pid }) => this.#exclusively(id, (node) => node.stop(pid)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: async ({ count, avoid }) => this.#freePorts(count, avoid),
@@ -307,10 +312,13 @@ export class Machine implements NodeKeeper {
   }
 
   /** As what its disk says it starts only where nobody may have taken its place. */
-  #start(id: NodeId, as: StartAs): Promise<{ pid: number }> {
+  async #start(id: NodeId, as: StartAs, after?: number): Promise<{ pid: number }> {
     if (as.kind === 'itself' && this.#guard?.mayDecide === false)
       throw new ValkeeperError('lease_run_out', { node: id, machine: this.name });
-    return this.#exclusively(id, (node) => node.start(as));
+    return this.#exclusively(id, (node) => {
+      requireEnd(node, after, this.name);
+      return node.start(as);
+    });
   }
 
   async #remove({ id, databaseUid }: AgentRequests['remove_node']['args']): Promise<Record<string, never>> {

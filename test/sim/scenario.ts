@@ -44,7 +44,7 @@ export const FAULT_KINDS = [
   'isolate-machine',
 ] as const;
 /** What matters to agents that act by themselves. */
-export const HOST_FAULT_KINDS = ['cut-hosts', 'isolate-host', 'lose-host', 'stop-agents'] as const;
+export const HOST_FAULT_KINDS = ['cut-hosts', 'isolate-host', 'lag-and-kill', 'lose-host', 'stop-agents'] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number] | (typeof HOST_FAULT_KINDS)[number];
 
 /** The scenario of a seed where the control plane does everything. */
@@ -79,9 +79,7 @@ export function guardedScenarioOf(seed: number): Scenario {
   const promises = replicas > 0 && random.chance(0.5);
   const durability = promises ? 'acknowledged' : 'async';
   const acknowledgements = promises ? 1 + random.below(replicas) : 1;
-  const kinds = random
-    .shuffled([...FAULT_KINDS, ...HOST_FAULT_KINDS, ...HOST_FAULT_KINDS])
-    .slice(0, 1 + random.below(4));
+  const kinds = guardedKinds(random, replicas);
   const troubleMs = random.pick([4_000, 12_000, 12_000, 35_000]);
   const isAlone = random.chance(0.3);
   const moves = movesOf(seed, machines, replicas, troubleMs);
@@ -94,7 +92,7 @@ export function guardedScenarioOf(seed: number): Scenario {
     startsReady: random.chance(0.9),
     troubleMs,
     calmMs: random.pick([400, 1_000, 2_500, 6_000]),
-    kinds: random.chance(0.6) ? [...kinds, 'isolate-host', 'kill-primary'] : kinds,
+    kinds,
     writesToTheEnd: random.chance(0.5),
     deletesAtTheEnd: random.chance(0.05),
     alone: isAlone ? { afterMs: random.between(0, troubleMs), calmMs: ALONE_MS } : null,
@@ -102,6 +100,14 @@ export function guardedScenarioOf(seed: number): Scenario {
     ...(isAlone ? { drains: [] } : {}),
     changes: random.chance(0.5) ? [] : changesOf(seed, troubleMs),
   };
+}
+
+/** Two copies can differ: that is looked for most often. */
+function guardedKinds(random: Random, replicas: number): FaultKind[] {
+  const all = random.shuffled<FaultKind>([...FAULT_KINDS, ...HOST_FAULT_KINDS, ...HOST_FAULT_KINDS]);
+  const kinds = all.slice(0, 1 + random.below(4));
+  if (replicas > 1 && random.chance(0.5)) return ['lag-and-kill', 'lag-and-kill', ...kinds.slice(0, 1)];
+  return random.chance(0.6) ? [...kinds, 'isolate-host', 'kill-primary'] : kinds;
 }
 
 /** In every other seed copies are made anew after seconds, and in some of these a machine is emptied: apart from the rest. */

@@ -69,7 +69,7 @@ class Run {
       broken = world.violation;
     } catch (error) {
       if (!(error instanceof Violation)) throw new Error(`seed ${this.#seed}: ${String(error)}`, { cause: error });
-      broken = error;
+      broken = world.violation ?? error;
     }
     world.killControl();
     const { ledger, oneOwner, scenario, timeline, trace } = world;

@@ -9,6 +9,7 @@ import type { Place } from '../../src/plan/placement.ts';
 import type { Planner } from '../../src/plan/plan.ts';
 import { logsEveryWrite, wantedSettings } from '../../src/plan/settings.ts';
 import type { SpecInput } from '../../src/protocol/api.ts';
+import { LEASE_MS, STOP_MS } from '../../src/quorum/times.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { AgentMind, GuardWorld } from './agent/agent-guard.ts';
@@ -34,8 +35,8 @@ const MEMORY_BYTES = 8 * 1024 ** 3;
 /** Two clocks may differ by a tenth. */
 const SLOWEST_CLOCK = 0.955;
 const FASTEST_CLOCK = 1.045;
-/** A primary that cannot reach a majority takes no writes after this time. */
-const STOPPED_MS = 2_000;
+/** A primary whose machine has had no lease for so long takes no writes. */
+const STOPPED_MS = STOP_MS + 500;
 /** An agent that has just started needs so long to stop what it must. */
 const AGENT_START_MS = 2_500;
 const SAMPLE_MS = 50;
@@ -304,17 +305,16 @@ export class World {
 
   /** A client writes there: it must not be told OK by a primary that others may take over from. */
   wrote(engine: Engine): void {
-    const { machine } = engine.identity;
-    const since = Math.max(this.#isolatedSince.get(machine) ?? this.now, this.oneOwner.ownedAt(engine));
+    const machine = this.machineOf(engine.identity.machine);
+    const isolatedSince = this.#isolatedSince.get(machine.name) ?? this.now;
+    const since = Math.max(isolatedSince, machine.rosterAt, this.oneOwner.ownedAt(engine));
     const forMs = this.now - since;
-    if (
-      forMs < STOPPED_MS ||
-      !this.#isIsolated(this.machineOf(machine)) ||
-      this.#isLoose(engine) ||
-      !this.#hasGuardedCopy(engine)
-    )
+    if (forMs < STOPPED_MS || !this.#isIsolated(machine) || this.#isLoose(engine) || !this.#hasGuardedCopy(engine))
       return;
-    this.violate('stops_alone', `${this.nameOf(engine.id)} takes writes ${Math.round(forMs)} ms after it was cut off`);
+    this.violate(
+      'stops_alone',
+      `${this.nameOf(engine.id)} takes writes ${Math.round(forMs)} ms after its machine had no lease any more`,
+    );
   }
 
   #hasGuardedCopy({ id, identity }: Engine): boolean {
@@ -324,27 +324,34 @@ export class World {
     });
   }
 
-  /** Since when each machine has reached no majority of the voters, by its own list of them. */
+  /** Since when each machine has had no lease, as far as the network goes. */
   readonly #isolatedSince = new Map<string, number>();
+  /** By machine and voter, when the one could last ask the other. */
+  readonly #reachedAt = new Map<string, number>();
 
   #sampleIsolation(): void {
     for (const machine of this.machines) {
+      this.#noteReached(machine);
       if (!this.#isIsolated(machine)) this.#isolatedSince.delete(machine.name);
       else if (!this.#isolatedSince.has(machine.name)) this.#isolatedSince.set(machine.name, this.now);
     }
   }
 
+  #noteReached({ name, roster }: Machine): void {
+    const [here, network] = [agentOf(name), this.network];
+    for (const { machine } of roster.voters.voters) {
+      const there = agentOf(machine);
+      const isOpen = network.isOpen(here, there) && network.isOpen(there, here) && !this.machineOf(machine).down;
+      if (machine === name || isOpen) this.#reachedAt.set(`${name} ${machine}`, this.now);
+    }
+  }
+
+  /** It has reached no majority of the voters within the time of a lease, by its own list of them. */
   #isIsolated({ name, roster }: Machine): boolean {
     const { voters } = roster.voters;
     if (voters.length < FEWEST_VOTERS || !voters.some(({ machine }) => machine === name)) return false;
-    const [here, network] = [agentOf(name), this.network];
-    const reached = voters.filter(({ machine }) => {
-      const there = agentOf(machine);
-      return (
-        machine === name ||
-        (!this.machineOf(machine).down && network.isOpen(here, there) && network.isOpen(there, here))
-      );
-    });
+    const since = this.now - LEASE_MS / SLOWEST_CLOCK;
+    const reached = voters.filter(({ machine }) => (this.#reachedAt.get(`${name} ${machine}`) ?? 0) >= since);
     return reached.length < majorityOf(voters.length);
   }
 

@@ -40,7 +40,9 @@ export async function startNode(
   step: StepOf<'start_node'>,
 ): Promise<Outcome> {
   const as = startAs(step.args.replicaOf, database.nodes);
-  await agents.request(node.machine, 'start_node', { id: node.id, as }, START_TIMEOUT_MS);
+  const report = agents.report(node.machine, node.id);
+  const ended = typeof report === 'object' && report.process.state === 'exited' ? { after: report.process.at } : {};
+  await agents.request(node.machine, 'start_node', { id: node.id, as, ...ended }, START_TIMEOUT_MS);
   return DONE;
 }
 

@@ -46,7 +46,7 @@ export interface LifeSurroundings {
   rate: number;
   nodes: ReadonlyMap<NodeId, OwnNode>;
   /** What its disk says; whatever is put there outlives it. */
-  disk: { roster: RosterContent };
+  disk: { roster: RosterContent; writtenAt: number };
 }
 
 export class AgentGuard {
@@ -120,6 +120,7 @@ export class AgentGuard {
     const { disk, random } = this.#around;
     return this.#clock.sleep(random.between(0.2, 20)).then(() => {
       disk.roster = content;
+      disk.writtenAt = this.#around.world.timeline.now;
     });
   }
 
