@@ -42,7 +42,11 @@ export class WriteFence {
 
   /** Resolves when every primary here that another machine could take over from writes no more. */
   async stop(): Promise<void> {
-    await Promise.all(this.#places().map((place) => this.#stopOne(place)));
+    await Promise.all(
+      this.#places()
+        .filter(hasCopyElsewhere)
+        .map((place) => this.#stopOne(place)),
+    );
   }
 
   /**
@@ -57,14 +61,13 @@ export class WriteFence {
     return allGo;
   }
 
-  /** Nodes that run, of shards with a copy on another machine. */
+  /** Nodes that run. */
   #places(): Place[] {
     const { nodes, databases } = this.#around;
     return databases().flatMap((database) =>
-      database.nodes.flatMap(({ id, shard, machine }) => {
+      database.nodes.flatMap(({ id, shard }) => {
         const node = nodes.get(id);
-        const hasCopy = database.nodes.some((other) => other.shard === shard && other.machine !== machine);
-        return node && node.pid !== null && hasCopy ? [{ node, database, shard }] : [];
+        return node && node.pid !== null ? [{ node, database, shard }] : [];
       }),
     );
   }
@@ -109,6 +112,12 @@ export class WriteFence {
     this.#stopped.delete(node.id);
     return true;
   }
+}
+
+/** Without one nobody can take over. It may have had one when it was stopped. */
+function hasCopyElsewhere({ node, database, shard }: Place): boolean {
+  const { machine } = database.nodes.find(({ id }) => id === node.id)!;
+  return database.nodes.some((other) => other.shard === shard && other.machine !== machine);
 }
 
 /** Whether it was done in time; one that fails was not. */
