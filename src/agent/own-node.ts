@@ -2,13 +2,15 @@
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { StartAs } from '../domain/start-as.ts';
-import type { PulseState } from '../domain/view.ts';
+import type { DiskView, PulseState } from '../domain/view.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
 
 export interface OwnNode {
   readonly id: NodeId;
   /** Of its process; null while none runs. */
   readonly pid: number | null;
+  /** What its nodes.conf claims now, whether or not its process answers. */
+  readonly claim: DiskView['claim'];
   /** The state for which its last process was ended here; null: it ended by itself, or as asked. */
   readonly endedFor?: PulseState | null;
   report(): NodeReport;

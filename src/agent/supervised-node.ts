@@ -65,6 +65,10 @@ export class SupervisedNode {
     return this.#process?.pid ?? null;
   }
 
+  get claim(): DiskView['claim'] {
+    return this.#lookAtDisk().claim;
+  }
+
   /** The one that runs; null: none does. */
   get process(): ProcessIdentity | null {
     return this.#process;

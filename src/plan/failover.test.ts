@@ -3,6 +3,7 @@ import { it } from 'node:test';
 import { fleet, killed, readyWorld } from '../../test/support/worlds.ts';
 import type { DatabaseView, PeerView } from '../domain/view.ts';
 import { plan } from './plan.ts';
+import type { Step } from './step.ts';
 
 /** The view in which a node's links to others are as `isUp` says. */
 function linked(view: DatabaseView, id: string, isUp: (peer: PeerView) => boolean): DatabaseView {
@@ -45,4 +46,17 @@ it('starts a dead copy that must be heard of before another is promoted', () => 
   assert.deepEqual(others, []);
   const [promotion] = plan(database, killed(view, primary!)).steps;
   assert.ok(promotion?.kind === 'promote' && [first, second].includes(promotion.target));
+});
+
+it('starts a dead primary from its whole log where a copy has lost what it had acknowledged', () => {
+  const { database, view } = readyWorld(fleet(3), { shards: 1, replicas: 2, durability: 'acknowledged' });
+  const [primary, first, second] = database.nodes.map(({ id }) => id);
+  const dead = killed(view, primary!);
+  const copying = dead.nodes.get(second!)!;
+  assert.ok(copying.engine.state === 'answering');
+  const engine = { ...copying.engine, offset: 1, syncInProgress: true };
+  const nodes = new Map(dead.nodes).set(second!, { ...copying, engine });
+  const isPromotion = (step: Step): boolean => step.kind === 'promote' && [first, second].includes(step.target);
+  assert.ok(plan(database, dead).steps.some(isPromotion));
+  assert.ok(!plan(database, { ...dead, nodes }).steps.some(isPromotion));
 });

@@ -1,6 +1,6 @@
 /** Who may take a dead primary's place, and how: by the vote of the living primaries, or without a vote when none is possible. */
 import type { Database } from '../domain/database.ts';
-import type { DatabaseView } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
 import { hasHistory, type Member, memberOf, type ShardTopology } from './topology.ts';
 
 /** A replica takes over the slots that it knows its primary to own, and no others: one that came back a moment ago may know of none. */
@@ -50,10 +50,19 @@ export type PromotionMode = { mode: 'force' | 'takeover' } | { refused: string }
 const neededCopies = (copies: number, acknowledgements: number): number =>
   acknowledgements === 0 ? 1 : Math.max(1, copies - acknowledgements + 1);
 
-/** Why not yet, or null: of too few copies it is known how much they have. */
-export function unheardCopies({ members, owner }: ShardTopology, acknowledgements: number): string | null {
+/**
+ * Why not yet, or null: of too few copies it is known how much they have.
+ * @param intact only those count that still have what they had: one that began a full copy, or runs empty, may have lost
+ * what it had acknowledged. Not asked for where the dead primary's disk is no better
+ */
+export function unheardCopies(
+  { members, owner }: ShardTopology,
+  acknowledgements: number,
+  intact: boolean,
+): string | null {
   const copies = members.filter((member) => member !== owner);
-  const heard = copies.filter(({ engine }) => engine?.role === 'replica' && !engine.loading).length;
+  const counts = (engine: AnsweringEngine): boolean => !intact || (hasHistory(engine) && !engine.syncInProgress);
+  const heard = copies.filter(({ engine }) => engine?.role === 'replica' && !engine.loading && counts(engine)).length;
   const needed = neededCopies(copies.length, acknowledgements);
   if (heard >= needed) return null;
   return `${heard} of ${copies.length} copies answer, and ${needed} must, so that no acknowledged write is missed`;

@@ -156,7 +156,7 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   // By an old claim it may be the primary no more, and have missed what its successor has.
   const hasEverything = hasData && logsEveryWrite(settings) && !claimIsOld;
   const candidate = bestCandidate(shard);
-  const unheard = unheardCopies(shard, requiredAcknowledgements(situation.database.spec));
+  const unheard = unheardCopies(shard, requiredAcknowledgements(situation.database.spec), hasEverything);
   if (candidate && unheard && !hasEverything) return [{ blocked: unheard }, ...startToBeHeard(shard, problem.code)];
   if (candidate && !unheard && (isCurrent(candidate) || !hasEverything)) {
     const how = promotionMode(situation.database, situation.view, candidate);

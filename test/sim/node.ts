@@ -85,6 +85,12 @@ export class Node implements OwnNode {
     return this.process.state === 'running' ? this.process.pid : null;
   }
 
+  get claim(): DiskView['claim'] {
+    if (!this.engine) return this.#look().claim;
+    const { role, primaryId, configEpoch } = this.engine;
+    return { role, primaryId, slots: [], configEpoch };
+  }
+
   report(): NodeReport {
     const { database, process } = this;
     const { id, port } = this.identity;
