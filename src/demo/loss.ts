@@ -1,4 +1,5 @@
 /** A primary is killed while writers write. */
+import { timelineInWords } from '../domain/failover.ts';
 import type { DatabaseStatus, NodeStatus, ShardStatus } from '../domain/status.ts';
 import type { Scene } from './scene.ts';
 import { lacking, primaryOf } from './shards.ts';
@@ -52,7 +53,16 @@ export async function losePrimaryOf(
   scene.say(
     `${successor.machine} serves ${shard.id} now; ${duration(replicaBackMs)} after the kill it has its replica again, on ${copies}.`,
   );
+  await tellStory(scene, killed);
   return { shard: shard.id, killed, successor, writesBefore, waitMs, replicaBackMs };
+}
+
+/** How it went, in the words of the agent that did it. */
+async function tellStory(scene: Scene, { nodeId, machine }: NodeStatus): Promise<void> {
+  const failover = (await scene.failovers()).find(({ node }) => node === nodeId);
+  if (!failover) return;
+  scene.say(`What the agent of ${machine} did, from when it saw the process end:`);
+  for (const line of timelineInWords(failover)) scene.say(`  ${line}`);
 }
 
 /** What the shard lacks to be whole with another primary; null when nothing. */

@@ -1,4 +1,5 @@
 /** What a play is made of: the scene it is played on, its acts, and what each of them found. */
+import type { FailoverRecord } from '../domain/failover.ts';
 import type { DatabaseStatus, NodeStatus } from '../domain/status.ts';
 import type { MachineStatus } from '../protocol/api.ts';
 
@@ -10,6 +11,8 @@ export interface Scene {
   signal: AbortSignal;
   /** The database as the control plane publishes it now. */
   show(): Promise<DatabaseStatus>;
+  /** Failovers of the database, latest first. */
+  failovers(): Promise<readonly FailoverRecord[]>;
   /** kill -9 of the node's process. @throws RangeError when it has none, or it is none of this fleet */
   kill(node: NodeStatus): void;
   /** A machine as the control plane publishes it now. */

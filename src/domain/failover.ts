@@ -97,6 +97,12 @@ export function describeFailover(record: FailoverRecord): string {
   return `${winner} took the place of ${lost}, in ${shard}${how} after ${tookMs} ms; ${costInWords(record)}.`;
 }
 
+/** Its moments, a line each, with when they came. */
+export function timelineInWords({ timeline }: FailoverRecord): string[] {
+  const digits = String(Math.max(0, ...timeline.map(({ afterMs }) => afterMs))).length;
+  return timeline.map(({ afterMs, what }) => `${String(afterMs).padStart(digits)} ms  ${what}`);
+}
+
 /** What it cost: history that may be lost, and how long clients waited. */
 export function costInWords({ lostAtMostBytes, waitedMs }: FailoverRecord): string {
   const lost =

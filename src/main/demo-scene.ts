@@ -14,6 +14,7 @@ export function sceneOf(
   return {
     ...stage,
     show: () => client.database(database),
+    failovers: async () => (await client.failovers(database)).failovers,
     machine: (name) => client.machine(name),
     kill: ({ pid }) => killIn(dataDir, pid),
     cutPower: (machine) => power.cut(machine),

@@ -1,5 +1,5 @@
 import { ValkeeperError } from '../../domain/errors.ts';
-import { costInWords, describeFailover, type FailoverRecord } from '../../domain/failover.ts';
+import { costInWords, describeFailover, type FailoverRecord, timelineInWords } from '../../domain/failover.ts';
 import { shortId } from '../../domain/ids.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { table } from '../table.ts';
@@ -35,13 +35,12 @@ function listed(failovers: readonly FailoverRecord[]): string {
 }
 
 function story(failover: FailoverRecord): string {
-  const { id, startedAt, timeline, by } = failover;
-  const digits = String(Math.max(0, ...timeline.map(({ afterMs }) => afterMs))).length;
+  const { id, startedAt, by } = failover;
   return [
     describeFailover(failover),
     '',
     `${id}, ${new Date(startedAt).toISOString()}, by the agent of ${by}`,
-    ...timeline.map(({ afterMs, what }) => `  ${String(afterMs).padStart(digits)} ms  ${what}`),
+    ...timelineInWords(failover).map((line) => `  ${line}`),
     `  ${costInWords(failover)}`,
   ].join('\n');
 }
