@@ -297,16 +297,6 @@ export const ERRORS = {
     message: 'The process {pid} of the node {node} on {machine} has not ended {seconds} s after it was killed.',
     hint: 'The kernel holds it, as a rule for a disk that does not answer: look at `dmesg`. It is tried again.',
   },
-  lease_run_out: {
-    kind: 'unavailable',
-    message: 'The node {node} does not start on {machine}: no majority of the other machines is heard of there.',
-    hint: 'Another machine may have taken its place meanwhile. It starts when a majority of the machines with agents can reach each other.',
-  },
-  node_ended_again: {
-    kind: 'conflict',
-    message: 'The node {node} is not started on {machine}: it has run and ended since that was decided.',
-    hint: 'It is decided anew from what is the case now.',
-  },
   no_free_ports: {
     kind: 'unavailable',
     message: '{address} has no {count} free ports from {from} to {to} (with their bus ports, 10000 above).',
