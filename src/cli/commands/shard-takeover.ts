@@ -52,16 +52,20 @@ export const addShardTakeover: AddCommand = (shards, host) => {
 /** Until another is the primary, and the record of how that went is there. @throws not_in_time */
 async function untilTaken(cli: Cli, name: string, wish: TakeoverDocument, seconds: number): Promise<FailoverRecord> {
   const progress = cli.progress();
-  const isIt = ({ node, cause, result }: FailoverRecord): boolean =>
-    node === wish.from && cause === 'asked' && result.state === 'promoted';
-  const { failovers } = await waitUntil({
-    poll: () => cli.client.failovers(name),
-    missing: ({ failovers: told }) =>
-      told.some(isIt) ? null : `${shortId(wish.to)} is not the primary of ${wish.shard} yet`,
+  const { client } = cli;
+  const [, failover] = await waitUntil({
+    poll: async () => [await client.database(name), madeOf(await client.failovers(name), wish)] as const,
+    missing: ([{ shards }, made]) => {
+      const primary = shards.find(({ id }) => id === wish.shard)?.primary?.nodeId;
+      return made && primary === made.chosen ? null : `${shortId(wish.to)} is not the primary of ${wish.shard} yet`;
+    },
     timeoutMs: seconds * 1_000,
     progress,
     what: `the takeover of ${wish.shard} of ${name} was not over`,
     command: `valkeeper db show ${name}`,
   }).finally(() => progress.end());
-  return failovers.find(isIt)!;
+  return failover!;
 }
+
+const madeOf = ({ failovers }: { failovers: readonly FailoverRecord[] }, wish: TakeoverDocument) =>
+  failovers.find(({ node, cause }) => node === wish.from && cause === 'asked');
