@@ -385,6 +385,7 @@ class MachineAgent implements Agent {
   }
 
   async #shutDown(graceMs: number): Promise<Record<string, never>> {
+    this.#guard?.rest();
     await this.#endpoint?.stop(Math.min(graceMs, ENDPOINT_GRACE_MS));
     await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.stop(graceMs))));
     this.#options.log.info({}, 'The endpoint and all nodes have stopped, as asked; the agent ends.');

@@ -3,13 +3,16 @@
  * majority of three.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
+import type { RosterContent } from '../../src/agent/roster.ts';
 import type { FailoverRecord } from '../../src/domain/failover.ts';
 import { keyInSlots } from '../../src/domain/key-slot.ts';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
-import { JoinedFleet, until } from '../support/joined-fleet.ts';
+import { JoinedFleet, type Running, until } from '../support/joined-fleet.ts';
+import { processesUnder } from '../support/leaks.ts';
 import { cut, ensureFaultTools, mend } from '../support/net-faults.ts';
 import type { NodeCommands } from '../support/node-commands.ts';
 
@@ -127,3 +130,56 @@ it('of two machines, one takes the place of the other because a person says so, 
   );
   assert.deepEqual(kept, ['kept', 'kept'], 'what was written to the successors');
 });
+
+it('of three machines, the last one goes on when the others are taken out as off for good, and nothing of them comes back', {
+  skip: isRoot ? false : 'needs root',
+}, async (t) => {
+  await ensureFaultTools();
+  const fleet = await JoinedFleet.start(t, 5);
+  const agents: Running[] = [];
+  for (const index of [1, 2, 3]) agents.push(await fleet.join(index, `m${index}`));
+  const shape = ['--shards', '3', '--replicas', '2', '--memory', '48mb', '--persistence', 'none'];
+  const before = await fleet.ask<DatabaseStatus>('db', 'create', 'main', ...shape);
+  const here = before.shards.flatMap(({ primary, replicas }) => [primary!, ...replicas].filter(onFirst));
+  const keys = before.shards.map(({ slots }) => keyInSlots('test:', slots));
+  const own = before.shards.findIndex(({ primary }) => onFirst(primary!));
+  assert.notEqual(own, -1, 'each machine has a primary');
+  const sets = here.map(({ nodeId: node }, index) => ({ node, words: ['SET', keys[index]!, 'kept'] }));
+  await until('the first machine needs a lease', () => {
+    const { voters } = rosterOf(fleet, 1).voters;
+    return (voters.length === 3 && voters.every(({ leased }) => leased)) || null;
+  });
+
+  for (const index of [2, 3]) await cut(fleet.hosts[index]!);
+  for (const name of ['m2', 'm3']) await fleet.machine(name, ({ connected }) => !connected);
+  const [stopped] = await nodeCommands(fleet, 1, [sets[own]!]);
+  assert.notEqual(stopped, 'OK', 'without a majority its primaries take no writes');
+  const refused = await fleet.cli('machine', 'remove', 'm2', '--json');
+  const { error } = JSON.parse(refused.stdout) as Refusal;
+  assert.deepEqual([refused.code, error.code], [5, 'removal_unconfirmed']);
+  assert.match(error.hint, /`valkeeper machine remove m2 --is-off`/);
+
+  for (const name of ['m2', 'm3']) await fleet.ask('machine', 'remove', name, '--is-off');
+  await until('the first machine serves all shards', async () => {
+    const { shards } = await show(fleet);
+    return shards.every(({ primary }) => primary && onFirst(primary)) || null;
+  });
+  await until('it takes writes', async () => {
+    return (await nodeCommands(fleet, 1, sets)).every((reply) => reply === 'OK') || null;
+  });
+  assert.deepEqual(
+    rosterOf(fleet, 1).voters.voters.map(({ machine }) => machine),
+    ['m1'],
+  );
+
+  await mend(fleet.hosts[2]!);
+  await until('the agent of a machine that was taken out ends', () => agents[1]!.exitCode !== null || null);
+  assert.deepEqual(processesUnder(fleet.home(2)), [], 'and so does what it ran');
+  const gets = here.map(({ nodeId: node }, index) => ({ node, words: ['GET', keys[index]!] }));
+  assert.deepEqual(await nodeCommands(fleet, 1, gets), ['kept', 'kept', 'kept']);
+});
+
+const onFirst = ({ machine }: { machine: string }): boolean => machine === 'm1';
+
+const rosterOf = (fleet: JoinedFleet, index: number): RosterContent =>
+  JSON.parse(readFileSync(join(fleet.home(index), 'machines', `m${index}`, 'roster.json'), 'utf8')) as RosterContent;
