@@ -130,8 +130,8 @@ it('a client that is cut off together with its primary is told nothing for long,
   );
   const [sure, quick] = await Promise.all(databases.map((database) => writersTo(t, fleet, database, machine, where)));
   await untilArmed(fleet, 3);
-  await cut(where);
   await Promise.all([sure!.mark(), quick!.mark()]);
+  await cut(where);
   await pause(ISOLATED_MS);
   const [, early] = await Promise.all([sure!.mark(), quick!.mark()]);
   await pause(ISOLATED_MS);
