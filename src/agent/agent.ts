@@ -38,6 +38,8 @@ import { SupervisedNode } from './supervised-node.ts';
 
 /** Where everything stops, clients get no longer to leave. */
 const ENDPOINT_GRACE_MS = 3_000;
+/** Of a machine that was taken out while it was away, nodes end within this time. */
+const REMOVED_GRACE_MS = 5_000;
 /** How often nodes are tended: so old is the copy of a nodes.conf at most. */
 const TEND_INTERVAL_MS = 5_000;
 
@@ -150,7 +152,11 @@ class MachineAgent implements Agent {
         failovers.tellAll();
         welcomed?.();
       },
-      ...(refused ? { refused } : {}),
+      refused: (error) => {
+        // What it has was given up, and others may have taken its place.
+        if (error.code === 'machine_removed' && credentials !== null) void this.#shutDown(REMOVED_GRACE_MS);
+        refused?.(error);
+      },
       log,
     });
     this.#certificate?.begin(() => servers.all);
@@ -379,6 +385,7 @@ class MachineAgent implements Agent {
   }
 
   async #shutDown(graceMs: number): Promise<Record<string, never>> {
+    this.#guard?.rest();
     await this.#endpoint?.stop(Math.min(graceMs, ENDPOINT_GRACE_MS));
     await Promise.all([...this.#nodes.values()].map((node) => node.exclusively(() => node.stop(graceMs))));
     this.#options.log.info({}, 'The endpoint and all nodes have stopped, as asked; the agent ends.');

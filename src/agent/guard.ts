@@ -86,6 +86,12 @@ export class Guard {
     this.#seer.engines.close();
   }
 
+  /** All nodes here are being stopped, as was asked: from now on none is started, and nobody is replaced. The lease is kept. */
+  rest(): void {
+    this.#watch.close();
+    this.#shards.close();
+  }
+
   /** Whether a node here may start as what its disk says: not while others may take over from this machine. */
   get mayDecide(): boolean {
     return this.#lease.isHeld;

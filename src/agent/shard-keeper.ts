@@ -145,9 +145,14 @@ export class ShardKeeper {
     if (step.kind !== 'start_node') return { result: 'blocked', reason: `${step.kind} is not for agents` };
     const node = nodes.get(step.target)!;
     const as = startAs(step.args.replicaOf, database.nodes);
-    await node.exclusively(() => node.start(as));
-    this.#seenEnding.delete(node.id);
-    return { result: 'done' };
+    const start = async (): Promise<Outcome> => {
+      if (this.#closed) return { result: 'blocked', reason: 'its agent stops' }; // it had to wait for its turn
+      await node.start(as);
+      return { result: 'done' };
+    };
+    const outcome = await node.exclusively(start);
+    if (outcome.result === 'done') this.#seenEnding.delete(node.id);
+    return outcome;
   }
 }
 

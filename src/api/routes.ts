@@ -97,6 +97,8 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
     }),
     'POST /databases/{name}/shards/{shard}/switchover': ({ params, body }) =>
       control.switchOver(params.name, params.shard, body.to),
+    'POST /databases/{name}/shards/{shard}/takeover': ({ params, body }) =>
+      control.takeOver(params.name, params.shard, body),
     'GET /authorities': () => control.authorities(),
     'GET /databases/{name}/password': ({ params, query }) => control.password(params.name, query.user),
 
@@ -109,7 +111,7 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
     },
     'GET /machines': () => ({ machines: control.fleet.statuses() }),
     'GET /machines/{name}': ({ params }) => control.fleet.status(params.name),
-    'DELETE /machines/{name}': ({ params }) => control.fleet.remove(params.name),
+    'DELETE /machines/{name}': ({ params, query }) => control.fleet.remove(params.name, query),
     'POST /machines/{name}/drain': ({ params }) => control.fleet.drain(params.name),
     'POST /machines/{name}/resume': ({ params }) => control.fleet.resume(params.name),
     'PATCH /machines/{name}/labels': ({ params, body }) => control.fleet.label(params.name, body),

@@ -46,13 +46,16 @@ export class Client {
       params: { name, shard },
       body: to === undefined ? {} : { to },
     });
+  takeOver = (name: string, shard: string, body: RouteCall<'POST /databases/{name}/shards/{shard}/takeover'>['body']) =>
+    this.#call('POST /databases/{name}/shards/{shard}/takeover', { params: { name, shard }, body });
   restartEndpoints = (body: RouteCall<'POST /endpoints/restart'>['body']) =>
     this.#call('POST /endpoints/restart', { body }, RESTART_ANSWER_MS);
   machines = () => this.#call('GET /machines', {});
   machine = (name: string) => this.#call('GET /machines/{name}', { params: { name } });
   drain = (name: string) => this.#call('POST /machines/{name}/drain', { params: { name } });
   resume = (name: string) => this.#call('POST /machines/{name}/resume', { params: { name } });
-  removeMachine = (name: string) => this.#call('DELETE /machines/{name}', { params: { name } });
+  removeMachine = (name: string, query: RouteCall<'DELETE /machines/{name}'>['query'] = {}) =>
+    this.#call('DELETE /machines/{name}', { params: { name }, query });
   label = (name: string, body: RouteCall<'PATCH /machines/{name}/labels'>['body']) =>
     this.#call('PATCH /machines/{name}/labels', { params: { name }, body });
   tokens = () => this.#call('GET /machine-tokens', {});

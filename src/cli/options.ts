@@ -50,6 +50,9 @@ export function portRange(option: string, { min, max }: { min: number; max: numb
   };
 }
 
+/** Of an option that may be given several times: all that was said. */
+export const repeated = (text: string, before: readonly string[] = []): string[] => [...before, text];
+
 /** Names and values, of an option that may be given several times. The parser throws invalid_value. */
 export function labelled(option: string): (text: string, before?: Record<string, string>) => Record<string, string> {
   return (text, before = {}) => {

@@ -34,6 +34,7 @@ import { addMachineToken } from './commands/machine-token.ts';
 import { addAgent, addServer } from './commands/processes.ts';
 import { addService } from './commands/service.ts';
 import { addShardSwitchover } from './commands/shard-switchover.ts';
+import { addShardTakeover } from './commands/shard-takeover.ts';
 import { addStatus } from './commands/status.ts';
 import { addUp } from './commands/up.ts';
 import { prepareConfig, takesConfig } from './config.ts';
@@ -106,7 +107,10 @@ function createProgram(host: Host): Command {
     'valkeeper db show main',
     DATABASE,
   );
-  group('shard', 'shards: switchover', 'valkeeper shard switchover main shard-1', [addShardSwitchover]);
+  group('shard', 'shards: switchover, takeover', 'valkeeper shard switchover main shard-1', [
+    addShardSwitchover,
+    addShardTakeover,
+  ]);
   group(
     'machine',
     'machines: list, show, drain, resume, remove, label, token',

@@ -3,6 +3,7 @@ import type { Event } from '../domain/event.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
+import type { TakeoverWish } from '../plan/takeover.ts';
 import type {
   AuthoritiesDocument,
   CreateDatabase,
@@ -14,6 +15,7 @@ import type {
   RestartedEndpoints,
   SpecInput,
   SwitchoverDocument,
+  TakeoverDocument,
 } from '../protocol/api.ts';
 import type { Fleet } from './fleet.ts';
 import type { JoinTokens } from './join-tokens.ts';
@@ -69,6 +71,13 @@ export interface ControlPlane {
    * @throws database_not_found, being_deleted, shard_not_found, copy_not_found, switchover_refused
    */
   switchOver(name: string, shard: string, to?: string): Promise<SwitchoverDocument>;
+  /**
+   * Lets a copy take the place of a primary that nobody hears of, because its machine is off, as somebody says; returns
+   * at once.
+   * @throws database_not_found, being_deleted, shard_not_found, copy_not_found, machine_not_found, takeover_refused,
+   * takeover_unconfirmed
+   */
+  takeOver(name: string, shard: string, wish: TakeoverWish): Promise<TakeoverDocument>;
   /** Whom clients with TLS must believe. @throws no_authority */
   authorities(): AuthoritiesDocument;
   /** @throws database_not_found, user_not_found */

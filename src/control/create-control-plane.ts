@@ -3,7 +3,6 @@ import { type Database, isOn } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
-import { shortId } from '../domain/ids.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
 import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
@@ -11,7 +10,6 @@ import { counted } from '../domain/template.ts';
 import { endpointProblem } from '../plan/endpoints.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
-import { switchoverOf, withWish } from '../plan/switchover.ts';
 import type {
   AuthoritiesDocument,
   CreateDatabase,
@@ -22,7 +20,6 @@ import type {
   PlanRequest,
   RestartedEndpoints,
   SpecInput,
-  SwitchoverDocument,
 } from '../protocol/api.ts';
 import { Engines } from '../valkey/engines.ts';
 import { tellOfAgents } from './agent-events.ts';
@@ -45,6 +42,7 @@ import { passwordOf } from './password-of.ts';
 import type { ControlPlaneOptions } from './plane-options.ts';
 import { openRecords, type PlaneRecords } from './plane-records.ts';
 import { newNodeId, PlannedIds } from './planned-ids.ts';
+import { PrimaryWishes } from './primary-wishes.ts';
 import { Reconciler } from './reconciler.ts';
 import { recorder } from './recorder.ts';
 import { ALONE } from './servers.ts';
@@ -76,6 +74,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 class Plane implements RunningControlPlane {
   readonly fleet: Fleet;
   readonly joinTokens: JoinTokens;
+  readonly switchOver: ControlPlane['switchOver'];
+  readonly takeOver: ControlPlane['takeOver'];
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
   readonly #record: (event: NewEvent) => void;
@@ -105,7 +105,7 @@ class Plane implements RunningControlPlane {
       agents,
       machines,
       clock,
-      databases: () => databases.all(),
+      databases,
       record: this.#record,
       changed: () => this.#wakeAll(),
     });
@@ -113,6 +113,13 @@ class Plane implements RunningControlPlane {
     this.#observer = new Observer({ agents, engines: this.#engines, clock, machines: views });
     this.#telling = new Telling({ agents, clock, log }, databases, machines, voters);
     this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
+    const wishes = new PrimaryWishes({
+      ...{ databases, observer: this.#observer, clock, record: this.#record },
+      wake: (name) => this.#loops.get(name)?.wake(),
+      requireRunning: () => this.#refuseWhileStopping(),
+    });
+    this.switchOver = wishes.switchOver.bind(wishes);
+    this.takeOver = wishes.takeOver.bind(wishes);
     this.#failovers = new Failovers({ agents, store: options.store, databases, record: this.#record, log });
     this.#startedAt = new Date(options.clock.now()).toISOString();
     this.entrance = createEntrance(options, machines, this.#record);
@@ -256,18 +263,6 @@ class Plane implements RunningControlPlane {
     return this.#failovers.list(this.#databases.get(name));
   }
 
-  async switchOver(name: string, shard: string, to?: string): Promise<SwitchoverDocument> {
-    this.#refuseWhileStopping();
-    const present = this.#databases.get(name);
-    if (present.deleting) throw new ValkeeperError('being_deleted', { name });
-    const wish = switchoverOf(present, await this.#observer.observe(present), shard, to);
-    await this.#databases.change(name, (record) => withWish(record, wish, this.#options.clock.now()));
-    const message = `${shortId(wish.to)} is to take the place of ${shortId(wish.from)} as the primary of ${shard}.`;
-    this.#record({ kind: 'switchover_asked', severity: 'info', database: name, shard, node: wish.to, message });
-    this.#loops.get(name)?.wake();
-    return wish;
-  }
-
   async plan({ name, spec, whole = false }: PlanRequest): Promise<PlanDocument> {
     const present = this.#databases.find(name);
     if (!present) {
@@ -340,6 +335,7 @@ class Plane implements RunningControlPlane {
       isStopping: () => this.#stopping,
       looked: (durationMs) => this.#looks.note(durationMs),
       seen: (status) => this.#notePrimaries(name, status),
+      tookOver: (failover) => this.#failovers.note(failover),
       moved: () => {
         const database = this.#databases.find(name);
         if (!database) return;

@@ -22,6 +22,7 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   failoversOf: async (name) => now().failoversOf(name),
   explain: async (name) => now().explain(name),
   switchOver: async (name, shard, to) => now().switchOver(name, shard, to),
+  takeOver: async (name, shard, wish) => now().takeOver(name, shard, wish),
   authorities: () => now().authorities(),
   password: (name, user) => now().password(name, user),
   plan: async (request) => now().plan(request),

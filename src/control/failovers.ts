@@ -1,4 +1,4 @@
-/** The failovers that agents made: kept in the store, the latest of each database, and told once in the history. */
+/** The failovers that agents made, or that were asked for: kept in the store, the latest of each database, and told once in the history. */
 import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
 import { describeFailover, FAILOVER_LIMITS, type FailoverRecord } from '../domain/failover.ts';
@@ -50,6 +50,13 @@ export class Failovers {
     const entries = await this.#around.store.list<FailoverRecord & JsonValue>(folderOf(name));
     const records = entries.map(({ value }): FailoverRecord => value);
     return records.filter(({ databaseUid }) => databaseUid === uid).reverse();
+  }
+
+  /** One that was made from here. */
+  note(failover: FailoverRecord): void {
+    this.#next({ database: failover.database }, async () => {
+      if (await this.#keep(failover)) this.#around.record(eventOf(failover));
+    });
   }
 
   /** A database is gone, and with it what happened to it. */

@@ -5,11 +5,13 @@ import type { NewEvent } from '../domain/event.ts';
 import { type MachineRecord, withLabels, zoneOf } from '../domain/machine.ts';
 import type { MachineView } from '../domain/view.ts';
 import { drainObstacles } from '../plan/drain.ts';
+import { type RemovalWish, requireRemovable, withoutMachine } from '../plan/removal.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Hello } from '../protocol/agent-messages.ts';
 import type { MachineStatus } from '../protocol/api.ts';
 import type { AgentCaller } from './agent-caller.ts';
 import type { Agents, Machine } from './agents.ts';
+import type { Databases } from './databases.ts';
 import { fleetView, machineEndpoint } from './fleet-view.ts';
 import { admissionError } from './machine-admission.ts';
 import type { Machines } from './machines.ts';
@@ -18,7 +20,7 @@ export interface FleetSurroundings {
   agents: Agents;
   machines: Machines;
   clock: Clock;
-  databases: () => readonly Database[];
+  databases: Pick<Databases, 'all' | 'change'>;
   record: (event: NewEvent) => void;
   /** What is wanted of a machine has changed. */
   changed: () => void;
@@ -39,7 +41,7 @@ export class Fleet {
   /** Every machine there is, as the planner sees it. Made anew only when something of it has changed: each look asks. */
   views(): readonly MachineView[] {
     const { agents, machines, databases } = this.#around;
-    const madeOf = [agents.machines(), databases(), machines.all()] as const;
+    const madeOf = [agents.machines(), databases.all(), machines.all()] as const;
     if (!this.#latest || madeOf.some((part, index) => part !== this.#latest!.madeOf[index])) {
       this.#latest = { madeOf, views: fleetView(...madeOf, this.#startedAt) };
     }
@@ -47,7 +49,7 @@ export class Fleet {
   }
 
   statuses(): MachineStatus[] {
-    const all = this.#around.databases();
+    const all = this.#around.databases.all();
     return this.views()
       .filter(({ state }) => state !== 'removed')
       .map((machine) => ({
@@ -101,7 +103,7 @@ export class Fleet {
   async drain(name: string): Promise<MachineStatus> {
     const { record, databases } = this.#around;
     if (this.status(name).state === 'draining') return this.status(name);
-    const obstacles = drainObstacles(name, databases(), this.views());
+    const obstacles = drainObstacles(name, databases.all(), this.views());
     if (obstacles.length > 0) throw new ValkeeperError('drain_refused', { name, obstacles: obstacles.join(' ') });
     await this.#become(name, 'draining');
     const message = `${name} is being emptied: its nodes move to other machines.`;
@@ -118,17 +120,24 @@ export class Fleet {
     return this.status(name);
   }
 
-  /** @throws machine_not_found, machine_in_use while it has nodes */
-  async remove(name: string): Promise<MachineStatus> {
-    const { agents, databases, machines, record } = this.#around;
+  /**
+   * A machine without nodes, or one that is off for good: what it had is given up, and nobody waits for its vote.
+   * @throws machine_not_found, what `requireRemovable` throws
+   */
+  async remove(name: string, wish: RemovalWish = NOT_OFF): Promise<MachineStatus> {
+    const { agents, clock, databases, machines, record } = this.#around;
     const last = this.status(name);
-    const nodes = nodesOn(name, databases());
-    if (nodes.length > 0) throw new ValkeeperError('machine_in_use', { name, nodes: nodes.length });
+    const gone = new Set(this.views().flatMap((one) => (one.state === 'removed' ? [one.name] : [])));
+    requireRemovable(last, wish, databases.all(), gone);
+    for (const database of databases.all()) {
+      await databases.change(database.name, (one) => withoutMachine(one, name, clock.now()));
+    }
     await this.#become(name, 'removed');
     // The agent of a local machine is the server's own, which stops it when it stops.
     if (machines.find(name)?.certificate) await agents.dismiss(name, new ValkeeperError('machine_removed', { name }));
-    const message = `${name} is no longer part of the fleet.`;
-    record({ kind: 'machine_removed', severity: 'info', machine: name, message });
+    const how = wish.isOff ? ': it is off for good, it was said' : '';
+    const message = `${name} is no longer part of the fleet${how}.`;
+    record({ kind: 'machine_removed', severity: wish.isOff ? 'warning' : 'info', machine: name, message });
     return { ...last, state: 'removed' };
   }
 
@@ -152,7 +161,7 @@ export class Fleet {
     const { machines, databases, record } = this.#around;
     for (const { name, state } of machines.all()) {
       if (state !== 'draining') this.#drained.delete(name);
-      else if (!this.#drained.has(name) && nodesOn(name, databases()).length === 0) {
+      else if (!this.#drained.has(name) && nodesOn(name, databases.all()).length === 0) {
         this.#drained.add(name);
         record({ kind: 'machine_drained', severity: 'info', machine: name, message: `${name} has no nodes any more.` });
       }
@@ -165,6 +174,8 @@ export class Fleet {
     this.#around.changed();
   }
 }
+
+const NOT_OFF: RemovalWish = { isOff: false, loseData: false };
 
 const nodesOn = (machine: string, databases: readonly Database[]): unknown[] =>
   databases.flatMap(({ nodes, retired }) => [...nodes, ...retired]).filter((node) => node.machine === machine);

@@ -52,6 +52,7 @@ export class Grants {
       generation: 1,
       observedGeneration: 0,
       wantedPrimaries: {},
+      overridden: {},
       retired: [],
       createdAt: new Date(this.#around.clock.now()).toISOString(),
       deleting: false,

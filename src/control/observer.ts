@@ -5,6 +5,7 @@
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { DatabaseView, EngineView, MachineView, NodeView, ProcessView } from '../domain/view.ts';
+import { statedOf } from '../plan/overridden.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
@@ -50,10 +51,17 @@ export class Observer {
     // Where the agent knows that no process runs, whatever answers on the port is not this node.
     const engine = this.#around.agents.isGone(node) ? unreachable('no process') : await this.#ask(database, node);
     const report = this.#around.agents.report(node.machine, node.id);
-    const process = processView(report);
+    const heard = processView(report);
+    const isSilent = heard.state === 'unknown' && engine.state === 'unknown';
+    const process = isSilent ? this.#stated(database, node) : heard;
     const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
     if (typeof report === 'string') return { process, disk: null, engine, down };
     return { process, disk: report.disk, engine, down, ...(report.pulse ? { pulse: report.pulse } : {}) };
+  }
+
+  #stated(database: Database, node: NodeAssignment): ProcessView {
+    const { clock, machines } = this.#around;
+    return statedOf(database, node, { at: clock.now(), machines: machines() });
   }
 
   async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {

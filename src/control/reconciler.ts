@@ -4,17 +4,20 @@
  */
 import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
+import type { FailoverRecord } from '../domain/failover.ts';
 import { shortId } from '../domain/ids.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { Backoff } from '../plan/backoff.ts';
 import { explainBecause } from '../plan/explain.ts';
+import { endedOverrides, withoutOverrides } from '../plan/overridden.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
+import { askedFailover } from './asked-failover.ts';
 import { execute } from './executor.ts';
 import { quietIntervalMs } from './quiet-interval.ts';
 import type { Tools } from './tools.ts';
@@ -33,6 +36,8 @@ export interface Surroundings extends Tools {
   looked?: (durationMs: number) => void;
   /** A look has shown this. */
   seen?: (status: DatabaseStatus) => void;
+  /** A replica took the place of a primary, as somebody asked. */
+  tookOver?: (failover: FailoverRecord) => void;
   /** Slots, primaries or copies are, or may be, not where they were. */
   moved?: () => void;
 }
@@ -113,8 +118,12 @@ export class Reconciler {
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
     await this.#reached(database);
     await this.#endWishes(database, view);
+    await this.#endOverrides(database, view);
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(database, step, next.problems));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
+    for (const [index, step] of steps.entries()) {
+      if (outcomes[index]!.result === 'done') this.#noteTakeover(database, view, step);
+    }
     if (databases.find(this.#name)) this.#sleep(next, outcomes);
   }
 
@@ -187,6 +196,24 @@ export class Reconciler {
       const message = `The primary of ${shard} did not become ${shortId(wanted.node)} in time: it is not tried any more.`;
       this.#record({ kind: 'switchover_given_up', severity: 'warning', message, shard, node: wanted.node });
     }
+  }
+
+  /** What was said of lost primaries holds until they are replicas again. */
+  async #endOverrides(database: Database, view: DatabaseView): Promise<void> {
+    const ended = endedOverrides(database, view);
+    if (ended.length === 0) return;
+    await this.#around.databases.change(database.name, (record) => withoutOverrides(record, ended, database));
+    for (const { node, shard, isGivenUp } of ended) {
+      if (!isGivenUp) continue;
+      const message = `Nobody took the place of ${shortId(node)} as the primary of ${shard}: it is not tried any more.`;
+      this.#record({ kind: 'takeover_given_up', severity: 'warning', message, shard, node });
+    }
+  }
+
+  #noteTakeover(database: Database, view: DatabaseView, step: Step): void {
+    if (step.kind !== 'promote' || !(step.args.insteadOf in database.overridden)) return;
+    const { clock, newNodeId, tookOver } = this.#around;
+    tookOver?.(askedFailover(database, view, step, newNodeId().slice(0, 12), clock.now()));
   }
 
   #publish(database: Database, status: DatabaseStatus): void {

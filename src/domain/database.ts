@@ -48,6 +48,22 @@ export interface WantedPrimary {
   until: number;
 }
 
+/**
+ * A primary that nobody hears of, and whose machine is off, a person said: another takes its place. From then on what it
+ * claims counts for nothing where anybody else claims the same, whatever its epoch.
+ */
+export interface Overridden {
+  /** When it was said, and until when another may be promoted on the strength of it. Milliseconds since the epoch. */
+  at: number;
+  until: number;
+  /** Who is to take its place; null: whoever the planner chooses. */
+  to: NodeId | null;
+  /** Further machines that are off. */
+  alsoOff: readonly string[];
+  /** Even if acknowledged writes are lost by it. */
+  loseAcknowledged: boolean;
+}
+
 export interface Database {
   name: string;
   /** Tells a database from an earlier one of the same name. */
@@ -72,6 +88,8 @@ export interface Database {
   retired: readonly NodeAssignment[];
   /** By shard: which copy is to be its primary. */
   wantedPrimaries: Readonly<Record<string, WantedPrimary>>;
+  /** By node: lost primaries, until they are back as replicas or are no longer part of the database. */
+  overridden: Readonly<Record<NodeId, Overridden>>;
 }
 
 /** Names of the database's shards, in order. */

@@ -3,6 +3,7 @@
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
 import { DATA_ERRORS } from './data-errors.ts';
+import { FLEET_ERRORS } from './fleet-errors.ts';
 import { SERVER_ERRORS } from './server-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 import { TRUST_ERRORS } from './trust-errors.ts';
@@ -32,6 +33,7 @@ export interface CatalogueEntry {
 /** The catalogue. Codes are stable: scripts may match on them. */
 export const ERRORS = {
   ...DATA_ERRORS,
+  ...FLEET_ERRORS,
   ...SERVER_ERRORS,
   ...STORE_ERRORS,
   ...TRUST_ERRORS,
@@ -124,21 +126,6 @@ export const ERRORS = {
     kind: 'conflict',
     message: 'There is a machine named {name} already.',
     hint: 'Choose another name; `valkeeper machine list` shows those there are.',
-  },
-  machine_in_use: {
-    kind: 'refused',
-    message: '{name} has {nodes} nodes: it is not removed before they have moved away.',
-    hint: 'Empty it with `valkeeper machine drain {name}`; what a lost machine had is rebuilt elsewhere by itself.',
-  },
-  drain_refused: {
-    kind: 'refused',
-    message: '{name} cannot be emptied: {obstacles}',
-    hint: 'Nothing was changed. Make room, then try again.',
-  },
-  switchover_refused: {
-    kind: 'refused',
-    message: 'The primary of {shard} of {name} stays where it is: {reason}.',
-    hint: 'See `valkeeper db show {name}`; copies that are not in sync get there by themselves.',
   },
   file_not_found: {
     kind: 'not_found',

@@ -16,9 +16,11 @@ export const EVENT_KINDS = {
   step_done: 'A step of a plan was carried out, for the reason given.',
   step_not_done: 'A step was not carried out, or did not work; the next look decides anew.',
   failover:
-    'An agent let a replica take the place of a primary that was lost, or could not; the details tell how it went.',
+    'A replica took the place of a primary that was lost, by its agent or as somebody asked, or could not; the details tell how it went.',
   switchover_asked: 'A copy of a shard is to become its primary; it does next.',
   switchover_given_up: 'A switchover that was asked for did not come about in time; it is not tried any more.',
+  takeover_asked: 'Somebody said that a machine is off: a copy is to take the place of a primary there; it does next.',
+  takeover_given_up: 'A takeover that was asked for did not come about; it is not tried any more.',
   pass_failed: 'A look at a database failed by a defect of Valkeeper; it looks again.',
   machine_connected: 'The agent of a machine has connected.',
   machine_lost: 'The agent of a machine is gone; its nodes are left as they are.',

@@ -58,7 +58,7 @@ export interface FailoverRecord {
   /** The primary that was lost, and its machine. */
   node: NodeId;
   machine: string;
-  /** The machine whose agent acted. */
+  /** The machine whose agent acted; `the control plane` for what was asked for. */
   by: string;
   candidates: FailoverCandidate[];
   /** The replica that was to take over; null when none could. */

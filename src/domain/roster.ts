@@ -41,5 +41,6 @@ export type GuardedDatabase = Omit<Database, 'secrets'> & Pick<Database['secrets
 /** As the planner wants it. */
 export const asDatabase = ({ adminPassword, ...record }: GuardedDatabase): Database => ({
   ...record,
+  overridden: record.overridden ?? {}, // a record that was kept by an earlier version has none
   secrets: { password: null, adminPassword, users: {} },
 });

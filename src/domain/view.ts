@@ -5,6 +5,8 @@ import type { SlotRange } from './slots.ts';
 /** What a machine's agent says of a node's process. Only an agent that answers can say that a process is gone. */
 export type ProcessView =
   | { state: 'unknown' }
+  /** Nobody hears of it, and a person said that its machine is off. */
+  | { state: 'off' }
   /** The agent has no directory for this node. */
   | { state: 'absent' }
   | { state: 'running'; pid: number }
@@ -237,4 +239,4 @@ export const answering = (node: NodeView | undefined): AnsweringEngine | null =>
 
 /** Known for certain not to run. */
 export const isKnownDead = (node: NodeView | undefined): boolean =>
-  node?.process.state === 'exited' || node?.process.state === 'absent';
+  node?.process.state === 'exited' || node?.process.state === 'absent' || node?.process.state === 'off';

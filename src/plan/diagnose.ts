@@ -14,6 +14,7 @@ import { countProblems, leftovers } from './copies.ts';
 import { damageProblems } from './damage.ts';
 import { endpointProblem } from './endpoints.ts';
 import { layoutOf, machinesFor } from './layout.ts';
+import { isShutOut } from './overridden.ts';
 import { describeRemedy } from './placement/advice.ts';
 import { judge, type Verdict } from './placement/judge.ts';
 import { reservedBytesPerNode } from './placement.ts';
@@ -66,7 +67,7 @@ function shardProblems(database: Database, shard: ShardTopology): Problem[] {
   if (!owner) return [...problems, ownerless(shard)];
   problems.push(...ownerProblems(shard, owner));
   for (const member of shard.members) {
-    if (member !== owner) problems.push(...copyProblems(shard, owner, member));
+    if (member !== owner) problems.push(...copyProblems(database, shard, owner, member));
   }
   return problems;
 }
@@ -100,15 +101,19 @@ function ownerProblems(shard: ShardTopology, owner: Member): Problem[] {
   return [about('primary_unreachable', assignment)];
 }
 
-function copyProblems(shard: ShardTopology, owner: Member, member: Member): Problem[] {
+function copyProblems(database: Database, shard: ShardTopology, owner: Member, member: Member): Problem[] {
   const { assignment, engine, view } = member;
+  const other = shortId(owner.assignment.id);
+  const isReplaced = isShutOut(database, member) && owner.engine?.role === 'primary';
+  const shut = isReplaced ? [about('node_overridden', assignment, { other })] : [];
+  if (isReplaced && (engine || view.process.state !== 'exited')) return shut;
   if (!engine) {
-    if (view.engine.state === 'answering' || view.process.state === 'unknown') return [];
+    const { state } = view.process;
+    if (view.engine.state === 'answering' || state === 'unknown' || state === 'off') return [];
     if (view.process.state === 'absent') return [about('node_missing', assignment)];
-    if (view.process.state === 'exited') return [about('replica_down', assignment)];
+    if (view.process.state === 'exited') return [...shut, about('replica_down', assignment)];
     return [about('node_unresponsive', assignment, { reason: reasonOf(member) })];
   }
-  const other = shortId(owner.assignment.id);
   if (engine.role === 'primary' && engine.slots.length > 0) {
     const slots = formatSlots(sharedSlots(engine.slots, shard.slots));
     return [about('slots_claimed_twice', assignment, { other, slots })];
@@ -143,7 +148,7 @@ function pulseProblems(nodes: readonly NodeAssignment[], view: DatabaseView): Pr
 function membershipProblems(database: Database, view: DatabaseView): Problem[] {
   const ids = nodeIds(database);
   const members = database.nodes.map((node) => memberOf(node, view));
-  const present = members.filter((member) => member.engine && !isUnborn(member));
+  const present = presentMembers(database, view);
   const known = new Map(present.map((member) => [member.assignment.id, member]));
   const problems: Problem[] = [];
   let behind = 0;
@@ -213,9 +218,11 @@ export function unmetPeers(member: Member, present: readonly Member[]): NodeAssi
     });
 }
 
-/** The members that answer and are born. */
+/** The members that answer, are born, and may be known. */
 export const presentMembers = (database: Database, view: DatabaseView): Member[] =>
-  database.nodes.map((node) => memberOf(node, view)).filter((member) => member.engine && !isUnborn(member));
+  database.nodes
+    .map((node) => memberOf(node, view))
+    .filter((member) => member.engine && !isUnborn(member) && !isShutOut(database, member));
 
 /** Of nodes that answer: one that does not run starts as its disk says, and is changed afterwards. */
 function settingsProblems(database: Database, view: DatabaseView): Problem[] {

@@ -1,5 +1,6 @@
 /** Who may take a dead primary's place, and how: by the vote of the living primaries, or without a vote when none is possible. */
 import type { Database } from '../domain/database.ts';
+import type { NodeId } from '../domain/ids.ts';
 import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
 import { hasHistory, type Member, memberOf, type ShardTopology } from './topology.ts';
 
@@ -26,20 +27,26 @@ const qualifies = (candidate: Member, dead: Member): boolean =>
  */
 export const isCurrent = ({ engine }: Pick<Member, 'engine'>): boolean => engine !== null && engine.streamedBytes > 0;
 
-/** The current replica with the most history; of equals the one with the smaller id. Null when none qualifies. */
-export function bestCandidate(shard: ShardTopology): Member | null {
+/**
+ * The current replica with the most history; of equals the one with the smaller id. Null when none qualifies.
+ * @param wanted who comes before all others, if it qualifies
+ */
+export function bestCandidate(shard: ShardTopology, wanted: NodeId | null = null): Member | null {
   const dead = shard.owner;
   if (!dead) return null;
   const ranked = shard.members
     .filter((member) => member !== dead && qualifies(member, dead))
     .sort(
       (a, b) =>
+        Number(b.assignment.id === wanted) - Number(a.assignment.id === wanted) ||
         Number(isCurrent(b)) - Number(isCurrent(a)) ||
         b.engine!.offset - a.engine!.offset ||
         (a.assignment.id < b.assignment.id ? -1 : 1),
     );
   return ranked[0] ?? null;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 export type PromotionMode = { mode: 'force' | 'takeover' } | { refused: string };
 
@@ -74,8 +81,14 @@ export function unheardCopies(
  * majority only a takeover works, and it is safe only when every primary answers or is known to be dead: one that is
  * merely unreachable may still acknowledge writes. Of primaries that are not part of `database` (an agent looks at its
  * own shard only) the candidate's word is taken.
+ * @param off machines that are off, somebody said: their nodes count as dead as long as nobody hears of them
  */
-export function promotionMode(database: Database, view: DatabaseView, candidate: Member): PromotionMode {
+export function promotionMode(
+  database: Database,
+  view: DatabaseView,
+  candidate: Member,
+  off: ReadonlySet<string> = NONE,
+): PromotionMode {
   const owners = (candidate.engine?.peers ?? []).filter((peer) => peer.role === 'primary' && peer.slots.length > 0);
   const members = new Map(database.nodes.map((node) => [node.id, memberOf(node, view)]));
   const serving = owners.filter((owner) => {
@@ -90,7 +103,12 @@ export function promotionMode(database: Database, view: DatabaseView, candidate:
   if (voters.filter(({ linkUp }) => linkUp).length >= quorum) return { mode: 'force' };
   // Who has just been met may not be linked yet: a request for a vote would be lost, and the next one comes seconds later.
   if (voters.length >= quorum) return { refused: 'its links to the primaries that would vote are not up yet' };
-  const doubtful = owners.filter((owner) => !serving.includes(owner) && members.get(owner.id)?.dead !== true);
+  const isOff = ({ assignment, engine, view: { process } }: Member): boolean =>
+    off.has(assignment.machine) && engine === null && process.state === 'unknown';
+  const doubtful = owners.filter((owner) => {
+    const member = members.get(owner.id);
+    return !serving.includes(owner) && !(member && (member.dead || isOff(member)));
+  });
   if (doubtful.length === 0) return { mode: 'takeover' };
   return {
     refused: `${voters.length} of ${owners.length} primaries can vote, and ${doubtful.length} of the others are not known to be dead`,

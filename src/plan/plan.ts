@@ -14,6 +14,7 @@ import { bringsData, bringsWholeData, damageOf, isAboutAsNew, mendCopy, mendOwne
 import { diagnose, diagnoseShard, presentMembers, unmetPeers } from './diagnose.ts';
 import { bestCandidate, isCurrent, promotionMode, unheardCopies } from './failover.ts';
 import { clearRetired, handOver, makeCopy, retireCopy } from './moves.ts';
+import { shutOut } from './overridden.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import { type Action, type Remedy, type Situation, shardOf, switchOver, targetOf } from './remedy.ts';
@@ -63,6 +64,7 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   copies_short: makeCopy,
   primary_leaving: handOver,
   copy_surplus: retireCopy,
+  node_overridden: shutOut,
   node_left_behind: clearRetired,
   primary_elsewhere: changePlaces,
   majority_on_machine: levelPrimaries,
@@ -106,7 +108,9 @@ function oneTakeoverAtATime(steps: Step[], blocked: Blocked[]): Pick<Plan, 'step
 
 function removeEverything(situation: Situation): Action[] {
   const { database, view } = situation;
-  const members = database.nodes.map((node) => memberOf(node, view));
+  const removed = new Set(view.machines.filter(({ state }) => state === 'removed').map(({ name }) => name));
+  const nodes = database.nodes.filter(({ machine }) => !removed.has(machine));
+  const members = nodes.map((node) => memberOf(node, view));
   const left = leftovers(database);
   if (left.length === 0 && members.every(({ view: { process } }) => process.state === 'absent')) {
     return [{ kind: 'delete_record', target: database.name, args: {}, expects: {}, because: 'database_unwanted' }];
@@ -115,7 +119,7 @@ function removeEverything(situation: Situation): Action[] {
     .filter(({ view: { process } }) => process.state !== 'absent')
     .map(
       ({ assignment, view: { process } }): Action =>
-        process.state === 'unknown'
+        process.state === 'unknown' || process.state === 'off'
           ? { blocked: `the agent of ${assignment.machine} must answer before ${assignment.id} can be removed there` }
           : { kind: 'remove_node', target: assignment.id, args: {}, expects: {}, because: 'database_unwanted' },
     );
@@ -154,18 +158,22 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const hasData = bringsData(dead);
   const { settings = null, claimIsOld = false } = dead.view.disk ?? {};
   // By an old claim it may be the primary no more, and have missed what its successor has.
-  const hasEverything = hasData && logsEveryWrite(settings) && !claimIsOld;
-  const candidate = bestCandidate(shard);
-  const unheard = unheardCopies(shard, requiredAcknowledgements(situation.database.spec), hasEverything);
+  const { overridden, spec } = situation.database;
+  const said = overridden[dead.assignment.id];
+  const hasEverything = hasData && logsEveryWrite(settings) && !claimIsOld && !said;
+  const candidate = bestCandidate(shard, said?.to);
+  const unheard = said?.loseAcknowledged ? null : unheardCopies(shard, requiredAcknowledgements(spec), hasEverything);
   if (candidate && unheard && !hasEverything) return [{ blocked: unheard }, ...startToBeHeard(shard, problem.code)];
   if (candidate && !unheard && (isCurrent(candidate) || !hasEverything)) {
-    const how = promotionMode(situation.database, situation.view, candidate);
+    const off = new Set(said ? [dead.assignment.machine, ...said.alsoOff] : []);
+    const how = promotionMode(situation.database, situation.view, candidate, off);
     if ('refused' in how) return [{ blocked: how.refused }];
     const insteadOf = dead.assignment.id;
     const expects = { role: 'replica', primaryId: insteadOf } as const;
     const args = { insteadOf, mode: how.mode };
     return [{ kind: 'promote', target: candidate.assignment.id, args, expects, because: problem.code }];
   }
+  if (isOff(dead)) return [{ blocked: lostWithMachine(dead) }];
   const unsettled = shard.members.find((member) => member !== dead && !member.dead && !isEmptyHanded(member));
   if (unsettled && !hasEverything) {
     const { id, machine } = unsettled.assignment;
@@ -204,6 +212,11 @@ function bringsMore(copy: Member, owner: Member): boolean {
   return (log?.dataAt ?? 0) > (snapshot?.dataAt ?? 0);
 }
 
+const isOff = ({ view: { process } }: Member): boolean => process.state === 'off';
+
+const lostWithMachine = ({ assignment: { id, machine } }: Member): string =>
+  `${id} was on ${machine}, which is off, and no copy can take its place`;
+
 /** It answers, has finished loading, and has nothing. */
 const isEmptyHanded = ({ engine }: Member): boolean =>
   engine !== null && engine.keys === 0 && !hasHistory(engine) && !engine.loading && !engine.syncInProgress;
@@ -214,6 +227,7 @@ function startShard(situation: Situation, problem: Problem): Action[] {
   // The copy comes first, and is promoted once it has loaded its data.
   const copy = deadCopyToPrefer(shard);
   if (copy && shard.owner) return [startFollowing(copy, shard, problem.code)];
+  if (isOff(owner)) return [{ blocked: lostWithMachine(owner) }];
   if (owner.view.process.state === 'absent') return createNode(situation, problem);
   return startOwner(owner, problem.code);
 }

@@ -38,6 +38,13 @@ export const PROBLEMS = {
     advice: 'Nothing is done until one of them gives way; the engine lets the higher epoch win.',
     patienceMs: 1_000,
   },
+  node_overridden: {
+    severity: 'warning',
+    message:
+      '{node} on {machine} is shut out of {shard}: {machine} was said to be off, and {other} is the primary in its place.',
+    advice:
+      'The other nodes forget it. When its agent is heard of again, it is ended and started as a replica, and its data is replaced. If the machine is gone for good, take it out: `valkeeper machine remove {machine} --is-off`.',
+  },
   foreign_slot_owner: {
     severity: 'error',
     message: 'A node that is not part of this database, {other}, owns the slots {slots}.',

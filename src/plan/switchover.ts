@@ -31,7 +31,7 @@ export function switchoverOf(database: Database, view: DatabaseView, shard: stri
   if (owner?.engine?.role !== 'primary') throw refused('its primary does not answer');
   const able = members.filter((member) => isInSync(member, owner));
   const primaries = names.map((name) => shardTopology(database, view, name).owner?.assignment.machine ?? null);
-  const heir = to === undefined ? leastCrowding(able, primaries) : named(database, members, shard, to);
+  const heir = to === undefined ? leastCrowding(able, primaries) : namedCopy(database, members, shard, to);
   if (!heir) throw refused('no copy is in sync with its primary');
   if (heir === owner) throw refused(`${shortId(owner.assignment.id)} is its primary already`);
   if (!able.includes(heir)) throw refused(`${shortId(heir.assignment.id)} is not in sync with its primary`);
@@ -45,7 +45,8 @@ function leastCrowding(able: readonly Member[], primaries: readonly (string | nu
 
 const SHORTEST_ID = 4;
 
-function named({ name }: Database, members: readonly Member[], shard: string, to: string): Member {
+/** The one copy that is meant. @param to a machine, or the beginning of a node's id @throws copy_not_found */
+export function namedCopy({ name }: Database, members: readonly Member[], shard: string, to: string): Member {
   const found = members.filter(
     ({ assignment: { id, machine } }) => machine === to || (to.length >= SHORTEST_ID && id.startsWith(to)),
   );

@@ -73,7 +73,7 @@ function claimOf(member: Member, view: DatabaseView): Claim | null {
 
 /**
  * The shard as it stands: the owner is the member with slots and the highest config epoch (the engine's own rule), of
- * two with the same the one that says so itself.
+ * two with the same the one that says so itself. Who was overridden is it only where nobody else has slots.
  */
 export function shardTopology(database: Database, view: DatabaseView, shard: string): ShardTopology {
   const members = (nodesByShard(database.nodes).get(shard) ?? []).map((node) => memberOf(node, view));
@@ -82,13 +82,22 @@ export function shardTopology(database: Database, view: DatabaseView, shard: str
   for (const member of members) {
     const claim = claimOf(member, view);
     if (!claim || countSlots(claim.slots) === 0) continue;
-    const isTie = claim.configEpoch === best?.configEpoch && member.engine !== null && owner?.engine === null;
-    if (!best || claim.configEpoch > best.configEpoch || isTie) {
+    if (!owner || !best || isStronger(database, [member, claim], [owner, best])) {
       owner = member;
       best = claim;
     }
   }
   return { name: shard, members, owner, slots: best?.slots ?? [], configEpoch: best?.configEpoch ?? 0 };
+}
+
+function isStronger(
+  { overridden }: Database,
+  [one, { configEpoch }]: readonly [Member, Claim],
+  [other, { configEpoch: otherEpoch }]: readonly [Member, Claim],
+): boolean {
+  const [isOut, otherIsOut] = [one, other].map(({ assignment }) => assignment.id in overridden);
+  if (isOut !== otherIsOut) return otherIsOut === true;
+  return configEpoch === otherEpoch ? one.engine !== null && other.engine === null : configEpoch > otherEpoch;
 }
 
 /** A replica that has never been in sync reports the offset 1 (`slave_repl_offset`, Valkey's INFO). */

@@ -27,7 +27,7 @@ export interface NodeReport {
   database: string;
   databaseUid: string;
   port: number;
-  process: Exclude<ProcessView, { state: 'unknown' } | { state: 'absent' }>;
+  process: Exclude<ProcessView, { state: 'unknown' } | { state: 'off' } | { state: 'absent' }>;
   /** Null while it does not run. Told when its state has lasted (src/plan/pulse.ts), not at once. */
   pulse: PulseView | null;
   disk: DiskView;

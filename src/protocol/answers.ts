@@ -30,6 +30,7 @@ import type {
   RestartedEndpoints,
   SpecValue,
   SwitchoverDocument,
+  TakeoverDocument,
   TokenList,
   TokenStatus,
 } from './api.ts';
@@ -283,6 +284,10 @@ export const ANSWERS = {
   CreatedToken: z.strictObject({ id: z.string(), token: z.string(), command: z.string(), expiresAt: time }),
   Token: tokenStatus,
   TokenList: z.strictObject({ tokens: z.array(tokenStatus) }),
+  Takeover: z.strictObject({
+    ...{ shard: z.string(), from: z.string(), to: z.string() },
+    mode: z.enum(['force', 'takeover']),
+  }),
   Switchover: z.strictObject({ shard: z.string(), from: z.string(), to: z.string() }),
   RestartedEndpoints: z.strictObject({ machines: z.array(z.string()) }),
   MachineList: z.strictObject({ machines: z.array(machineStatus) }),
@@ -318,6 +323,7 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'TokenList'>, TokenList>,
     Same<Answer<'Event'>, Event>,
     Same<Answer<'Switchover'>, SwitchoverDocument>,
+    Same<Answer<'Takeover'>, TakeoverDocument>,
     Same<Answer<'RestartedEndpoints'>, RestartedEndpoints>,
     Same<Answer<'EventList'>, EventList>,
     Same<Answer<'FailoverList'>, FailoverList>,

@@ -204,6 +204,39 @@ export interface SwitchoverDocument {
   to: string;
 }
 
+/** That another takes the place of a primary that nobody hears of. */
+export const takeoverSchema = z.strictObject({
+  to: z
+    .string()
+    .optional()
+    .describe('A machine, or the beginning of a node id (4 letters or more); else the copy with the most history.'),
+  machineIsOff: z
+    .boolean()
+    .default(false)
+    .describe("You say: the machine of the shard's primary is off, or cut off, and writes no more."),
+  alsoOff: z
+    .array(z.string())
+    .max(100)
+    .default([])
+    .describe('You say the same of these machines, whose primaries are not heard of either.'),
+  loseAcknowledged: z.boolean().default(false).describe('Even if acknowledged writes are lost by it.'),
+});
+
+/** A takeover that has been asked for: the node `to` takes the place of `from`. */
+export interface TakeoverDocument {
+  shard: string;
+  from: string;
+  to: string;
+  /** By the vote of the other primaries, or without one. */
+  mode: 'force' | 'takeover';
+}
+
+/** What is known of a machine that is taken out of the fleet. */
+export const removalSchema = z.strictObject({
+  isOff: z.stringbool().default(false).describe('You say: it is off for good, and what it has is given up.'),
+  loseData: z.stringbool().default(false).describe('Even if there is no copy elsewhere of some of it.'),
+});
+
 /** A token for one machine that is to join. */
 export const createTokenSchema = z.strictObject({
   ttlSeconds: z.int().min(1).max(604_800).default(3_600).describe('How long it may be used.'),

@@ -12,10 +12,12 @@ import {
   labelsSchema,
   logsQuerySchema,
   planRequestSchema,
+  removalSchema,
   restartEndpointsSchema,
   shutdownSchema,
   specInputSchema,
   switchoverSchema,
+  takeoverSchema,
 } from './api.ts';
 
 export interface Route {
@@ -143,6 +145,24 @@ export const ROUTES = {
       'stopping',
     ],
   },
+  'POST /databases/{name}/shards/{shard}/takeover': {
+    summary:
+      'Let a replica take the place of a primary that nobody hears of, because you say that its machine is off; it happens afterwards',
+    params: z.strictObject({ name: z.string(), shard: z.string() }),
+    body: takeoverSchema.prefault({}),
+    status: 202,
+    answer: 'Takeover',
+    errors: [
+      'database_not_found',
+      'shard_not_found',
+      'copy_not_found',
+      'machine_not_found',
+      'being_deleted',
+      'takeover_refused',
+      'takeover_unconfirmed',
+      'stopping',
+    ],
+  },
   'GET /databases/{name}/password': {
     summary: 'The password for clients: of `default`, or of a user of the spec',
     params: byName,
@@ -180,11 +200,13 @@ export const ROUTES = {
     errors: ['machine_not_found'],
   },
   'DELETE /machines/{name}': {
-    summary: 'Take a machine without nodes out of the fleet; its agent is not let in any more',
+    summary:
+      'Take a machine out of the fleet, one without nodes, or one of which you say that it is off for good; its agent is not let in any more',
     params: byName,
+    query: removalSchema,
     status: 200,
     answer: 'Machine',
-    errors: ['machine_not_found', 'machine_in_use'],
+    errors: ['machine_not_found', 'machine_in_use', 'machine_not_off', 'removal_unconfirmed'],
   },
   'POST /machines/{name}/drain': {
     summary: 'Empty a machine: new copies of its nodes elsewhere first, then its primaries, then they are removed',

@@ -221,8 +221,9 @@ test('every route keeps what the document promises', async () => {
     assert.equal(authority.status, 404, 'a fleet on one host has none: see tls-fleet.test.ts');
     const untried = Object.keys(ROUTES).filter((key) => !(key in CALLS));
     // A machine is removed when it is empty: test/integration/drain.test.ts. Tokens are made where a server listens for
-    // machines: test/integration/joining.test.ts.
+    // machines: test/integration/joining.test.ts. Whose machine is lost is taken over from: test/integration/override.test.ts.
     const elsewhere = [
+      'POST /databases/{name}/shards/{shard}/takeover',
       'GET /authorities',
       'DELETE /machines/{name}',
       'POST /machine-tokens',

@@ -40,6 +40,7 @@ function databaseOf(scene: AgentScene, shards: number): Database {
     generation: 1,
     observedGeneration: 0,
     wantedPrimaries: {},
+    overridden: {},
     retired: [],
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,

@@ -95,7 +95,7 @@ export class ControlProcess {
       agents: this.#agents,
       machines,
       clock: this.#clock,
-      databases: () => databases.all(),
+      databases,
       record: (event) => this.#record(event),
       changed: () => this.#wakeAll(),
     });
@@ -187,6 +187,7 @@ export class ControlProcess {
       generation: 1,
       observedGeneration: 0,
       wantedPrimaries: {},
+      overridden: {},
       retired: [],
       createdAt: new Date(this.#clock.now()).toISOString(),
       deleting: false,

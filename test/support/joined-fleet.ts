@@ -101,7 +101,8 @@ export class JoinedFleet {
   async join(index: number, name: string, ...words: string[]): Promise<Running> {
     const { command } = await this.token();
     const line = command.split(' ').slice(2);
-    const agent = this.agent(index, ...line, '--name', name, '--memory', '512mb', ...words);
+    const memory = words.includes('--witness') ? [] : ['--memory', '512mb'];
+    const agent = this.agent(index, ...line, '--name', name, ...memory, ...words);
     await this.machine(name, ({ connected }) => connected, agent);
     return agent;
   }

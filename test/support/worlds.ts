@@ -34,6 +34,7 @@ export function databaseOn(machines: readonly MachineView[], wish: Partial<Datab
     generation: 1,
     observedGeneration: 0,
     wantedPrimaries: {},
+    overridden: {},
     retired: [],
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,

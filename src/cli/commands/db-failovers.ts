@@ -35,11 +35,11 @@ function listed(failovers: readonly FailoverRecord[]): string {
 }
 
 function story(failover: FailoverRecord): string {
-  const { id, startedAt, by } = failover;
+  const { id, startedAt, cause, by } = failover;
   return [
     describeFailover(failover),
     '',
-    `${id}, ${new Date(startedAt).toISOString()}, by the agent of ${by}`,
+    `${id}, ${new Date(startedAt).toISOString()}, by ${cause === 'asked' ? by : `the agent of ${by}`}`,
     ...timelineInWords(failover).map((line) => `  ${line}`),
     `  ${costInWords(failover)}`,
   ].join('\n');
