@@ -1,4 +1,4 @@
-/** Errors about the files of nodes: who a node is, and what it holds. Part of the catalogue; see error-catalogue.ts. */
+/** Errors about why a node does not start: who it is, what it holds, and who may have its place. Part of the catalogue; see error-catalogue.ts. */
 
 /** By code. */
 export const DATA_ERRORS = {
@@ -22,5 +22,15 @@ export const DATA_ERRORS = {
     kind: 'conflict',
     message: 'The node {node} on {machine} runs (process {pid}): its files are left alone.',
     hint: 'Files are mended only while no process uses them.',
+  },
+  lease_run_out: {
+    kind: 'unavailable',
+    message: 'The node {node} does not start on {machine}: no majority of the other machines is heard of there.',
+    hint: 'Another machine may have taken its place meanwhile. It starts when a majority of the machines with agents can reach each other.',
+  },
+  node_ended_again: {
+    kind: 'conflict',
+    message: 'The node {node} is not started on {machine}: it has run and ended since that was decided.',
+    hint: 'It is decided anew from what is the case now.',
   },
 } as const;

@@ -3,7 +3,6 @@
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
 import { DATA_ERRORS } from './data-errors.ts';
-import { PROCESS_ERRORS } from './process-errors.ts';
 import { SERVER_ERRORS } from './server-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 import { TRUST_ERRORS } from './trust-errors.ts';
@@ -33,7 +32,6 @@ export interface CatalogueEntry {
 /** The catalogue. Codes are stable: scripts may match on them. */
 export const ERRORS = {
   ...DATA_ERRORS,
-  ...PROCESS_ERRORS,
   ...SERVER_ERRORS,
   ...STORE_ERRORS,
   ...TRUST_ERRORS,
@@ -301,6 +299,16 @@ export const ERRORS = {
     kind: 'unavailable',
     message: '{path} is not readable JSON: {problem}.',
     hint: 'Restore it from a copy, or move it away to begin without it.',
+  },
+  node_not_started: {
+    kind: 'unavailable',
+    message: 'The node {node} on {machine} did not start: {problem}. Its log ends with: {log}',
+    hint: 'Mend what the log names; it is tried again by itself.',
+  },
+  node_not_ended: {
+    kind: 'unavailable',
+    message: 'The process {pid} of the node {node} on {machine} has not ended {seconds} s after it was killed.',
+    hint: 'The kernel holds it, as a rule for a disk that does not answer: look at `dmesg`. It is tried again.',
   },
   no_free_ports: {
     kind: 'unavailable',

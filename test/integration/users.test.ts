@@ -84,11 +84,11 @@ it('keeps the users of a database on every node, through changes, deaths and res
 
 it('gives every database a port of its own, keeps it, and changes it when asked', () =>
   withFleet({ machines: 2 }, async (fleet) => {
-    const main = await fleet.show();
+    const main = await fleet.until('main', ({ endpoints }) => endpoints.every(({ serves }) => serves));
     assert.equal(main.endpoint?.port, main.spec.port);
     assert.deepEqual(
-      main.endpoints.map(({ host, serves }) => [host, serves]),
-      fleet.addresses().map((host) => [host, true]),
+      main.endpoints.map(({ host }) => host),
+      fleet.addresses(),
     );
     const taken = await fleet.cli(
       'db',
