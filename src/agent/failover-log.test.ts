@@ -71,11 +71,13 @@ test('what comes after the end is told with it', async (t) => {
   const story = log.begin(ABOUT);
   await story.end(PROMOTED);
   story.note('started again, fenced');
+  await story.waited(140); // written, like what was noted before it
   assert.deepEqual(
-    told.map(({ record, version }) => [version, record.timeline.length]),
+    told.map(({ record, version }) => [version, record.timeline.length, record.waitedMs]),
     [
-      [1, 0],
-      [2, 1],
+      [1, 0, null],
+      [2, 1, null],
+      [3, 1, 140],
     ],
   );
   await log.forget(told[1]!.record.id, 2); // written after what the note wrote

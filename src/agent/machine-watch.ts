@@ -26,8 +26,8 @@ const LOOK_MS = 50;
 const RANK_MS = 60;
 /** Until a database is tried again whose claim was not agreed to. */
 const RETRY_MS = 400;
-/** Promotions must be over before voters stop keeping their promise. */
-const WORK_MS = CLAIM_MS - 1_500;
+/** Promotions must be over before voters stop keeping their promise; the last one is waited for 2 s. */
+const WORK_MS = CLAIM_MS - 2_500;
 const REPEAT_MS = 20;
 /** The lost machine may come back with all that such a copy lacks; a process that ended here would not. */
 const STALE = 'the copy that answers was started anew and has had nothing of its primary since';
