@@ -101,4 +101,11 @@ export const KEPT: readonly { seed: number; mind: string; found: string }[] = [
 ];
 
 /** Seeds that break still, each for a reason that is known; they must go on to break so, or the entry is out of date. */
-export const OPEN: readonly { seed: number; mind: string; invariant: Invariant; why: string }[] = [];
+export const OPEN: readonly { seed: number; mind: string; invariant: Invariant; why: string }[] = [
+  {
+    seed: 147,
+    mind: 'real',
+    invariant: 'last_copy',
+    why: 'A copy that had lost its link long before its primary ended is promoted, though the log of the primary has all. It counts as current, since it once had some of the stream.',
+  },
+];
