@@ -42,7 +42,15 @@ export function readyView(database: Database, machines: readonly MachineView[]):
     const engine: AnsweringEngine = {
       ...{ state: 'answering', id: node.id, role, primaryId, slots, configEpoch, currentEpoch: EPOCH },
       ...{ clusterOk: true, slotsOk: SLOTS, peers: peers.filter((_, other) => other !== index) },
-      ...{ loading: false, offset: OFFSET, linkUp: role === 'replica', syncInProgress: false, streamedBytes: OFFSET },
+      ...{
+        loading: false,
+        offset: OFFSET,
+        linkUp: role === 'replica',
+        linkDownSeconds: 0,
+        history: '',
+        syncInProgress: false,
+        streamedBytes: OFFSET,
+      },
       replicas: followers.map(({ host, port }) => ({
         host,
         port,

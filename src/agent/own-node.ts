@@ -23,7 +23,7 @@ export interface OwnNode {
 }
 
 /** What was decided of one end of a process is not done after another. @throws node_ended_again */
-export function requireEnd(node: OwnNode, after: number | undefined, machine: string): void {
+export function requireEnd(node: Pick<OwnNode, 'id' | 'report'>, after: number | undefined, machine: string): void {
   const { process } = node.report();
   if (after === undefined || process.state !== 'exited' || process.at === after) return;
   throw new ValkeeperError('node_ended_again', { node: node.id, machine });

@@ -127,8 +127,12 @@ export type EngineView =
       loading: boolean;
       /** Bytes of history it has written (primary) or applied (replica). */
       offset: number;
+      /** Of which its offset counts: offsets of different histories cannot be compared. */
+      history: string;
       /** Replicas only: the link to the primary. */
       linkUp: boolean;
+      /** Replicas only: how long the link has been down; 0 while it is up, null when it never was. */
+      linkDownSeconds: number | null;
       syncInProgress: boolean;
       /** Replicas only: bytes of the primary's stream that have come since the last full copy. */
       streamedBytes: number;

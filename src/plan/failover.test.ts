@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { fleet, killed, readyWorld } from '../../test/support/worlds.ts';
-import type { DatabaseView, PeerView } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView, NodeView, PeerView } from '../domain/view.ts';
 import { plan } from './plan.ts';
 import type { Step } from './step.ts';
 
@@ -59,4 +59,23 @@ it('starts a dead primary from its whole log where a copy has lost what it had a
   const isPromotion = (step: Step): boolean => step.kind === 'promote' && [first, second].includes(step.target);
   assert.ok(plan(database, dead).steps.some(isPromotion));
   assert.ok(!plan(database, { ...dead, nodes }).steps.some(isPromotion));
+});
+
+it('compares offsets within the history that the primary wrote last', () => {
+  const { database, view } = readyWorld(fleet(3), { shards: 1, replicas: 2 });
+  const [primary, first, second] = database.nodes.map(({ id }) => id);
+  const lost = killed(view, primary!);
+  const seen = (id: string, change: Partial<AnsweringEngine>): [string, NodeView] => {
+    const node = lost.nodes.get(id)!;
+    assert.ok(node.engine.state === 'answering');
+    return [id, { ...node, engine: { ...node.engine, linkUp: false, streamedBytes: 1, ...change } }];
+  };
+  const promoted = (a: Partial<AnsweringEngine>, b: Partial<AnsweringEngine>): string | undefined => {
+    const nodes = new Map([...lost.nodes, seen(first!, a), seen(second!, b)]);
+    return plan(database, { ...lost, nodes }).steps.find(({ kind }) => kind === 'promote')?.target;
+  };
+  const old = { history: 'old', linkDownSeconds: 20, offset: 900 };
+  assert.equal(promoted(old, { history: 'new', linkDownSeconds: 1, offset: 100 }), second);
+  assert.equal(promoted({ history: 'new', linkDownSeconds: 1, offset: 100 }, old), first);
+  assert.equal(promoted(old, { history: 'old', linkDownSeconds: 1, offset: 800 }), first);
 });

@@ -27,22 +27,35 @@ const qualifies = (candidate: Member, dead: Member): boolean =>
  */
 export const isCurrent = ({ engine }: Pick<Member, 'engine'>): boolean => engine !== null && engine.streamedBytes > 0;
 
+const downSeconds = ({ engine }: Member): number => engine!.linkDownSeconds ?? Infinity;
+
 /**
- * The current replica with the most history; of equals the one with the smaller id. Null when none qualifies.
+ * The history that the primary wrote last, as far as these know: that of the one whose link went down last. A primary
+ * that was started from its log begins a new one, and who was away then counts on in the old one, maybe further.
+ */
+const latestHistory = (candidates: readonly Member[]): string | undefined =>
+  candidates.toSorted((a, b) => downSeconds(a) - downSeconds(b) || b.engine!.offset - a.engine!.offset)[0]?.engine
+    ?.history;
+
+/**
+ * The current replica with the most of the latest history; of equals the one with the smaller id. Null when none
+ * qualifies.
  * @param wanted who comes before all others, if it qualifies
  */
 export function bestCandidate(shard: ShardTopology, wanted: NodeId | null = null): Member | null {
   const dead = shard.owner;
   if (!dead) return null;
-  const ranked = shard.members
-    .filter((member) => member !== dead && qualifies(member, dead))
-    .sort(
-      (a, b) =>
-        Number(b.assignment.id === wanted) - Number(a.assignment.id === wanted) ||
-        Number(isCurrent(b)) - Number(isCurrent(a)) ||
-        b.engine!.offset - a.engine!.offset ||
-        (a.assignment.id < b.assignment.id ? -1 : 1),
-    );
+  const candidates = shard.members.filter((member) => member !== dead && qualifies(member, dead));
+  const latest = latestHistory(candidates.filter(isCurrent));
+  const isLatest = ({ engine }: Member): boolean => engine!.history === latest;
+  const ranked = candidates.sort(
+    (a, b) =>
+      Number(b.assignment.id === wanted) - Number(a.assignment.id === wanted) ||
+      Number(isCurrent(b)) - Number(isCurrent(a)) ||
+      Number(isLatest(b)) - Number(isLatest(a)) ||
+      b.engine!.offset - a.engine!.offset ||
+      (a.assignment.id < b.assignment.id ? -1 : 1),
+  );
   return ranked[0] ?? null;
 }
 

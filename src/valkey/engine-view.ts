@@ -28,7 +28,9 @@ export function engineView(seen: NodeObservation, delayedFsyncs: number): Engine
     peers: seen.nodes.filter((node) => !isMyself(node)).map(peerView),
     loading: seen.loading,
     offset: replication.offset,
+    history: replication.history,
     linkUp: replication.linkUp,
+    linkDownSeconds: replication.linkDownSeconds,
     syncInProgress: replication.syncInProgress,
     streamedBytes: replication.streamedBytes,
     replicas: replication.replicas.map(({ host, port, state, offset, lagSeconds }) => ({

@@ -28,6 +28,7 @@ const REPLICA = lines(
   'master_sync_in_progress:0',
   'slave_read_repl_offset:57',
   'slave_repl_offset:56',
+  'master_replid:8c3f0e5d6a7b4c1d2e3f405162738495a6b7c8d9',
   'slave_priority:100',
   'connected_slaves:0',
   'master_repl_offset:42',
@@ -79,9 +80,14 @@ describe('the section replication', () => {
   });
 
   it('of a replica that copies', () => {
-    const copying = REPLICA.replace('status:up', 'status:down').replace('in_progress:0', 'in_progress:1');
-    const { linkUp, syncInProgress } = replicationInfo(parseInfo(copying));
-    assert.deepEqual({ linkUp, syncInProgress }, { linkUp: false, syncInProgress: true });
+    const down = REPLICA.replace('status:up', 'status:down\r\nmaster_link_down_since_seconds:7');
+    const { linkUp, linkDownSeconds, syncInProgress } = replicationInfo(
+      parseInfo(down.replace('in_progress:0', 'in_progress:1')),
+    );
+    const expected = { linkUp: false, linkDownSeconds: 7, syncInProgress: true };
+    assert.deepEqual({ linkUp, linkDownSeconds, syncInProgress }, expected);
+    assert.equal(replicationInfo(parseInfo(REPLICA)).linkDownSeconds, 0);
+    assert.equal(replicationInfo(parseInfo(down.replace('seconds:7', 'seconds:-1'))).linkDownSeconds, null);
   });
 
   it('is an error where it is not there', () => {

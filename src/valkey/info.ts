@@ -51,6 +51,10 @@ export interface ReplicationInfo {
   offset: number;
   /** Replicas only: the link to the primary is up. */
   linkUp: boolean;
+  /** Replicas only: how long the link has been down; 0 while it is up, null when it never was. */
+  linkDownSeconds: number | null;
+  /** The id of the history that offsets count in. */
+  history: string;
   /** Replicas only: it reads a full copy. */
   syncInProgress: boolean;
   /**
@@ -64,11 +68,16 @@ export interface ReplicationInfo {
 
 /** What the section `replication` says. @throws SyntaxError */
 export function replicationInfo(fields: InfoFields): ReplicationInfo {
+  const history = textField(fields, 'master_replid');
   if (textField(fields, 'role') === 'slave') {
+    const linkUp = textField(fields, 'master_link_status') === 'up';
+    const downSeconds = linkUp ? 0 : numberField(fields, 'master_link_down_since_seconds');
     return {
       role: 'replica',
+      history,
       offset: numberField(fields, 'slave_repl_offset'),
-      linkUp: textField(fields, 'master_link_status') === 'up',
+      linkUp,
+      linkDownSeconds: downSeconds < 0 ? null : downSeconds,
       syncInProgress: numberField(fields, 'master_sync_in_progress') === 1,
       streamedBytes: numberField(fields, 'repl_backlog_histlen'),
       replicas: [],
@@ -76,8 +85,10 @@ export function replicationInfo(fields: InfoFields): ReplicationInfo {
   }
   return {
     role: 'primary',
+    history,
     offset: numberField(fields, 'master_repl_offset'),
     linkUp: false,
+    linkDownSeconds: null,
     syncInProgress: false,
     streamedBytes: 0,
     replicas: numbered(fields, 'slave').map(parseReplica),

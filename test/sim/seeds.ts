@@ -67,7 +67,45 @@ export const KEPT: readonly { seed: number; mind: string; found: string }[] = [
     mind: 'control-alone',
     found: 'An owner gave up its log while its copies were away, and died: an older log was promoted over a newer one.',
   },
+  {
+    seed: 245,
+    mind: 'real',
+    found: 'An agent ended while the writes of its machine were stopped, and the next one never let them go on.',
+  },
+  {
+    seed: 85,
+    mind: 'real',
+    found: 'With durability acknowledged a shard waited for ever for a dead copy that nobody started.',
+  },
+  {
+    seed: 42,
+    mind: 'real',
+    found: 'A copy that had come back with old data took over from a machine that was only cut off.',
+  },
+  {
+    seed: 539,
+    mind: 'real',
+    found: 'A node that had died as a replica was replaced by one that had not heard of the switchover.',
+  },
+  {
+    seed: 853,
+    mind: 'real',
+    found: 'A replica that hung for a moment was ended with the primaries, and with it the last copy.',
+  },
+  {
+    seed: 649,
+    mind: 'real',
+    found:
+      'A primary was started from its log: a copy that was away meanwhile counted further in the old history, and was promoted.',
+  },
 ];
 
 /** Seeds that break still, each for a reason that is known; they must go on to break so, or the entry is out of date. */
-export const OPEN: readonly { seed: number; mind: string; invariant: Invariant; why: string }[] = [];
+export const OPEN: readonly { seed: number; mind: string; invariant: Invariant; why: string }[] = [
+  {
+    seed: 147,
+    mind: 'real',
+    invariant: 'last_copy',
+    why: 'A copy that had lost its link long before its primary ended is promoted, though the log of the primary has all. It counts as current, since it once had some of the stream.',
+  },
+];

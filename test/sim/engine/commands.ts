@@ -205,6 +205,7 @@ function info(engine: Engine): string {
       ? [
           'role:slave',
           `master_link_status:${replication.linkUp ? 'up' : 'down'}`,
+          ...(replication.linkUp ? [] : [`master_link_down_since_seconds:${replication.downSeconds}`]),
           `master_sync_in_progress:${replication.isCopying ? 1 : 0}`,
           `slave_repl_offset:${replication.shownOffset}`,
           `repl_backlog_histlen:${replication.histlen}`,
@@ -218,7 +219,7 @@ function info(engine: Engine): string {
       );
     });
   }
-  lines.push(`master_repl_offset:${replication.offset}`);
+  lines.push(`master_replid:${replication.history}`, `master_repl_offset:${replication.offset}`);
   lines.push(
     `loading:${engine.loading || replication.isLoadingCopy ? 1 : 0}`,
     'used_memory:3000000',

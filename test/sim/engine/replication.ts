@@ -121,6 +121,17 @@ export class Replication {
     return this.linkUp || this.#cached ? this.offset : 1;
   }
 
+  /** `master_link_down_since_seconds`. */
+  get downSeconds(): number {
+    const forMs = this.#engine.now - this.#downSince;
+    return Number.isFinite(forMs) ? Math.floor(forMs / 1_000) : -1;
+  }
+
+  /** `master_replid`. */
+  get history(): string {
+    return this.#replId;
+  }
+
   get dataAgeMs(): number {
     return this.linkUp ? 0 : this.#engine.now - this.#downSince;
   }
