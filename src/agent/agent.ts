@@ -325,7 +325,7 @@ class MachineAgent implements Agent {
   /** Repeating it is harmless: a node that exists is only started. One that never ran is not left behind. */
   async #create(config: AgentRequests['create_node']['args']): Promise<{ pid: number }> {
     const existing = this.#nodes.get(config.id);
-    if (existing) return existing.exclusively(() => existing.start({ kind: 'itself' }));
+    if (existing) return this.#start(config.id, { kind: 'itself' });
     const { address, machine } = this.#options;
     const files = config.tls ? this.#credentials?.files : null;
     if (files === undefined) {

@@ -2,6 +2,7 @@
  * What an agent does for its databases without being asked: it replaces primaries that end here, keeps this machine's
  * lease, votes on those of others, and takes over from machines that are lost. See docs/adr/0011-failover-by-agents.md.
  */
+import type { NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { ShardPlanner } from '../plan/plan.ts';
 import type { IfEnded } from '../plan/pulse.ts';
@@ -40,7 +41,7 @@ export interface GuardOptions {
   log: Logger;
 }
 
-/** Those that are no longer in the roster are not asked any more after so long. */
+/** A connection that was lost is open again after so long at the latest. */
 const WARM_MS = 5_000;
 
 export class Guard {
@@ -52,6 +53,8 @@ export class Guard {
   readonly #watch: MachineWatch;
   readonly #rosterChanged = (): void => this.#changed();
   #endWarmer: EndTimer | null = null;
+  /** All nodes of the roster as it was looked at last. */
+  #known: readonly NodeAssignment[] = [];
 
   constructor(options: GuardOptions) {
     const { machine, roster, neighbours, nodes, engines, isAnyReached, failovers, nudge, plan, clock, log } = options;
@@ -123,7 +126,17 @@ export class Guard {
 
   #changed(): void {
     this.#shards.lookAfterAll();
+    this.#dropOthers();
     this.#keepWarm();
+  }
+
+  /** Nodes that are no longer in the roster are not connected to any more. */
+  #dropOthers(): void {
+    const { engines, roster } = this.#options;
+    const nodes = roster.databases.flatMap((database) => database.nodes);
+    const present = new Set(nodes.map(({ id }) => id));
+    engines.drop(this.#known.filter(({ id }) => !present.has(id)));
+    this.#known = nodes;
   }
 
   /** Opens the connections that a failover would need, so that none is opened when every millisecond counts. */

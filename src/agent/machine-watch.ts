@@ -49,8 +49,6 @@ type Lost = Map<string, PeerView[]>;
 export class MachineWatch {
   readonly #around: WatchSurroundings;
   readonly #busy = new Set<string>();
-  /** By machine, since when its lease has been seen to have run out, in ms of the monotonic clock. */
-  readonly #silentSince = new Map<string, number>();
   #timer: EndTimer | null = null;
   #closed = false;
 
@@ -72,7 +70,7 @@ export class MachineWatch {
     if (this.#closed) return;
     this.#timer = clock.timer(LOOK_MS, () => this.#look());
     const { voters } = roster.voters;
-    const silent = voters.length < FEWEST_VOTERS || !mayDecide() ? [] : this.#silentOnes(clock.now());
+    const silent = voters.length < FEWEST_VOTERS || !mayDecide() ? [] : this.#silentOnes();
     if (silent.length === 0) return;
     for (const database of roster.databases) {
       const concerned = database.nodes.some((node) => silent.includes(node.machine));
@@ -85,15 +83,11 @@ export class MachineWatch {
     }
   }
 
-  /** Other voters whose lease this one has let run out, for as long as it is this machine's turn to wait. */
-  #silentOnes(now: number): string[] {
-    const { machine, roster, desk } = this.#around;
+  /** Other voters whose lease this one has let run out. */
+  #silentOnes(): string[] {
+    const { clock, desk, machine, roster } = this.#around;
     const others = roster.voters.voters.map((voter) => voter.machine).filter((name) => name !== machine);
-    for (const name of others) {
-      if (!desk.votes.hasRunOut(name, now)) this.#silentSince.delete(name);
-      else if (!this.#silentSince.has(name)) this.#silentSince.set(name, now);
-    }
-    return others.filter((name) => this.#silentSince.has(name));
+    return others.filter((name) => desk.votes.hasRunOut(name, clock.now()));
   }
 
   async #takeOver(database: GuardedDatabase, silent: readonly string[]): Promise<void> {

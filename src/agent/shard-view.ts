@@ -9,6 +9,7 @@ import { observeNode } from '../valkey/admin.ts';
 import { engineView, unreachable } from '../valkey/engine-view.ts';
 import type { Engines } from '../valkey/engines.ts';
 import { hasDied, type OwnNode } from './own-node.ts';
+import { within } from './within.ts';
 
 /** One that has not answered by then is not waited for any longer: the others are. */
 const ANSWER_MS = 500;
@@ -73,14 +74,9 @@ async function ask(
   { adminPassword }: GuardedDatabase,
   node: NodeAssignment,
 ): Promise<EngineView> {
-  const { promise, resolve } = Promise.withResolvers<EngineView>();
-  const endDeadline = clock.timer(ANSWER_MS, () => resolve(unreachable(`no answer within ${ANSWER_MS} ms`)));
-  observeNode(engines.connection(adminPassword, node))
-    .then((seen) => resolve(engineView(seen, 0)))
-    .catch((error: unknown) => resolve(unreachable(error instanceof Error ? error.message : String(error))));
-  try {
-    return await promise;
-  } finally {
-    endDeadline();
-  }
+  const asked = observeNode(engines.connection(adminPassword, node)).then(
+    (seen) => engineView(seen, 0),
+    (error: unknown) => unreachable(error instanceof Error ? error.message : String(error)),
+  );
+  return within(clock, ANSWER_MS, asked, unreachable(`no answer within ${ANSWER_MS} ms`));
 }

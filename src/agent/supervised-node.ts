@@ -1,6 +1,6 @@
 /**
  * One node under supervision: its process is started, watched and stopped here, and every change is told at once.
- * It never starts by itself: whether a dead node may come back, and as what, is not the agent's to decide.
+ * It never starts by itself: whether a dead node may come back, and as what, others decide (the guard, the control plane).
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { ValkeeperError } from '../domain/errors.ts';

@@ -5,12 +5,13 @@
 import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
 import { answering } from '../domain/view.ts';
-import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import { STOP_MS } from '../quorum/times.ts';
 import { pauseWrites, resumeWrites, role } from '../valkey/admin.ts';
+import type { NodeCommands } from '../valkey/connection.ts';
 import type { OwnNode } from './own-node.ts';
 import { fellowsOf, lookAtShard, type Seer } from './shard-view.ts';
+import { within } from './within.ts';
 
 /** Half of what it may take: the other half is for ending the process. */
 const OBEY_MS = STOP_MS / 2;
@@ -76,15 +77,20 @@ export class WriteFence {
     const { clock, engines, log } = this.#around;
     const assignment = database.nodes.find(({ id }) => id === node.id)!;
     const engine = engines.connection(database.adminPassword, assignment);
-    const obeyed = await within(clock, OBEY_MS, async () => {
-      if ((await role(engine)).role !== 'primary') return;
-      await pauseWrites(engine, PAUSE_MS);
-      this.#stopped.add(node.id);
-    });
+    const stopping = this.#stopWrites(node.id, engine).catch(() => false);
+    const obeyed = await within(clock, OBEY_MS, stopping, false);
     // One that hangs as a replica takes no writes: ended, it would take its copy with it.
     if (obeyed || node.pid === null || node.claim?.role === 'replica') return;
     log.error({ node: node.id }, 'A node did not stop its writes in time and is ended.');
     await node.end('it did not stop its writes when the lease of its machine had run out');
+  }
+
+  /** @returns that it takes no writes now */
+  async #stopWrites(id: NodeId, engine: NodeCommands): Promise<boolean> {
+    if ((await role(engine)).role !== 'primary') return true;
+    await pauseWrites(engine, PAUSE_MS);
+    this.#stopped.add(id);
+    return true;
   }
 
   async #goOnOne({ node, database, shard }: Place, isClaimed: boolean): Promise<boolean> {
@@ -119,19 +125,4 @@ export class WriteFence {
 function hasCopyElsewhere({ node, database, shard }: Place): boolean {
   const { machine } = database.nodes.find(({ id }) => id === node.id)!;
   return database.nodes.some((other) => other.shard === shard && other.machine !== machine);
-}
-
-/** Whether it was done in time; one that fails was not. */
-async function within(clock: Clock, timeoutMs: number, work: () => Promise<void>): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const endDeadline = clock.timer(timeoutMs, () => resolve(false));
-  work().then(
-    () => resolve(true),
-    () => resolve(false),
-  );
-  try {
-    return await promise;
-  } finally {
-    endDeadline();
-  }
 }

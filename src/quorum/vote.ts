@@ -42,7 +42,7 @@ export class Votes {
 
   /** Whether everything a machine was ever granted has run out, and its primaries have stopped for certain. */
   hasRunOut(machine: string, now: number): boolean {
-    return now - (this.#grantedAt.get(machine) ?? this.#begunAt) >= SILENCE_MS && now - this.#begunAt >= SILENCE_MS;
+    return now - (this.#grantedAt.get(machine) ?? this.#begunAt) >= SILENCE_MS;
   }
 
   /**
