@@ -232,11 +232,9 @@ class MachineAgent implements Agent {
   #nodeChanged(node: OwnNode): void {
     const report = node.report();
     const { database, process, pulse } = report;
+    if (hasDied(node)) this.#guard?.nodeEnded(node.id); // first: clients wait
     this.#options.log.info({ database, node: node.id, process, pulse: pulse?.state }, 'A node changed.');
     this.#link?.tell({ type: 'node', node: report });
-    // Sooner than the control plane can say so, and also while it is away.
-    if (process.state === 'exited') this.#endpoint?.nudge(report.databaseUid);
-    if (hasDied(node)) this.#guard?.nodeEnded(node.id);
   }
 
   #hello() {

@@ -149,9 +149,10 @@ class Plane implements RunningControlPlane {
     agents.on('node', (uid, id) => {
       const database = this.#databases.all().find((other) => other.uid === uid);
       if (!database) return;
-      this.#loops.get(database.name)?.wake();
       const node = database.nodes.find((one) => one.id === id);
-      if (!node || agents.isGone(node)) this.#telling.endpoints.nudge(uid);
+      const loop = this.#loops.get(database.name);
+      if (node && agents.isGone(node)) loop?.wakeAfterEnd();
+      else loop?.wake();
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
   }

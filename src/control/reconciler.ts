@@ -22,9 +22,13 @@ import { execute } from './executor.ts';
 import { quietIntervalMs } from './quiet-interval.ts';
 import type { Tools } from './tools.ts';
 
-/** Between two looks at a database that is on the way somewhere, and after a look that failed. */
+/** Between two looks at a database that is on the way somewhere: at first, and at most, while nothing can be done. */
 const BUSY_INTERVAL_MS = 20;
+const LONGEST_BUSY_MS = 250;
+/** After a look that failed. */
 const FAILED_INTERVAL_MS = 1_000;
+/** Until the look after the end of a process: its agent acts at once, and a look takes time from it. */
+const HEAD_START_MS = 200;
 
 export interface Surroundings extends Tools {
   plan: Planner;
@@ -63,6 +67,8 @@ export class Reconciler {
   readonly #attempts = new Map<string, string>();
   #status: DatabaseStatus | null = null;
   #endTimer: EndTimer | null = null;
+  #busyMs = BUSY_INTERVAL_MS;
+  #givesHeadStart = false;
   #pass: Promise<void> | null = null;
   #wokenDuringPass = false;
   #closed = false;
@@ -77,13 +83,28 @@ export class Reconciler {
     return this.#status;
   }
 
+  /** A process has ended: its agent is given a moment. */
+  wakeAfterEnd(): void {
+    if (this.#pass) return this.wake();
+    if (this.#closed || this.#givesHeadStart) return; // of many ends one after the other, the first counts
+    this.#givesHeadStart = true;
+    this.#lookIn(HEAD_START_MS);
+  }
+
   /** Something may have changed: look now. */
   wake(): void {
+    if (this.#closed) return;
+    this.#busyMs = BUSY_INTERVAL_MS;
+    this.#begin();
+  }
+
+  #begin(): void {
     if (this.#closed) return;
     if (this.#pass) {
       this.#wokenDuringPass = true;
       return;
     }
+    this.#givesHeadStart = false;
     this.#endTimer?.();
     this.#endTimer = null;
     const { clock, looked } = this.#around;
@@ -95,7 +116,7 @@ export class Reconciler {
         this.#pass = null;
         if (this.#wokenDuringPass) {
           this.#wokenDuringPass = false;
-          this.wake();
+          this.#begin();
         }
       });
   }
@@ -168,8 +189,14 @@ export class Reconciler {
     const mended = outcomes.some(({ result }) => result === 'done');
     const passing = problems.some(({ code }) => PROBLEMS[code].severity === 'info') || blocked.length > 0;
     const busy = passing || this.#status?.state === 'creating';
-    const delay = mended ? 0 : busy ? BUSY_INTERVAL_MS : this.#restMs(problems);
-    this.#endTimer = this.#around.clock.timer(delay, () => this.wake());
+    const delay = mended ? 0 : busy ? this.#busyMs : this.#restMs(problems);
+    this.#busyMs = mended ? BUSY_INTERVAL_MS : Math.min(LONGEST_BUSY_MS, this.#busyMs * 1.5);
+    this.#lookIn(delay);
+  }
+
+  #lookIn(ms: number): void {
+    this.#endTimer?.();
+    this.#endTimer = this.#around.clock.timer(ms, () => this.#begin());
   }
 
   /** Where something is wrong, the look never comes less often, however many nodes there are. */
@@ -260,7 +287,7 @@ export class Reconciler {
     if (this.#closed) return; // a term that ends takes the store away in the middle of a look
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#record({ kind: 'pass_failed', severity: 'error', message: `A look at ${this.#name} failed: ${detail}` });
-    this.#endTimer = this.#around.clock.timer(FAILED_INTERVAL_MS, () => this.wake());
+    this.#lookIn(FAILED_INTERVAL_MS);
   }
 }
 

@@ -21,7 +21,7 @@ import { acceptingServer, type Opener, turnAway } from './read-socket.ts';
 import { ReplicaGate } from './replica-gate.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
-import { SlotMap } from './slot-map.ts';
+import { type NodePlace, SlotMap } from './slot-map.ts';
 import { Topology } from './topology.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -201,7 +201,7 @@ export class Service implements Home {
       {
         nodeReady: () => this.sender.wake(),
         nodeLost: ({ index }, wasReady) => {
-          this.suspect();
+          this.topology.lost(index);
           events.lost(index, wasReady);
         },
         push: events.push,
@@ -238,11 +238,17 @@ export class Service implements Home {
   #newLane(identity: LaneIdentity, writes = true): Lane {
     const events = {
       nodeReady: () => this.sender.wake(),
-      nodeLost: () => this.suspect(),
+      nodeLost: ({ index }: NodePlace, wasReady: boolean) => {
+        this.topology.lost(index);
+        // One of them takes over: its connection is ready by then.
+        if (wasReady) for (const heir of this.map.replicasOf(index)) lane.toPrimary(heir.index);
+      },
       push: () => {},
       answered: (ms: number) => this.latency.engine.record(ms),
     };
-    return new Lane(identity, this.map, events, this.tlsTo, { acknowledging: writes ? this.acknowledging : null });
+    const acknowledging = writes ? this.acknowledging : null;
+    const lane: Lane = new Lane(identity, this.map, events, this.tlsTo, { acknowledging });
+    return lane;
   }
 
   /** All lanes, to count their connections. */

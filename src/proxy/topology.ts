@@ -12,6 +12,8 @@ import type { NodePlace, SlotMap } from './slot-map.ts';
 const QUIET_MS = 10_000;
 const FIRST_STEP_MS = 10;
 const LONGEST_STEP_MS = 250;
+/** After the loss of a primary its replicas are asked, who know first, and all nodes only this often: each answer takes time from the takeover. */
+const ALL_EVERY_STEPS = 4;
 /** How long it goes on asking after the last suspicion, when nothing has changed. */
 const SUSPECT_FOR_MS = 3_000;
 const ANSWER_MS = 1_000;
@@ -43,6 +45,9 @@ export class Topology {
   #stepMs = FIRST_STEP_MS;
   #suspectUntil = 0;
   #turn = 0;
+  #steps = 0;
+  /** Primaries whose connections ended since all was well: whoever takes over from them is sought. */
+  readonly #lost = new Set<number>();
   #closed = false;
   /** Of a primary: what it had written at the last look. */
   readonly #written = new Map<number, { offset: number; at: number }>();
@@ -78,18 +83,30 @@ export class Topology {
 
   /** The map may be wrong: nodes are asked at once, and for a while. */
   suspect(): void {
-    const now = performance.now();
-    const isNew = now > this.#suspectUntil;
-    this.#suspectUntil = now + SUSPECT_FOR_MS;
-    if (!isNew || this.#closed) return;
-    this.#stepMs = FIRST_STEP_MS;
-    this.#schedule(0);
+    this.#suspect(null);
+  }
+
+  /** The connection to a node ended: if it is a primary, somebody will take its place. */
+  lost(index: number): void {
+    this.#suspect(index);
   }
 
   /** Something is known to have changed: asked at once, even if it was asked a moment ago. */
   look(): void {
     this.#suspectUntil = 0;
     this.suspect();
+  }
+
+  #suspect(lost: number | null): void {
+    const now = performance.now();
+    const isNew = now > this.#suspectUntil;
+    this.#suspectUntil = now + SUSPECT_FOR_MS;
+    if (isNew) this.#lost.clear();
+    if (lost !== null) this.#lost.add(lost);
+    if (!isNew || this.#closed) return;
+    this.#stepMs = FIRST_STEP_MS;
+    this.#steps = 0;
+    this.#schedule(0);
   }
 
   close(): void {
@@ -107,7 +124,7 @@ export class Topology {
   #step(): void {
     if (this.#closed) return;
     if (performance.now() < this.#suspectUntil || !this.#map.isComplete) {
-      for (const node of this.#map.nodes) void this.#ask(node);
+      for (const node of this.#asked()) void this.#ask(node);
       this.#schedule(this.#stepMs);
       this.#stepMs = Math.min(LONGEST_STEP_MS, this.#stepMs * 1.5);
       return;
@@ -118,6 +135,14 @@ export class Topology {
       if (node) void this.#ask(node);
     }
     this.#schedule(QUIET_MS);
+  }
+
+  /** Whom to ask in this step. */
+  #asked(): readonly NodePlace[] {
+    this.#steps += 1;
+    if (this.#steps % ALL_EVERY_STEPS === 0) return this.#map.nodes;
+    const heirs = [...this.#lost].flatMap((index) => this.#map.replicasOf(index));
+    return heirs.length > 0 ? heirs : this.#map.nodes;
   }
 
   async #ask(node: NodePlace): Promise<void> {
