@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { majorityOf } from './disasters.ts';
-import { movingOf, slotsWhileMoving } from './moving.ts';
+import { halves, slotsWhileMoving } from './moving.ts';
 import type { Node, Shard } from './system.ts';
 
 const node = (machine: number): Node => ({ id: `${machine}`, pid: 1, machine, host: '', port: 1 });
@@ -16,34 +16,25 @@ describe('what is hit', () => {
     assert.throws(() => majorityOf([shard(2, 3), shard(3, 2), shard(1, 4)], [1]), /no two primaries/);
   });
 
-  it('half of a range moves; the rest is what is waited for', () => {
-    assert.deepEqual(
-      movingOf([
-        [0, 9],
-        [20, 22],
-      ]),
-      [5, 9],
-    );
-    assert.deepEqual(movingOf([[0, 10]]), [6, 10]);
-    assert.deepEqual(
-      slotsWhileMoving(
-        [
-          shard(1, 2, [
-            [0, 9],
-            [20, 22],
-          ]),
-          shard(2, 3, [[10, 19]]),
-        ],
-        0,
-      ),
-      [
-        [
-          [0, 4],
-          [20, 22],
-        ],
-        [[10, 19]],
-        [[5, 9]],
-      ],
-    );
+  it('half of the slots move; the rest is what is waited for', () => {
+    assert.deepEqual(halves([[0, 9]]), { staying: [[0, 4]], moving: [[5, 9]] });
+    assert.deepEqual(halves([[0, 10]]), { staying: [[0, 5]], moving: [[6, 10]] });
+    const several: Shard['slots'] = [
+      [0, 9],
+      [20, 22],
+      [30, 30],
+    ];
+    const staying = [[0, 6]];
+    const moving = [
+      [7, 9],
+      [20, 22],
+      [30, 30],
+    ];
+    assert.deepEqual(halves(several), { staying, moving });
+    assert.deepEqual(slotsWhileMoving([shard(1, 2, several), shard(2, 3, [[10, 19]])], 0), [
+      staying,
+      [[10, 19]],
+      moving,
+    ]);
   });
 });

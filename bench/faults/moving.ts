@@ -10,22 +10,32 @@ import type { Shard, System } from './system.ts';
 import { until } from './wait.ts';
 
 const OVER = /^(?:success|failed|cancelled)$/;
-/** The kill comes so long after the job has begun, at random. */
-const LATEST_MS = 400;
+/** States of a job at its source (`CLUSTER GETSLOTMIGRATIONS`) in which it is killed, one at random. */
+const STATES = ['waiting-to-snapshot', 'snapshotting', 'replicating', 'failover-paused'] as const;
+const POLL_MS = 1;
 const SLOTS = 16_384;
 
-/** The upper half of the longest range of the hit shard moves; its keys are a list of their own, behind the shards'. */
+/** The upper half of the slots of the hit shard moves; its keys are a list of their own, behind the shards'. */
 export function slotsWhileMoving(shards: readonly Shard[], shard: number): SlotRange[][] {
-  const moving = movingOf(shards[shard]!.slots);
+  const { staying, moving } = halves(shards[shard]!.slots);
   const slots = shards.map((one) => [...one.slots]);
-  slots[shard] = slots[shard]!.map(([from, to]) => (to === moving[1] ? [from, moving[0] - 1] : [from, to]));
-  return [...slots, [moving]];
+  slots[shard] = staying;
+  return [...slots, moving];
 }
 
-/** The upper half of the longest range. */
-export function movingOf(slots: readonly SlotRange[]): SlotRange {
-  const [from, to] = slots.reduce((longest, one) => (one[1] - one[0] > longest[1] - longest[0] ? one : longest));
-  return [Math.ceil((from + to + 1) / 2), to];
+/** What stays and what moves: the lower half and the upper. */
+export function halves(slots: readonly SlotRange[]): { staying: SlotRange[]; moving: SlotRange[] } {
+  const half = Math.ceil(slots.reduce((sum, [from, to]) => sum + to - from + 1, 0) / 2);
+  const staying: SlotRange[] = [];
+  const moving: SlotRange[] = [];
+  let before = 0;
+  for (const [from, to] of slots) {
+    const border = Math.min(to + 1, Math.max(from, from + half - before)); // the first one that moves
+    if (border > from) staying.push([from, border - 1]);
+    if (border <= to) moving.push([border, to]);
+    before += to - from + 1;
+  }
+  return { staying, moving };
 }
 
 /** Moves half of its slots to the next shard by hand, and kills its primary while they move. */
@@ -34,17 +44,21 @@ export const killWhileMoving =
   async (system, shards, shard) => {
     const { primary, slots } = shards[shard]!;
     const target = shards[(shard + 1) % shards.length]!.primary;
-    const [from, to] = movingOf(slots);
+    const { moving } = halves(slots);
+    const wanted = random.pick([...STATES]);
     const source = system.admin(primary);
-    const seen: Awaited<ReturnType<Fault>>['seen'] = { broken: [], machine: primary.machine, moving: `${from}-${to}` };
+    let jobState: string;
     try {
-      await source.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', from, to, 'NODE', target.id);
-      await sleep(random.between(0, LATEST_MS));
-      seen['jobState'] = stateOf(await source.command('CLUSTER', 'GETSLOTMIGRATIONS'));
+      await source.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', ...moving.flat(), 'NODE', target.id);
+      do {
+        await sleep(POLL_MS);
+        jobState = stateOf(await source.command('CLUSTER', 'GETSLOTMIGRATIONS'));
+      } while (jobState !== wanted && !OVER.test(jobState));
     } finally {
       source.close();
     }
     const moment = signalAndSee(primary.pid, 'SIGKILL');
+    const seen: Awaited<ReturnType<Fault>>['seen'] = { broken: [], machine: primary.machine, wanted, jobState };
     return {
       blow: { shards: [shard], also: [shards.length], ...moment },
       mend: () => system.revive(primary),
@@ -59,8 +73,7 @@ export const killWhileMoving =
 
 function stateOf(jobs: unknown): string {
   const fields = ((jobs as unknown[])[0] ?? []) as unknown[];
-  const state = String(fields[fields.indexOf('state') + 1]);
-  return OVER.test(state) ? `${state} (over before the kill)` : state;
+  return String(fields[fields.indexOf('state') + 1]);
 }
 
 /** What is wrong with the ownership of slots that all nodes tell alike; null while they do not. */

@@ -113,7 +113,7 @@ const others: Row[] = [
   {
     ...{ id: 'moving', fault: '`kill -9` of a primary while half its slots move', times: 50 },
     demand: { waitMs: { 99: 1_000 }, ...COUNTED, besides: 'one owner a slot, no primary without slots' },
-    ...{ database: of(3, 1), act: killWhileMoving, ballast: { keys: 60_000, saved: false } },
+    ...{ database: of(3, 1), act: killWhileMoving, ballast: { keys: 150_000, saved: false } },
     more: { slotsOf: slotsWhileMoving },
   },
   {

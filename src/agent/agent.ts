@@ -34,6 +34,7 @@ import { hasDied, type OwnNode, requireEnd } from './own-node.ts';
 import { PulseWatch } from './pulse.ts';
 import { isAnyReached } from './reach.ts';
 import { Roster } from './roster.ts';
+import { DECLINED } from './shard-keeper.ts';
 import { SupervisedNode } from './supervised-node.ts';
 
 /** Where everything stops, clients get no longer to leave. */
@@ -187,6 +188,7 @@ class MachineAgent implements Agent {
       engines: new Engines(credentials && (() => credentials.current)),
       ...{ isAnyReached, plan: planShard, clock: monotonicClock },
       nudge: (databaseUid) => this.#endpoint?.nudge(databaseUid),
+      waited: async (databaseUid, node) => (await this.#endpoint?.waitedFor(databaseUid, node)) ?? 0,
     });
   }
 
@@ -267,6 +269,7 @@ class MachineAgent implements Agent {
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as, after }) => this.#start(id, as, after),
       stop_node: ({ id, pid, graceMs }) => this.#exclusively(id, (node) => node.stopProcess(pid, graceMs)),
+      replace_primary: async (wish) => (await this.#guard?.replacePrimary(wish)) ?? DECLINED,
       cut_log: ({ id }) =>
         this.#exclusively(id, (node) =>
           node.mend((directory) => cutLog(directory, this.#options.enginePath, this.#options.machine)),
@@ -283,6 +286,9 @@ class MachineAgent implements Agent {
         this.#endpoint?.nudge(database);
         return {};
       },
+      endpoint_waited: async ({ database, node }) => ({
+        waitedMs: (await this.#endpoint?.waitedFor(database, node)) ?? 0,
+      }),
       set_voters: async (voters) => {
         await this.#roster.setVoters(voters);
         return { version: this.#roster.voters.version };

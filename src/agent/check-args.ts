@@ -70,6 +70,11 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     after: ['a time', (value) => value === undefined || Number.isFinite(value)],
   },
   stop_node: { id: NODE, pid: PROCESS, graceMs: GRACE },
+  replace_primary: {
+    id: NODE,
+    by: NODE,
+    mode: ['force or takeover', (value) => value === 'force' || value === 'takeover'],
+  },
   cut_log: { id: NODE },
   set_data_aside: { id: NODE },
   remove_node: { id: NODE, databaseUid: TEXT },
@@ -85,6 +90,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   },
   serve_endpoint: { databases: ['a list of databases', (value) => Array.isArray(value) && value.every(isDatabase)] },
   nudge_endpoint: { database: TEXT },
+  endpoint_waited: { database: TEXT, node: TEXT },
   replace_endpoint: { drainMs: [`0 to ${LONGEST_DRAIN_MS} ms`, (value) => isWhole(value, 0, LONGEST_DRAIN_MS)] },
   forget_failover: { id: TEXT, version: ['a whole number', Number.isInteger] },
   set_voters: {

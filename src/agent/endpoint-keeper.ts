@@ -7,6 +7,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { EndpointView } from '../domain/view.ts';
 import { readJson, writeFileAtomic } from '../platform/files.ts';
@@ -119,6 +120,13 @@ export class EndpointKeeper {
   nudge(database: string): void {
     if (!this.#running || !this.#config?.databases.some(({ uid }) => uid === database)) return;
     this.#line.ask({ do: 'look', database }, ANSWER_MS).catch(() => {}); // it looks by itself, too
+  }
+
+  /** The longest time of late, in milliseconds, that commands of clients were held back here for this node; 0 when none were. */
+  async waitedFor(database: string, node: NodeId): Promise<number> {
+    if (!this.#running || !this.#config?.databases.some(({ uid }) => uid === database)) return 0;
+    const { waitedMs = 0 } = await this.#line.ask({ do: 'waited', database, node }, ANSWER_MS);
+    return waitedMs;
   }
 
   /** A successor takes over. @throws no_endpoint, endpoint_not_replaced */

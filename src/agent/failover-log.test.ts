@@ -14,7 +14,7 @@ const ABOUT: FailoverBeginning = {
 };
 const PROMOTED: FailoverOutcome = {
   candidates: [{ node: 'b'.repeat(40), machine: 'm2', offset: 100 }],
-  ...{ chosen: 'b'.repeat(40), mode: 'force', result: { state: 'promoted' }, lostAtMostBytes: 0 },
+  ...{ chosen: 'b'.repeat(40), mode: 'force', result: { state: 'promoted' }, lostAtMostMs: 0 },
 };
 
 /** A log in a folder, as one run of the agent has it. */

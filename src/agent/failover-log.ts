@@ -20,7 +20,7 @@ export type FailoverBeginning = Pick<
 >;
 
 /** What is known when it is over. */
-export type FailoverOutcome = Pick<FailoverRecord, 'candidates' | 'chosen' | 'mode' | 'result' | 'lostAtMostBytes'>;
+export type FailoverOutcome = Pick<FailoverRecord, 'candidates' | 'chosen' | 'mode' | 'result' | 'lostAtMostMs'>;
 
 /** One failover, while it goes on and for a while after. */
 export interface FailoverStory {
@@ -130,7 +130,7 @@ class Story implements FailoverStory {
       startedAt: Date.now(),
       tookMs: 0,
       timeline: [],
-      lostAtMostBytes: null,
+      lostAtMostMs: null,
       waitedMs: null,
     };
   }

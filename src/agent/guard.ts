@@ -8,6 +8,7 @@ import type { ShardPlanner } from '../plan/plan.ts';
 import type { IfEnded } from '../plan/pulse.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
+import type { AgentRequests } from '../protocol/agent-messages.ts';
 import type { Answer, NodeAddress, Question } from '../protocol/neighbour-messages.ts';
 import type { Engines } from '../valkey/engines.ts';
 import type { FailoverLog } from './failover-log.ts';
@@ -35,6 +36,8 @@ export interface GuardOptions {
   failovers: Pick<FailoverLog, 'begin'>;
   /** This machine's endpoint is to ask the nodes of a database (by uid) who owns what. */
   nudge: (databaseUid: string) => void;
+  /** How long this machine's endpoint held back commands of late that the node took at last, in milliseconds. */
+  waited: (databaseUid: string, node: NodeId) => Promise<number>;
   plan: ShardPlanner;
   /** Monotonic. */
   clock: Clock;
@@ -43,6 +46,8 @@ export interface GuardOptions {
 
 /** A connection that was lost is open again after so long at the latest. */
 const WARM_MS = 5_000;
+/** After a promotion: endpoints have found the new primary, and asked how long their commands waited they know. */
+const WAITS_OVER_MS = 1_500;
 
 export class Guard {
   readonly #options: GuardOptions;
@@ -59,19 +64,21 @@ export class Guard {
 
   constructor(options: GuardOptions) {
     const { machine, roster, neighbours, nodes, engines, isAnyReached, failovers, nudge, plan, clock, log } = options;
+    const { waited } = options;
     this.#options = options;
     const seer = { engines, nodes, clock, plan };
     this.#seer = seer;
     const databases = () => roster.databases;
     const mayDecide = () => this.#lease.isHeld;
     const moved = (databaseUid: string) => this.#moved(databaseUid);
-    this.#desk = new NeighbourDesk({ roster, clock, isAnyReached, moved: nudge });
+    const records = { failovers, longestWait: (uid: string, node: NodeId) => this.#longestWait(uid, node) };
+    this.#desk = new NeighbourDesk({ roster, clock, isAnyReached, moved: nudge, waited });
     const fence = new WriteFence({ ...seer, databases, log });
     const regained = () => this.#shards.lookAfterAll();
     this.#lease = new LeaseKeeper({ machine, roster, neighbours, fence, regained, clock, log });
-    this.#shards = new ShardKeeper({ ...seer, machine, databases, mayDecide, moved, failovers, log });
+    this.#shards = new ShardKeeper({ ...seer, machine, databases, mayDecide, moved, ...records, log });
     const desk = this.#desk;
-    this.#watch = new MachineWatch({ ...seer, machine, roster, neighbours, desk, mayDecide, moved, failovers, log });
+    this.#watch = new MachineWatch({ ...seer, machine, roster, neighbours, desk, mayDecide, moved, ...records, log });
   }
 
   begin(): void {
@@ -106,6 +113,11 @@ export class Guard {
     this.#shards.nodeEnded(id, true);
   }
 
+  /** The control plane knows who can take the place of a node that has ended here. */
+  replacePrimary(wish: AgentRequests['replace_primary']['args']): Promise<AgentRequests['replace_primary']['result']> {
+    return this.#shards.replacePrimary(wish);
+  }
+
   /** What would become of a node's shard if the node ended. */
   ifEnded(id: NodeId): Promise<IfEnded> {
     return ifEnded(this.#seer, this.#options.roster.databases, id, () => this.#lease.isHeld);
@@ -123,6 +135,18 @@ export class Guard {
     for (const voter of roster.voters.voters) {
       if (voter.machine !== machine) void neighbours.ask(voter, { ask: 'moved', database });
     }
+  }
+
+  /** Of all endpoints that can be asked, after the last of them has surely sent what it held back; milliseconds. */
+  async #longestWait(database: string, node: NodeId): Promise<number> {
+    const { clock, machine, neighbours, roster, waited } = this.#options;
+    await clock.sleep(WAITS_OVER_MS);
+    const others = roster.voters.voters.filter((voter) => voter.machine !== machine);
+    const answers = others.map(async (voter) => {
+      const heard = await neighbours.ask(voter, { ask: 'waited', database, node });
+      return heard.how === 'answered' && heard.answer.kind === 'waited' ? heard.answer.ms : 0;
+    });
+    return Math.max(await waited(database, node), ...(await Promise.all(answers)));
   }
 
   #changed(): void {

@@ -40,6 +40,8 @@ export interface WatchSurroundings extends Seer {
   mayDecide: () => boolean;
   moved: (databaseUid: string) => void;
   failovers: Pick<FailoverLog, 'begin'>;
+  /** As for the shards' keeper. */
+  longestWait: (databaseUid: string, node: NodeId) => Promise<number>;
   log: Logger;
 }
 
@@ -177,10 +179,10 @@ export class MachineWatch {
   }
 
   async #replace(database: GuardedDatabase, lost: NodeId, stopped: ReadonlySet<NodeId>, until: number): Promise<void> {
-    const { clock, engines, failovers, machine, moved } = this.#around;
+    const { clock, engines, machine, moved } = this.#around;
     const { shard } = database.nodes.find(({ id }) => id === lost)!;
     const about = beginningOf(database, lost, 'machine_lost', machine);
-    const story = new ShardStory(failovers, about, `a majority agrees that ${about.machine} is lost`);
+    const story = new ShardStory(this.#around, about, `a majority agrees that ${about.machine} is lost`);
     while (this.#around.clock.now() < until) {
       const sight = await lookAtShard(this.#around, database, shard, stopped);
       const plan = this.#around.plan(sight.database, sight.view, shard);

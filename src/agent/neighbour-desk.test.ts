@@ -16,7 +16,13 @@ async function scene(t: TestContext, ...voters: Voter[]) {
   await roster.setVoters({ version: 1, voters });
   let now = 0;
   const clock = { ...systemClock, now: () => now };
-  const desk = new NeighbourDesk({ roster, clock, isAnyReached: async () => false, moved: () => {} });
+  const desk = new NeighbourDesk({
+    roster,
+    clock,
+    isAnyReached: async () => false,
+    moved: () => {},
+    waited: async () => 0,
+  });
   now = SILENCE_MS;
   return desk;
 }

@@ -1,4 +1,5 @@
 /** Answers what neighbours ask: leases and claims by what this voter has promised, and news for the endpoint. */
+import type { NodeId } from '../domain/ids.ts';
 import { mayBeReplaced } from '../domain/roster.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Answer, NodeAddress, Question } from '../protocol/neighbour-messages.ts';
@@ -8,7 +9,7 @@ import type { Roster } from './roster.ts';
 /** In whose name it is asked. */
 const speakerOf = (question: Question, from: string): string => {
   if (question.ask === 'lease') return question.machine;
-  return question.ask === 'moved' ? from : question.by;
+  return question.ask === 'claim' || question.ask === 'release' ? question.by : from;
 };
 
 export interface DeskSurroundings {
@@ -18,6 +19,8 @@ export interface DeskSurroundings {
   isAnyReached: (addresses: readonly NodeAddress[]) => Promise<boolean>;
   /** Primaries of a database (by uid) are elsewhere, a neighbour says. */
   moved: (databaseUid: string) => void;
+  /** How long the endpoint here held back commands of late that this node took at last, in milliseconds. */
+  waited: (databaseUid: string, node: NodeId) => Promise<number>;
 }
 
 export class NeighbourDesk {
@@ -55,6 +58,8 @@ export class NeighbourDesk {
       case 'moved':
         this.#around.moved(question.database);
         return { kind: 'noted' };
+      case 'waited':
+        return { kind: 'waited', ms: await this.#around.waited(question.database, question.node) };
     }
   }
 

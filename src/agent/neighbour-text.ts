@@ -20,6 +20,7 @@ const QUESTIONS: { [Q in Question['ask']]: Check } = {
   claim: (question) => areTexts('by', 'machine', 'database')(question) && isListOf(question['nodes'], isAddress),
   release: areTexts('by', 'machine', 'database'),
   moved: areTexts('database'),
+  waited: areTexts('database', 'node'),
 };
 
 const ANSWERS: { [A in Answer['kind']]: Check } = {
@@ -27,6 +28,7 @@ const ANSWERS: { [A in Answer['kind']]: Check } = {
   agreed: () => true,
   denied: areTexts('reason'),
   noted: () => true,
+  waited: ({ ms }) => Number.isFinite(ms) && Number(ms) >= 0,
   'newer-voters': ({ voters }) => isVoterList(voters),
 };
 

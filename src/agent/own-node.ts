@@ -4,6 +4,7 @@ import type { NodeId } from '../domain/ids.ts';
 import type { StartAs } from '../domain/start-as.ts';
 import type { DiskView, PulseState } from '../domain/view.ts';
 import type { NodeReport } from '../protocol/agent-messages.ts';
+import type { WrittenMark } from './written.ts';
 
 export interface OwnNode {
   readonly id: NodeId;
@@ -13,6 +14,8 @@ export interface OwnNode {
   readonly claim: DiskView['claim'];
   /** The state for which its last process was ended here; null: it ended by itself, or as asked. */
   readonly endedFor?: PulseState | null;
+  /** How far its process had come, as a primary; the oldest first. */
+  readonly written?: readonly WrittenMark[];
   report(): NodeReport;
   /** One request at a time. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;

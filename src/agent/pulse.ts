@@ -19,8 +19,11 @@ import {
 import type { Logger } from '../platform/log.ts';
 import type { ProcessIdentity } from '../platform/process-identity.ts';
 import { lookAtProcess } from '../platform/process-look.ts';
-import { EngineReplyError, EngineUnreachable, type NodeConnection } from '../valkey/connection.ts';
+import { ReplyError } from '../resp/reply.ts';
+import { EngineUnreachable, type NodeConnection } from '../valkey/connection.ts';
+import { parseInfo, replicationInfo } from '../valkey/info.ts';
 import type { SupervisedNode } from './supervised-node.ts';
+import { withMark } from './written.ts';
 
 /** Questions are sent every so many looks. */
 const LOOKS_A_QUESTION = PULSE_TIMES.askMs / PULSE_TIMES.lookMs;
@@ -129,13 +132,19 @@ class NodePulse {
   async #question(): Promise<'well' | 'loading' | 'busy' | null> {
     try {
       this.#line ??= this.#node.connect({ commandTimeoutMs: QUESTION_TIMEOUT_MS });
-      await this.#line.command('PING');
-      return 'well';
+      const askedAt = performance.now();
+      const [pong, info] = await this.#line.pipeline(SIGNS);
+      if (!(info instanceof ReplyError)) this.#noteWritten(String(info), askedAt);
+      return pong instanceof ReplyError ? (SAYS[pong.code] ?? 'well') : 'well';
     } catch (error) {
-      if (error instanceof EngineReplyError) return SAYS[error.code] ?? 'well';
       const isAnswer = error instanceof EngineUnreachable && ANSWERS.has(error.reason);
       return isAnswer ? 'well' : null;
     }
+  }
+
+  #noteWritten(info: string, at: number): void {
+    const { role, history, offset } = replicationInfo(parseInfo(info));
+    if (role === 'primary') this.#node.written = withMark(this.#node.written, { at, history, offset });
   }
 
   #look(process: ProcessIdentity, now: number): void {
@@ -188,6 +197,9 @@ class NodePulse {
     await this.#node.end(detail);
   }
 }
+
+/** Of a primary it is heard as well how much it has written. */
+const SIGNS = [['PING'], ['INFO', 'replication']] as const;
 
 const SAYS: Readonly<Record<string, 'loading' | 'busy'>> = { LOADING: 'loading', BUSY: 'busy' };
 

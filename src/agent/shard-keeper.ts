@@ -11,6 +11,9 @@ import { startAs } from '../domain/start-as.ts';
 import { Backoff } from '../plan/backoff.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import type { Logger } from '../platform/log.ts';
+import type { AgentRequests } from '../protocol/agent-messages.ts';
+import { observeNode } from '../valkey/admin.ts';
+import { isMyself } from '../valkey/cluster-nodes.ts';
 import { promote } from '../valkey/promotion.ts';
 import type { FailoverLog } from './failover-log.ts';
 import { hasDied, type OwnNode } from './own-node.ts';
@@ -29,12 +32,16 @@ export interface KeeperSurroundings extends Seer {
   /** Primaries of a database are, or are about to be, elsewhere. */
   moved: (databaseUid: string) => void;
   failovers: Pick<FailoverLog, 'begin'>;
+  /** How long endpoints held back what this node of a database (by uid) took at last; known a while after. */
+  longestWait: (databaseUid: string, node: NodeId) => Promise<number>;
   log: Logger;
 }
 
 export class ShardKeeper {
   readonly #around: KeeperSurroundings;
   readonly #tending = new Set<string>();
+  /** Of each shard: whoever promotes or starts for it waits for the one before. */
+  readonly #turns = new Map<string, Promise<unknown>>();
   /** Nodes whose end this agent saw: their disks hold all they had. */
   readonly #seenEnding = new Set<NodeId>();
   readonly #backoff = new Backoff();
@@ -56,8 +63,35 @@ export class ShardKeeper {
     for (const node of this.#around.nodes.values()) if (hasDied(node)) this.nodeEnded(node.id, false);
   }
 
+  /** The control plane sees more than this shard: who takes over is its decision here. */
+  async replacePrimary({ id, by, mode }: Wish): Promise<AgentRequests['replace_primary']['result']> {
+    const { clock, engines, mayDecide, moved, nodes } = this.#around;
+    const place = this.#placeOf(id);
+    const target = place?.database.nodes.find((node) => node.id === by);
+    if (!place || !target || !mayDecide() || this.#closed) return DECLINED;
+    return this.#inTurn(keyOf(place.database, place.shard), async () => {
+      if (!hasDied(nodes.get(id))) return { result: 'blocked', reason: 'it runs again' };
+      const engine = engines.connection(place.database.adminPassword, target);
+      const seen = await observeNode(engine);
+      const { role, primaryId } = seen.nodes.find(isMyself) ?? {};
+      if (role !== 'replica' || primaryId !== id)
+        return { result: 'blocked', reason: 'it is not its replica any more' };
+      const outcome = await promote(clock, engine, mode);
+      moved(place.database.uid);
+      return outcome.result === 'failed' ? { ...outcome, result: 'retry' as const } : outcome;
+    });
+  }
+
   close(): void {
     this.#closed = true;
+  }
+
+  #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(work);
+    const over = turn.catch(() => {});
+    this.#turns.set(key, over);
+    void over.then(() => this.#turns.get(key) === over && this.#turns.delete(key));
+    return turn;
   }
 
   #placeOf(id: NodeId): { database: GuardedDatabase; shard: string } | null {
@@ -69,12 +103,13 @@ export class ShardKeeper {
   }
 
   async #tend(database: GuardedDatabase, shard: string, cause: NodeId): Promise<void> {
-    const key = `${database.uid} ${shard}`;
+    const key = keyOf(database, shard);
     if (this.#closed || this.#tending.has(key)) return;
     this.#tending.add(key);
-    const { failovers, log, machine, nodes } = this.#around;
-    const about = beginningOf(database, cause, causeOf(nodes.get(cause)), machine);
-    const story = new ShardStory(failovers, about, `the process ended: ${howItEnded(nodes.get(cause))}`);
+    const { log, machine, nodes } = this.#around;
+    const node = nodes.get(cause);
+    const about = beginningOf(database, cause, causeOf(node), machine);
+    const story = new ShardStory(this.#around, about, `the process ended: ${howItEnded(node)}`, node?.written);
     try {
       await this.#untilAllRun(database.uid, shard, story);
     } catch (error) {
@@ -91,14 +126,7 @@ export class ShardKeeper {
       const database = this.#around.databases().find((one) => one.uid === uid && !one.deleting);
       const ended = database?.nodes.some((node) => node.shard === shard && hasDied(this.#around.nodes.get(node.id)));
       if (!database || !ended) return;
-      const sight = await lookAtShard(this.#around, database, shard, NONE);
-      const plan = this.#around.plan(sight.database, sight.view, shard);
-      story.saw(sight, plan);
-      const steps = plan.steps.filter(
-        (step) => this.#isOurs(step, sight) && this.#backoff.allows(step, this.#around.clock.now()),
-      );
-      const outcomes: Outcome[] = [];
-      for (const step of steps) outcomes.push(await this.#execute(database, sight, step, story));
+      const outcomes = await this.#inTurn(keyOf(database, shard), () => this.#lookAndDo(database, shard, story));
       if (outcomes.some(({ result }) => result === 'done')) {
         pauseMs = FIRST_PAUSE_MS;
         continue;
@@ -106,6 +134,18 @@ export class ShardKeeper {
       await this.#around.clock.sleep(pauseMs);
       pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     }
+  }
+
+  async #lookAndDo(database: GuardedDatabase, shard: string, story: ShardStory): Promise<Outcome[]> {
+    const sight = await lookAtShard(this.#around, database, shard, NONE);
+    const plan = this.#around.plan(sight.database, sight.view, shard);
+    story.saw(sight, plan);
+    const steps = plan.steps.filter(
+      (step) => this.#isOurs(step, sight) && this.#backoff.allows(step, this.#around.clock.now()),
+    );
+    const outcomes: Outcome[] = [];
+    for (const step of steps) outcomes.push(await this.#execute(database, sight, step, story));
+    return outcomes;
   }
 
   /** A promotion in the place of a node of ours; a start of a node of ours. */
@@ -157,6 +197,13 @@ export class ShardKeeper {
 }
 
 const NONE: ReadonlySet<NodeId> = new Set();
+
+/** An agent that may not decide, or is only beginning, says so. */
+export const DECLINED = { result: 'declined', reason: 'this machine may not decide now' } as const;
+
+type Wish = AgentRequests['replace_primary']['args'];
+
+const keyOf = ({ uid }: GuardedDatabase, shard: string): string => `${uid} ${shard}`;
 
 /** By its own nodes.conf: a replica that has heard of no switchover may still take it for the primary. */
 function diedAsPrimary(node: OwnNode | undefined): boolean {

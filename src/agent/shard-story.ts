@@ -1,36 +1,60 @@
 /** The record of what an agent does for a shard whose primary ended: begun at once, kept only if it was a failover. */
 import { type NodeId, shortId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
-import { answering } from '../domain/view.ts';
+import { answering, type EngineView } from '../domain/view.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Outcome, Step } from '../plan/step.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { FailoverBeginning, FailoverLog, FailoverOutcome, FailoverStory } from './failover-log.ts';
 import { fellowsOf, type ShardSight } from './shard-view.ts';
+import { missingAtMostMs, type WrittenMark } from './written.ts';
 
 type Promotion = Extract<Step, { kind: 'promote' }>;
 
+export interface StorySurroundings {
+  failovers: Pick<FailoverLog, 'begin'>;
+  longestWait: (databaseUid: string, node: NodeId) => Promise<number>;
+  clock: Pick<Clock, 'now'>;
+}
+
 export class ShardStory {
-  readonly #lost: NodeId;
+  readonly #about: FailoverBeginning;
+  readonly #longestWait: StorySurroundings['longestWait'];
   readonly #story: FailoverStory;
+  readonly #endedAt: number;
+  readonly #marks: readonly WrittenMark[];
+  /** What each copy had, by the latest look. */
+  #seen = new Map<NodeId, EngineView | undefined>();
   /** Null once a replica is primary. */
-  #open: Omit<FailoverOutcome, 'result'> | null = { candidates: [], chosen: null, mode: null, lostAtMostBytes: null };
+  #open: Omit<FailoverOutcome, 'result'> | null = { candidates: [], chosen: null, mode: null, lostAtMostMs: null };
   #isFailover = false;
   #reason = 'no replica could take its place';
 
-  constructor(failovers: Pick<FailoverLog, 'begin'>, about: FailoverBeginning, beginning: string) {
-    this.#lost = about.node;
-    this.#story = failovers.begin(about);
+  /** @param marks of the primary that was lost */
+  constructor(
+    around: StorySurroundings,
+    about: FailoverBeginning,
+    beginning: string,
+    marks: readonly WrittenMark[] = [],
+  ) {
+    this.#endedAt = around.clock.now();
+    this.#marks = marks;
+    this.#about = about;
+    this.#longestWait = around.longestWait;
+    this.#story = around.failovers.begin(about);
     this.#story.note(beginning);
   }
 
   /** A look at the shard, and what it comes to. */
   saw(sight: ShardSight, plan: Plan): void {
     if (this.#open === null) return;
-    const concerns = plan.problems.some(({ code, node }) => code === 'primary_dead' && node === this.#lost);
+    const concerns = plan.problems.some(({ code, node }) => code === 'primary_dead' && node === this.#about.node);
     if (!concerns) return;
     const first = !this.#isFailover;
     this.#isFailover = true;
-    this.#open.candidates = fellowsOf(sight, this.#lost).map(([{ id: node, machine }, seen]) => ({
+    const fellows = fellowsOf(sight, this.#about.node);
+    this.#seen = new Map(fellows.map(([{ id }, { engine }]) => [id, engine]));
+    this.#open.candidates = fellows.map(([{ id: node, machine }, seen]) => ({
       node,
       machine,
       offset: answering(seen)?.offset ?? null,
@@ -64,8 +88,20 @@ export class ShardStory {
       return;
     }
     this.#story.note(`${what}: it is the primary; the endpoints were told`);
-    void this.#story.end({ ...this.#open, chosen: target, mode, result: { state: 'promoted' } });
+    const lostAtMostMs = this.#missingIn(target);
+    void this.#story.end({ ...this.#open, chosen: target, mode, lostAtMostMs, result: { state: 'promoted' } });
     this.#open = null;
+    void this.#noteWait(target);
+  }
+
+  #missingIn(copy: NodeId): number | null {
+    const engine = this.#seen.get(copy);
+    return engine?.state === 'answering' ? missingAtMostMs(this.#marks, engine, this.#endedAt) : null;
+  }
+
+  async #noteWait(node: NodeId): Promise<void> {
+    const waitedMs = await this.#longestWait(this.#about.databaseUid, node).catch(() => null); // it stays unknown
+    if (waitedMs !== null) await this.#story.waited(waitedMs);
   }
 
   /** The node that was lost is, or is not, started again. */

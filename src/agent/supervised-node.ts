@@ -20,6 +20,7 @@ import type { NodeSurroundings } from './node-surroundings.ts';
 import { OutsideWatch } from './outside-watch.ts';
 import { ended, signal } from './process-end.ts';
 import { spawnEngine } from './spawn-engine.ts';
+import type { WrittenMark } from './written.ts';
 
 const START_DEADLINE_MS = 10_000;
 const START_POLL_MS = 4;
@@ -42,8 +43,9 @@ export class SupervisedNode {
   pulse: PulseView = { state: 'well', since: 0 };
   /** The state for which the last process was ended here; null: it ended by itself, or as asked. */
   endedFor: PulseState | null = null;
+  /** How far the present process, or the last one, had come as a primary. */
+  written: readonly WrittenMark[] = [];
   #watch: OutsideWatch | null = null;
-  /** Requests for this node run one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(directory: NodeDirectory, around: NodeSurroundings) {
@@ -376,6 +378,7 @@ export class SupervisedNode {
   #begin(found: ProcessIdentity): void {
     this.#process = found;
     this.endedFor = null;
+    this.written = [];
     this.pulse = { state: 'well', since: this.#around.now() };
   }
 

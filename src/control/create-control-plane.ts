@@ -120,7 +120,10 @@ class Plane implements RunningControlPlane {
     });
     this.switchOver = wishes.switchOver.bind(wishes);
     this.takeOver = wishes.takeOver.bind(wishes);
-    this.#failovers = new Failovers({ agents, store: options.store, databases, record: this.#record, log });
+    this.#failovers = new Failovers({
+      ...{ agents, store: options.store, databases, record: this.#record, clock: options.clock, log },
+      longestWait: (uid, node) => this.#telling.endpoints.waited(uid, node),
+    });
     this.#startedAt = new Date(options.clock.now()).toISOString();
     this.entrance = createEntrance(options, machines, this.#record);
     this.joinTokens = this.entrance.tokens;

@@ -4,6 +4,7 @@
  */
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import type { NodeId } from '../domain/ids.ts';
 import { ANY_PORT, requiredAcknowledgements } from '../domain/spec.ts';
 import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
 import { sha256 } from './acl.ts';
@@ -72,6 +73,19 @@ export class Endpoints {
       // Lost ones do no harm: endpoints look by themselves, too.
       agents.request(name, 'nudge_endpoint', { database }, NUDGE_TIMEOUT_MS).catch(() => {});
     }
+  }
+
+  /** The longest time of late, in milliseconds, that any endpoint held back commands that the node took at last. */
+  async waited(database: string, node: NodeId): Promise<number> {
+    const { agents } = this.#options;
+    const present = agents.machines().filter(({ connected }) => connected);
+    const waits = present.map(({ name }) =>
+      agents.request(name, 'endpoint_waited', { database, node }, NUDGE_TIMEOUT_MS).then(
+        ({ waitedMs }) => waitedMs,
+        () => 0, // one that cannot say it now will not be asked again
+      ),
+    );
+    return Math.max(0, ...(await Promise.all(waits)));
   }
 
   close(): void {

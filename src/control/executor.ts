@@ -3,7 +3,16 @@ import type { Database } from '../domain/database.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import { promote } from '../valkey/promotion.ts';
 import { addCopy, clearRetired, retireCopy, wantPrimary } from './steps/membership.ts';
-import { createNode, mendFiles, removeNode, startNode, stopNode, writeConfig, writeUsers } from './steps/processes.ts';
+import {
+  createNode,
+  mendFiles,
+  removeNode,
+  replacePrimary,
+  startNode,
+  stopNode,
+  writeConfig,
+  writeUsers,
+} from './steps/processes.ts';
 import { claimSlots, configure, forget, meet, probe, replicate } from './steps/roles.ts';
 import type { Tools } from './tools.ts';
 
@@ -53,7 +62,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'replicate':
       return replicate(engine, step);
     case 'promote':
-      return promote(clock, engine, step.args.mode);
+      return (await replacePrimary(agents, database, step)) ?? promote(clock, engine, step.args.mode);
     case 'switch_over':
       return promote(clock, engine, 'coordinated');
     case 'probe':

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { tempDir } from '../../test/support/temp-dir.ts';
 import type { NewEvent } from '../domain/event.ts';
 import { FAILOVER_LIMITS, type FailoverRecord } from '../domain/failover.ts';
@@ -16,7 +17,7 @@ const recordOf = (number: number, change: Partial<FailoverRecord> = {}): Failove
   ...{ cause: 'process_ended', node: 'a'.repeat(40), machine: 'm1', by: 'm1' },
   candidates: [{ node: 'b'.repeat(40), machine: 'm2', offset: 100 }],
   ...{ chosen: 'b'.repeat(40), mode: 'force', result: { state: 'promoted' } },
-  ...{ startedAt: 1_000 + number, tookMs: 14, lostAtMostBytes: 0, waitedMs: null },
+  ...{ startedAt: 1_000 + number, tookMs: 14, lostAtMostMs: 312, waitedMs: null },
   timeline: [{ afterMs: 0, what: 'the process ended' }],
   ...change,
 });
@@ -41,6 +42,8 @@ function keeper(t: TestContext) {
     store: openMemoryStore(),
     databases: { find: (name) => (name === 'main' ? { uid: 'uid' } : undefined) },
     record: (event) => void events.push(event),
+    longestWait: async (uid, node) => (uid === 'uid' && node === 'b'.repeat(40) ? 87.4 : 0),
+    clock: { sleep: async () => {} },
     log,
   });
   const tell = async (...records: [record: FailoverRecord, version: number][]): Promise<void> => {
@@ -71,7 +74,7 @@ test('a failover is kept and told once, and its agent may forget it', async (t) 
       [
         'failover',
         'warning',
-        'bbbbbbbb on m2 took the place of aaaaaaaa on m1, whose process ended, in shard-1 by force after 14 ms; nothing was lost.',
+        'bbbbbbbb on m2 took the place of aaaaaaaa on m1, whose process ended, in shard-1 by force after 14 ms; nothing was lost that was written more than 312 ms before.',
       ],
     ],
   );
@@ -113,4 +116,15 @@ test('with a database its failovers go', async (t) => {
     (await failovers.list(DATABASE)).map(({ startedAt }) => startedAt),
     [1_002],
   );
+});
+
+test('one that was made from here says how long commands waited, once that is known', async (t) => {
+  const { failovers, events } = keeper(t);
+  failovers.note(recordOf(1, { by: 'the control plane' }));
+  failovers.note(recordOf(2, { by: 'the control plane', database: 'gone' }));
+  while ((await failovers.list(DATABASE))[0]?.waitedMs !== 87) await setTimeout(1);
+  assert.equal(events.length, 2, 'told once each');
+  assert.deepEqual(await failovers.list({ name: 'gone', uid: 'uid' }), [
+    recordOf(2, { by: 'the control plane', database: 'gone' }),
+  ]);
 });

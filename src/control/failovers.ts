@@ -2,7 +2,9 @@
 import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
 import { describeFailover, FAILOVER_LIMITS, type FailoverRecord } from '../domain/failover.ts';
+import type { NodeId } from '../domain/ids.ts';
 import type { JsonValue } from '../domain/json.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { LogFields, Logger } from '../platform/log.ts';
 import { failoverSchema } from '../protocol/failover-schema.ts';
 import type { Store } from '../store/store.ts';
@@ -22,8 +24,14 @@ export interface FailoverSurroundings {
   store: Store;
   databases: { find(name: string): Pick<Database, 'uid'> | undefined };
   record: (event: NewEvent) => void;
+  /** How long endpoints held back commands of late that a node of a database (by uid) took at last, in milliseconds. */
+  longestWait: (databaseUid: string, node: NodeId) => Promise<number>;
+  clock: Pick<Clock, 'sleep'>;
   log: Logger;
 }
+
+/** By then endpoints have found the new primary, and know how long their commands waited. */
+const WAITS_OVER_MS = 1_500;
 
 export class Failovers {
   readonly #around: FailoverSurroundings;
@@ -52,10 +60,22 @@ export class Failovers {
     return records.filter(({ databaseUid }) => databaseUid === uid).reverse();
   }
 
-  /** One that was made from here. */
+  /** One that was made from here; how long commands waited is added when it is known. */
   note(failover: FailoverRecord): void {
-    this.#next({ database: failover.database }, async () => {
+    const { database: name, chosen } = failover;
+    this.#next({ database: name }, async () => {
       if (await this.#keep(failover)) this.#around.record(eventOf(failover));
+    });
+    if (chosen !== null) void this.#noteWait(failover, chosen);
+  }
+
+  async #noteWait(failover: FailoverRecord, chosen: NodeId): Promise<void> {
+    const { clock, databases, longestWait } = this.#around;
+    const { database: name, databaseUid } = failover;
+    await clock.sleep(WAITS_OVER_MS);
+    const waitedMs = Math.round(await longestWait(databaseUid, chosen));
+    this.#next({ database: name }, async () => {
+      if (databases.find(name)?.uid === databaseUid) await this.#keep({ ...failover, waitedMs });
     });
   }
 

@@ -17,7 +17,7 @@ import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
-import { askedFailover } from './asked-failover.ts';
+import { controlFailover } from './control-failover.ts';
 import { execute } from './executor.ts';
 import { quietIntervalMs } from './quiet-interval.ts';
 import type { Tools } from './tools.ts';
@@ -40,7 +40,7 @@ export interface Surroundings extends Tools {
   looked?: (durationMs: number) => void;
   /** A look has shown this. */
   seen?: (status: DatabaseStatus) => void;
-  /** A replica took the place of a primary, as somebody asked. */
+  /** A replica was promoted from here. */
   tookOver?: (failover: FailoverRecord) => void;
   /** Slots, primaries or copies are, or may be, not where they were. */
   moved?: () => void;
@@ -143,7 +143,7 @@ export class Reconciler {
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(database, step, next.problems));
     const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
     for (const [index, step] of steps.entries()) {
-      if (outcomes[index]!.result === 'done') this.#noteTakeover(database, view, step);
+      if (outcomes[index]!.result === 'done') this.#noteTakeover(database, view, step, next.problems);
     }
     if (databases.find(this.#name)) this.#sleep(next, outcomes);
   }
@@ -237,10 +237,12 @@ export class Reconciler {
     }
   }
 
-  #noteTakeover(database: Database, view: DatabaseView, step: Step): void {
-    if (step.kind !== 'promote' || !(step.args.insteadOf in database.overridden)) return;
+  #noteTakeover(database: Database, view: DatabaseView, step: Step, problems: readonly Problem[]): void {
+    if (step.kind !== 'promote') return;
     const { clock, newNodeId, tookOver } = this.#around;
-    tookOver?.(askedFailover(database, view, step, newNodeId().slice(0, 12), clock.now()));
+    const cause = problems.find(({ code, node }) => code === step.because && node === step.args.insteadOf);
+    const seenAt = (cause && this.#since.get(problemKey(cause))) ?? view.at;
+    tookOver?.(controlFailover(database, view, step, seenAt, newNodeId().slice(0, 12), clock.now()));
   }
 
   #publish(database: Database, status: DatabaseStatus): void {

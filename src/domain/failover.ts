@@ -1,6 +1,5 @@
 /** The record of one failover: what was lost, who could take over, who did, what it cost, and the story as it went. */
 import { type NodeId, shortId } from './ids.ts';
-import { counted } from './template.ts';
 
 export const FAILOVER_CAUSES = ['process_ended', 'process_stopped', 'machine_lost', 'asked'] as const;
 
@@ -71,8 +70,8 @@ export interface FailoverRecord {
   /** From the beginning until the replica was seen to be primary, or it was given up. */
   tookMs: number;
   timeline: FailoverMoment[];
-  /** Bytes of history that the lost primary was last known to have and the chosen one had not; null: not known. */
-  lostAtMostBytes: number | null;
+  /** What had been written so long before the primary ended, and earlier, the chosen one had; null: not known. */
+  lostAtMostMs: number | null;
   /** The longest time that an endpoint held back commands meanwhile; null: not known. */
   waitedMs: number | null;
 }
@@ -83,8 +82,6 @@ const CAUSE_WORDS: Record<FailoverCause, string> = {
   machine_lost: 'whose machine was lost',
   asked: 'as asked',
 };
-
-const bytesInWords = (bytes: number): string => counted(bytes, 'byte');
 
 /** The record in one sentence, with its figures. */
 export function describeFailover(record: FailoverRecord): string {
@@ -103,10 +100,12 @@ export function timelineInWords({ timeline }: FailoverRecord): string[] {
   return timeline.map(({ afterMs, what }) => `${String(afterMs).padStart(digits)} ms  ${what}`);
 }
 
-/** What it cost: history that may be lost, and how long clients waited. */
-export function costInWords({ lostAtMostBytes, waitedMs }: FailoverRecord): string {
+/** What it cost: writes that may be lost, and how long clients waited. */
+export function costInWords({ lostAtMostMs, waitedMs }: FailoverRecord): string {
   const lost =
-    lostAtMostBytes === null ? 'how much it lost is not known' : `at most ${bytesInWords(lostAtMostBytes)} were lost`;
-  const nothing = lostAtMostBytes === 0 ? 'nothing was lost' : lost;
-  return waitedMs === null ? nothing : `${nothing}, and clients waited up to ${waitedMs} ms`;
+    lostAtMostMs === null
+      ? 'how much it lost is not known'
+      : `nothing was lost that was written more than ${lostAtMostMs} ms before`;
+  if (waitedMs === null) return lost;
+  return waitedMs === 0 ? `${lost}, and no command waited` : `${lost}, and commands waited up to ${waitedMs} ms`;
 }

@@ -22,6 +22,7 @@ import {
 } from '../protocol/endpoint-messages.ts';
 import { Endpoint } from '../proxy/endpoint.ts';
 import { addFigures, type DatabaseFigures, figuresOf } from '../proxy/figures.ts';
+import type { WorkerQuestion } from '../proxy/home.ts';
 import { handleOf, type ListeningHandle } from '../proxy/read-socket.ts';
 import { Crew } from './endpoint-crew.ts';
 import type { FromSuccessor, ToSuccessor } from './endpoint-ipc.ts';
@@ -147,6 +148,12 @@ class EndpointHost {
         this.#endpoint.look(message.database);
         this.#crew.look(message.database);
         return { ok: true };
+      case 'waited': {
+        const { database, node } = message;
+        const question: WorkerQuestion = { ask: 'waited', database, args: [node] };
+        const answers = [this.#endpoint.answer(question), ...(await this.#crew.askAll(question))];
+        return { ok: true, waitedMs: Math.max(...answers.map(Number)) };
+      }
       case 'status':
         return { ok: true, status: this.#endpoint.status() };
       case 'hand-over':

@@ -27,6 +27,12 @@ const qualifies = (candidate: Member, dead: Member): boolean =>
  */
 export const isCurrent = ({ engine }: Pick<Member, 'engine'>): boolean => engine !== null && engine.streamedBytes > 0;
 
+/** A link that has been down for longer than a failover takes was down while the primary went on writing. */
+const BEHIND_S = 10;
+
+/** It has had nothing of its primary for so long that the primary's own disk, if that has everything, is to be preferred. */
+export const isFarBehind = (copy: Member): boolean => downSeconds(copy) >= BEHIND_S;
+
 const downSeconds = ({ engine }: Member): number => engine!.linkDownSeconds ?? Infinity;
 
 /**

@@ -141,11 +141,14 @@ describe('plan', () => {
     assert.match(lost.blocked[0]!.reason, /start empty/);
   });
 
-  it('starts a dead primary from its complete log rather than promote a copy that was never in its stream', () => {
-    for (const [persistence, kind] of [
-      ['aof', 'start_node'],
-      ['snapshot', 'promote'],
-      ['none', 'promote'],
+  it('starts a dead primary from its complete log rather than promote a copy that had nothing of its stream of late', () => {
+    for (const [persistence, kind, seen] of [
+      ['aof', 'start_node', { streamedBytes: 0 }],
+      ['snapshot', 'promote', { streamedBytes: 0 }],
+      ['none', 'promote', { streamedBytes: 0 }],
+      ['aof', 'start_node', { linkUp: false, linkDownSeconds: 40 }],
+      ['aof', 'promote', { linkUp: false, linkDownSeconds: 2 }],
+      ['snapshot', 'promote', { linkUp: false, linkDownSeconds: 40 }],
     ] as const) {
       const { database, view } = readyWorld(fleet(3), { persistence });
       const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
@@ -153,8 +156,9 @@ describe('plan', () => {
       const hurt = killed(view, dead.id);
       const node = hurt.nodes.get(copy.id)!;
       assert.ok(node.engine.state === 'answering');
-      const nodes = new Map(hurt.nodes).set(copy.id, { ...node, engine: { ...node.engine, streamedBytes: 0 } });
-      assert.equal(plan(database, { ...hurt, nodes }).steps[0]?.kind, kind, persistence);
+      const nodes = new Map(hurt.nodes).set(copy.id, { ...node, engine: { ...node.engine, ...seen } });
+      const what = `${persistence}, ${JSON.stringify(seen)}`;
+      assert.equal(plan(database, { ...hurt, nodes }).steps[0]?.kind, kind, what);
     }
   });
 

@@ -13,7 +13,7 @@ import type { CertificateView, CutView, DiskView, EndpointView, ProcessView, Pul
 import type { EndpointDatabase } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 6;
+export const AGENT_PROTOCOL = 7;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -136,6 +136,18 @@ export interface AgentRequests {
   start_node: { args: { id: NodeId; as: StartAs; after?: number }; result: { pid: number } };
   /** Ends this process of the node: cleanly, by force after `graceMs`. Not when another process runs than the one named. */
   stop_node: { args: { id: NodeId; pid: number; graceMs: number }; result: { stopped: boolean } };
+  /**
+   * A replica is promoted in the place of this node, which has ended here. Only the agent that saw it end promotes: two
+   * who do so at once could choose different ones. `declined`: it may not decide now, somebody else must.
+   */
+  replace_primary: {
+    args: { id: NodeId; by: NodeId; mode: 'force' | 'takeover' };
+    result:
+      | { result: 'done' }
+      | { result: 'retry'; reason: string }
+      | { result: 'blocked'; reason: string }
+      | { result: 'declined'; reason: string };
+  };
   /** The end of its append-only log that cannot be read is cut off and kept beside it. Refused while the node runs. */
   cut_log: { args: { id: NodeId }; result: CutView };
   /** Data that cannot be loaded is put aside, the last such kept; it starts empty then. Refused while the node runs. */
@@ -150,6 +162,8 @@ export interface AgentRequests {
   serve_endpoint: { args: { databases: readonly EndpointDatabase[] }; result: Record<string, never> };
   /** The endpoint is to ask the nodes of this database (by uid) for the slot map at once. */
   nudge_endpoint: { args: { database: string }; result: Record<string, never> };
+  /** The longest time of late that the endpoint held back commands of this database (by uid) that the node took at last. */
+  endpoint_waited: { args: { database: string; node: NodeId }; result: { waitedMs: number } };
   /** A successor takes over; old connections end between commands, at the latest after `drainMs`. */
   replace_endpoint: { args: { drainMs: number }; result: { pid: number } };
   /** The control plane has this version of the record: it need not be told again. */

@@ -7,7 +7,7 @@ import type { ClientTls, ReadPolicy } from '../domain/spec.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const ENDPOINT_PROTOCOL = 3;
+export const ENDPOINT_PROTOCOL = 4;
 
 /** In the machine's folder; both sides run with it as their working directory, so that the path stays short. */
 export const ENDPOINT_CONFIG_FILE = 'endpoint.json';
@@ -71,9 +71,11 @@ export type ToEndpoint =
   | { do: 'look'; database: string }
   /** Start a successor, hand it the sockets, and end when the clients have gone or `drainMs` has passed. */
   | { do: 'hand-over'; drainMs: number }
+  /** The longest time of late, in milliseconds, that commands were held back for this node (by id). */
+  | { do: 'waited'; database: string; node: string }
   | { do: 'status' };
 
-export type FromEndpoint = { ok: true; status?: EndpointStatus } | { ok: false; error: string };
+export type FromEndpoint = { ok: true; status?: EndpointStatus; waitedMs?: number } | { ok: false; error: string };
 
 export interface EndpointStatus {
   pid: number;

@@ -28,6 +28,6 @@ export const failoverSchema = z.strictObject({
   startedAt: count,
   tookMs: count,
   timeline: z.array(z.strictObject({ afterMs: count, what: z.string().max(momentChars) })).max(moments),
-  lostAtMostBytes: count.nullable(),
+  lostAtMostMs: count.nullable(),
   waitedMs: count.nullable(),
 });

@@ -3,10 +3,11 @@
  * is told with the version of the asking one's list of voters; one with a newer list answers with that and nothing else,
  * and the question is put again by it. Plain types, no schema library.
  */
+import type { NodeId } from '../domain/ids.ts';
 import type { VoterList } from '../domain/roster.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const NEIGHBOUR_PROTOCOL = 1;
+export const NEIGHBOUR_PROTOCOL = 2;
 
 /** Path of an agent's WebSocket for its neighbours. */
 export const NEIGHBOUR_PATH = '/neighbour/v1';
@@ -34,7 +35,9 @@ export type Question =
   /** The claim is over: done with, or given up. */
   | { ask: 'release'; by: string; machine: string; database: string }
   /** Primaries of this database (by uid) are, or are about to be, not where they were: endpoints are to look. */
-  | { ask: 'moved'; database: string };
+  | { ask: 'moved'; database: string }
+  /** How long its endpoint held back commands of late that this node took at last. */
+  | { ask: 'waited'; database: string; node: NodeId };
 
 export type Answer =
   | {
@@ -45,6 +48,7 @@ export type Answer =
   /** Not now, and why in words. */
   | { kind: 'denied'; reason: string }
   | { kind: 'noted' }
+  | { kind: 'waited'; ms: number }
   | { kind: 'newer-voters'; voters: VoterList };
 
 /** From the one that opened the connection. */

@@ -108,7 +108,9 @@ export type WorkerQuestion =
   | { ask: 'pause'; database: string; args: string[] }
   /** To a client that another redirects to: its id, and the push in base64; an empty one only asks for the client. */
   | { ask: 'invalidate'; database: string; args: string[] }
-  | { ask: 'counts'; database: string };
+  | { ask: 'counts'; database: string }
+  /** For a node, by its id: how long its commands waited of late. */
+  | { ask: 'waited'; database: string; args: string[] };
 
 export interface Home {
   /** Milliseconds since the epoch, a tenth of a second exact. */

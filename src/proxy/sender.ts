@@ -24,6 +24,7 @@ import type { Lane } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { NodePlace, SlotMap } from './slot-map.ts';
 import type { Upstream } from './upstream.ts';
+import { Waits } from './waits.ts';
 
 /** Whoever owns it is where commands without a key go. */
 const HOME_SLOT = 0;
@@ -47,6 +48,7 @@ export type ChooseReplica = (slot: number, primary: number) => number | null;
 
 export class Sender {
   readonly counts: SenderCounts = { redirections: 0, waited: 0, unknownOutcomes: 0, refusedWaits: 0 };
+  readonly waits = new Waits();
   readonly #map: SlotMap;
   readonly #limits: Limits;
   /** The slot map may be wrong: it is to be asked for. */
@@ -95,8 +97,12 @@ export class Sender {
     return (flags & BESIDE) === 0 ? lane.toPrimary(owner) : lane.toPrimaryBeside(owner);
   }
 
+  #ownerOf({ slot }: Entry): number {
+    return this.#map.owners[slot < 0 ? HOME_SLOT : slot]!;
+  }
+
   #wayOf(entry: Entry, lane: Lane): Upstream | null {
-    const owner = this.#map.owners[entry.slot < 0 ? HOME_SLOT : entry.slot]!;
+    const owner = this.#ownerOf(entry);
     if (owner < 0) return null;
     if ((entry.flags & (READS_ONLY | FROM_REPLICA)) === (READS_ONLY | FROM_REPLICA)) {
       const replica = this.#chooseReplica(entry.slot, owner);
@@ -175,8 +181,11 @@ export class Sender {
     const now = performance.now();
     for (const entry of waiting) {
       const upstream = this.#wayOf(entry, laneOf(entry));
-      if (upstream !== null) this.#resend(entry, upstream);
-      else if (now > entry.deadline || entry.lane!.refusal !== null) this.#giveUp(entry);
+      if (upstream !== null) {
+        const heldMs = now - (entry.deadline - this.#limits.waitMs);
+        this.waits.ended(this.#ownerOf(entry), heldMs, now);
+        this.#resend(entry, upstream);
+      } else if (now > entry.deadline || entry.lane!.refusal !== null) this.#giveUp(entry);
       else this.#keep(entry);
     }
   }
@@ -240,7 +249,7 @@ export class Sender {
 
   #reasonOf(entry: Entry): string {
     const { slot, flags } = entry;
-    const owner = this.#map.owners[slot < 0 ? HOME_SLOT : slot]!;
+    const owner = this.#ownerOf(entry);
     const seconds = this.#limits.waitMs / 1000;
     if (owner < 0) return `CLUSTERDOWN nobody serves slot ${slot}`;
     const { host, port } = this.#map.nodes[owner] as NodePlace;

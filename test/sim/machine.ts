@@ -2,6 +2,7 @@
 
 import { hasDied, requireEnd } from '../../src/agent/own-node.ts';
 import { NOTHING_KNOWN, type RosterContent } from '../../src/agent/roster.ts';
+import { DECLINED } from '../../src/agent/shard-keeper.ts';
 import type { AgentSocket } from '../../src/control/agents.ts';
 import { toErrorDocument, ValkeeperError } from '../../src/domain/errors.ts';
 import type { NodeId } from '../../src/domain/ids.ts';
@@ -273,6 +274,7 @@ export class Machine implements NodeKeeper {
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as, after }) => this.#start(id, as, after),
+      replace_primary: async (wish) => (await this.#guard?.replacePrimary(wish)) ?? DECLINED,
       stop_node: ({ id, pid }) => this.#exclusively(id, (node) => node.stop(pid)),
       remove_node: (wish) => this.#remove(wish),
       free_ports: async ({ count, avoid }) => this.#freePorts(count, avoid),

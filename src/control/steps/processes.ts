@@ -11,6 +11,8 @@ import { directives, nodeConfig } from '../node-config.ts';
 /** A process must accept connections within this time; agents give up a little earlier themselves. */
 const START_TIMEOUT_MS = 15_000;
 const CONFIGURE_TIMEOUT_MS = 5_000;
+/** A little longer than a promotion may take. */
+const PROMOTE_TIMEOUT_MS = 3_000;
 /** To write its data and end; after that its agent kills it. */
 const STOP_GRACE_MS = 10_000;
 const STOP_TIMEOUT_MS = 25_000;
@@ -44,6 +46,22 @@ export async function startNode(
   const ended = typeof report === 'object' && report.process.state === 'exited' ? { after: report.process.at } : {};
   await agents.request(node.machine, 'start_node', { id: node.id, as, ...ended }, START_TIMEOUT_MS);
   return DONE;
+}
+
+/**
+ * By the agent that saw the primary end, where it is there: it promotes by itself, too, and two at once could choose
+ * different ones. Null: it is to be done from here.
+ */
+export async function replacePrimary(
+  agents: Agents,
+  { nodes, overridden }: Database,
+  { target, args: { insteadOf, mode } }: StepOf<'promote'>,
+): Promise<Outcome | null> {
+  const { machine } = nodes.find(({ id }) => id === insteadOf)!;
+  if (insteadOf in overridden || agents.report(machine, insteadOf) === 'unknown') return null;
+  const args = { id: insteadOf, by: target, mode };
+  const answer = await agents.request(machine, 'replace_primary', args, PROMOTE_TIMEOUT_MS);
+  return answer.result === 'declined' ? null : answer;
 }
 
 /** The agent ends the process, unless another runs than the one that was looked at. */

@@ -52,6 +52,10 @@ export function answerQuestion(home: Home, question: WorkerQuestion): string {
   switch (question.ask) {
     case 'counts':
       return JSON.stringify(countClients(home));
+    case 'waited': {
+      const node = home.map.byId(question.args[0]!);
+      return String(node ? home.sender.waits.longest(node.index, performance.now()) : 0);
+    }
     case 'list': {
       const filter = filterOf(home, question.args, false);
       return typeof filter === 'string' ? '' : linesOf(home, filter, null).join('\n');

@@ -81,10 +81,13 @@ export class AgentGuard {
       isAnyReached: (addresses) => this.#isAnyReached(addresses),
       failovers: { begin: () => this.#story() },
       nudge: () => {},
+      waited: async () => 0,
       plan: world.mind.plan,
     });
     this.#guard.begin();
   }
+
+  replacePrimary: Guard['replacePrimary'] = (wish) => this.#guard.replacePrimary(wish);
 
   /** The agent is killed: what it had sent is on its way, and no more follows. */
   die(): void {
