@@ -46,7 +46,7 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
       });
       break;
     case 'replicate':
-      change(nodes, node.id, { role: 'replica', primaryId: step.args.primary, slots: [], linkUp: true });
+      change(nodes, node.id, { role: 'replica', primaryId: step.args.primary, slots: [], linkUp: true, linkDownSeconds: 0 });
       break;
     case 'promote':
     case 'switch_over':
@@ -184,7 +184,7 @@ function started(
     : {};
   const peers = leader ? [{ id: leader.id, role: 'primary', slots: leader.slots } as PeerView] : [];
   const role: Partial<AnsweringEngine> = leader
-    ? { role: 'replica', primaryId: leader.id, linkUp: true, peers }
+    ? { role: 'replica', primaryId: leader.id, linkUp: true, linkDownSeconds: 0, peers }
     : itself;
   const settings = before.disk?.settings ?? wantedSettings(database.spec);
   const hasData = before.disk?.hasData === true;
@@ -216,7 +216,7 @@ function promoted(nodes: Map<NodeId, NodeView>, winner: NodeId, loser: NodeId): 
   const told = peersOf(nodes.get(winner)).find(({ id }) => id === loser)?.slots ?? [];
   const slots = old?.engine.state === 'answering' ? old.engine.slots : told;
   change(nodes, winner, { role: 'primary', primaryId: null, slots, configEpoch: nextEpoch(nodes) });
-  change(nodes, loser, { role: 'replica', primaryId: winner, slots: [], linkUp: true });
+  change(nodes, loser, { role: 'replica', primaryId: winner, slots: [], linkUp: true, linkDownSeconds: 0 });
 }
 
 /** Lets everyone know what everyone is: acquaintance is mutual, and a dead node is remembered as it was. */

@@ -30,8 +30,17 @@ export const isCurrent = ({ engine }: Pick<Member, 'engine'>): boolean => engine
 /** A link that has been down for longer than a failover takes was down while the primary went on writing. */
 const BEHIND_S = 10;
 
-/** It has had nothing of its primary for so long that the primary's own disk, if that has everything, is to be preferred. */
-export const isFarBehind = (copy: Member): boolean => downSeconds(copy) >= BEHIND_S;
+/**
+ * None of those that could take over has had anything of the primary for so long that the primary's own disk, if that
+ * has everything, is to be preferred. What the best of them has is at least what the one has that was linked last.
+ */
+export function areFarBehind(shard: ShardTopology): boolean {
+  const candidates = candidatesOf(shard);
+  return candidates.length > 0 && candidates.every((copy) => downSeconds(copy) >= BEHIND_S);
+}
+
+const candidatesOf = ({ members, owner }: ShardTopology): Member[] =>
+  owner === null ? [] : members.filter((member) => member !== owner && qualifies(member, owner));
 
 const downSeconds = ({ engine }: Member): number => engine!.linkDownSeconds ?? Infinity;
 
@@ -49,9 +58,7 @@ const latestHistory = (candidates: readonly Member[]): string | undefined =>
  * @param wanted who comes before all others, if it qualifies
  */
 export function bestCandidate(shard: ShardTopology, wanted: NodeId | null = null): Member | null {
-  const dead = shard.owner;
-  if (!dead) return null;
-  const candidates = shard.members.filter((member) => member !== dead && qualifies(member, dead));
+  const candidates = candidatesOf(shard);
   const latest = latestHistory(candidates.filter(isCurrent));
   const isLatest = ({ engine }: Member): boolean => engine!.history === latest;
   const ranked = candidates.sort(

@@ -12,7 +12,7 @@ import { leaveFailingDisk } from './capacity.ts';
 import { leftovers } from './copies.ts';
 import { bringsData, bringsWholeData, damageOf, isAboutAsNew, mendCopy, mendOwner } from './damage.ts';
 import { diagnose, diagnoseShard, presentMembers, unmetPeers } from './diagnose.ts';
-import { bestCandidate, isCurrent, isFarBehind, promotionMode, unheardCopies } from './failover.ts';
+import { areFarBehind, bestCandidate, isCurrent, promotionMode, unheardCopies } from './failover.ts';
 import { clearRetired, handOver, makeCopy, retireCopy } from './moves.ts';
 import { shutOut } from './overridden.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
@@ -164,7 +164,7 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const candidate = bestCandidate(shard, said?.to);
   const unheard = said?.loseAcknowledged ? null : unheardCopies(shard, requiredAcknowledgements(spec), hasEverything);
   if (candidate && unheard && !hasEverything) return [{ blocked: unheard }, ...startToBeHeard(shard, problem.code)];
-  const lacksMuch = candidate !== null && (!isCurrent(candidate) || isFarBehind(candidate));
+  const lacksMuch = candidate !== null && (!isCurrent(candidate) || areFarBehind(shard));
   if (candidate && !unheard && !(lacksMuch && hasEverything)) {
     const off = new Set(said ? [dead.assignment.machine, ...said.alsoOff] : []);
     const how = promotionMode(situation.database, situation.view, candidate, off);
