@@ -12,7 +12,7 @@ import { unmetExpectation } from '../plan/step.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Answer, Question } from '../protocol/neighbour-messages.ts';
-import { CLAIM_MS } from '../quorum/times.ts';
+import { AHEAD_MS, CLAIM_MS } from '../quorum/times.ts';
 import { promote } from '../valkey/promotion.ts';
 import type { FailoverLog } from './failover-log.ts';
 import type { NeighbourDesk } from './neighbour-desk.ts';
@@ -85,11 +85,16 @@ export class MachineWatch {
     }
   }
 
-  /** Other voters whose lease this one has let run out. */
+  /** Other voters whose lease this one has let run out, or nearly. */
   #silentOnes(): string[] {
-    const { clock, desk, machine, roster } = this.#around;
+    const { machine, roster } = this.#around;
     const others = roster.voters.voters.map((voter) => voter.machine).filter((name) => name !== machine);
-    return others.filter((name) => desk.votes.hasRunOut(name, clock.now()));
+    return others.filter((name) => this.#isSilent(name));
+  }
+
+  #isSilent(machine: string): boolean {
+    const { clock, desk } = this.#around;
+    return desk.votes.leftMs(machine, clock.now()) <= AHEAD_MS;
   }
 
   async #takeOver(database: GuardedDatabase, silent: readonly string[]): Promise<void> {
@@ -155,8 +160,8 @@ export class MachineWatch {
 
   /** Who is not heard of is not asked: its silence would cost time that clients wait. */
   async #askAll(question: Question): Promise<Answer[]> {
-    const { clock, desk, machine, neighbours, roster } = this.#around;
-    const heardOf = roster.voters.voters.filter((voter) => !desk.votes.hasRunOut(voter.machine, clock.now()));
+    const { desk, machine, neighbours, roster } = this.#around;
+    const heardOf = roster.voters.voters.filter((voter) => voter.machine === machine || !this.#isSilent(voter.machine));
     const answers = heardOf.map(async (voter) => {
       if (voter.machine === machine) return [];
       const heard = await neighbours.ask(voter, question);

@@ -4,6 +4,7 @@ import { mayBeReplaced } from '../domain/roster.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Answer, NodeAddress, Question } from '../protocol/neighbour-messages.ts';
 import { Votes } from '../quorum/vote.ts';
+import { AHEAD_MS } from '../quorum/times.ts';
 import type { Roster } from './roster.ts';
 
 /** In whose name it is asked. */
@@ -46,9 +47,7 @@ export class NeighbourDesk {
         if (!mayBeReplaced(this.#around.roster.voters, machine)) {
           return { kind: 'denied', reason: `${machine} has not confirmed that it stops without a lease` };
         }
-        // Not tried where the answer is no whatever comes of it.
-        const hasRunOut = this.votes.hasRunOut(machine, this.#around.clock.now());
-        const isReached = hasRunOut && (await this.#around.isAnyReached([...this.#doorOf(machine), ...question.nodes]));
+        const isReached = await this.#isReached(machine, question.nodes);
         const vote = this.votes.claim(question, isReached, this.#around.clock.now());
         return vote.agreed ? { kind: 'agreed' } : { kind: 'denied', reason: vote.reason };
       }
@@ -61,6 +60,16 @@ export class NeighbourDesk {
       case 'waited':
         return { kind: 'waited', ms: await this.#around.waited(question.database, question.node) };
     }
+  }
+
+  /** Found out while the rest of its lease runs out; not tried where that takes longer, and the answer is no anyhow. */
+  async #isReached(machine: string, nodes: readonly NodeAddress[]): Promise<boolean> {
+    const { clock, isAnyReached } = this.#around;
+    const leftMs = this.votes.leftMs(machine, clock.now());
+    if (leftMs > AHEAD_MS) return false;
+    const runsOut = leftMs > 0 ? clock.sleep(Math.ceil(leftMs) + 1) : null;
+    const [isReached] = await Promise.all([isAnyReached([...this.#doorOf(machine), ...nodes]), runsOut]);
+    return isReached;
   }
 
   /** Where the machine's agent listens. */

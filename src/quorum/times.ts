@@ -20,5 +20,10 @@ export const ANSWER_MS = 400;
 export const STOP_MS = 400;
 /** From granting a lease until the voter agrees that somebody else takes over: the two above, and a tenth for clocks. */
 export const SILENCE_MS = 1_540;
+/**
+ * A takeover is prepared so long before: whether the machine can be reached takes time to find out. It is agreed to and
+ * done only when the time has come.
+ */
+export const AHEAD_MS = 250;
 /** A voter that agreed to a claim grants the machine no lease, and the database to no other, for so long. */
 export const CLAIM_MS = 5_000;

@@ -42,7 +42,12 @@ export class Votes {
 
   /** Whether everything a machine was ever granted has run out, and its primaries have stopped for certain. */
   hasRunOut(machine: string, now: number): boolean {
-    return now - (this.#grantedAt.get(machine) ?? this.#begunAt) >= SILENCE_MS;
+    return this.leftMs(machine, now) <= 0;
+  }
+
+  /** How long until then, unless it is granted another lease; 0 or less: it has. */
+  leftMs(machine: string, now: number): number {
+    return (this.#grantedAt.get(machine) ?? this.#begunAt) + SILENCE_MS - now;
   }
 
   /**
