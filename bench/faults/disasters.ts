@@ -5,12 +5,17 @@ import type { Random } from '../../test/sim/random.ts';
 import { cut, mend } from '../../test/support/net-faults.ts';
 import { type Fault, pidsOn, shardsOn } from './acts.ts';
 import { nowMs } from './clock.ts';
+import type { Write } from './history.ts';
+import { Load } from './load.ts';
 import { hasEnded } from './processes.ts';
-import type { Shard } from './system.ts';
+import type { Shard, System } from './system.ts';
+import { tagsOf } from './tags.ts';
 import type { Valkeeper } from './valkeeper.ts';
 import { watchChange } from './watch.ts';
 
 const POLL_MS = 1;
+const INSIDE_PER_SECOND = 100;
+const PATIENCE_MS = 10_000;
 
 /**
  * Two machines with a primary each whose replicas are elsewhere: of three primaries the majority, of five machines not.
@@ -35,6 +40,7 @@ export const loseMajority: Fault = async (system, shards) => {
   const hit = lost.flatMap((machine) => shardsOn(shards, machine));
   const pids = lost.flatMap((machine) => pidsOn(shards, machine));
   const watches = hit.map((place) => watchChange(system, shards[place]!));
+  const inside = await Promise.all(lost.map((machine) => writeInside(system, machine, shards)));
   const at = nowMs();
   await Promise.all(lost.map((machine) => cut(system.hosts[machine]!)));
   const seen: Awaited<ReturnType<Fault>>['seen'] = { broken: [], lost };
@@ -49,13 +55,30 @@ export const loseMajority: Fault = async (system, shards) => {
       const since = (moment: number | null): number | null => (moment === null ? null : moment - at);
       seen['endedAfterMs'] = changes.map(({ endedAt }) => since(endedAt));
       seen['promotedAfterMs'] = changes.map(({ promotedAt }) => since(promotedAt));
-      if (changes.some(({ ranAtPromotion }) => ranAtPromotion))
-        seen.broken.push('not fenced: two primaries ran at once');
+      const firstAt = Math.min(...changes.map(({ promotedAt }) => promotedAt ?? Number.POSITIVE_INFINITY));
+      const meanwhile = (await Promise.all(inside.map((end) => end()))).flat().filter(({ sentAt }) => sentAt >= at);
+      seen['insideAcknowledged'] = meanwhile.length;
+      seen['insideUntilMs'] = Math.max(0, ...meanwhile.map(({ answeredAt }) => answeredAt! - at));
+      if (meanwhile.some(({ answeredAt }) => answeredAt! > firstAt))
+        seen.broken.push('not fenced: a primary that was cut off took writes when another had taken over');
       gone.push(...pids.filter(hasEnded));
       for (const machine of lost) await mend(system.hosts[machine]!);
     },
   };
 };
+
+/** Writes from a machine to its own primaries. @returns what ends it, and gives the writes that were acknowledged */
+async function writeInside(system: System, machine: number, shards: readonly Shard[]): Promise<() => Promise<Write[]>> {
+  const slots = shardsOn(shards, machine).map((place) => shards[place]!.slots);
+  const load = new Load(system.hosts[machine]!, system.target(machine));
+  await load.begin(`inside-${machine}`, INSIDE_PER_SECOND, tagsOf(slots, 1));
+  if ((await load.accepted(0, 0, PATIENCE_MS)) === null) throw new Error('nothing is accepted on the machine itself');
+  return async () => {
+    const writes = await load.end();
+    load.close();
+    return writes.filter(({ outcome }) => outcome === 'ok');
+  };
+}
 
 /** Everything on every machine ends at once, servers too; then all start again, in the order that chance says. */
 export const endEverything =

@@ -123,7 +123,11 @@ const others: Row[] = [
   },
   {
     ...{ id: 'majority', fault: 'of 5 machines the 2 with most primaries are cut off', times: 10, hitsMachine: true },
-    demand: { waitMs: { 100: 15_000 }, ...COUNTED, besides: 'the old primaries have ended before others take over' },
+    demand: {
+      waitMs: { 100: 15_000 },
+      ...COUNTED,
+      besides: 'those cut off take no writes when others have taken over',
+    },
     ...{ database: { ...of(3, 1), machines: 5 }, act: () => loseMajority },
   },
 ];

@@ -22,10 +22,13 @@ import { beginningOf, ShardStory } from './shard-story.ts';
 import { lookAtShard, type Seer } from './shard-view.ts';
 
 const LOOK_MS = 50;
-/** Of several machines that could take over, each waits a little longer than the one before it. */
-const RANK_MS = 60;
+/**
+ * Of several machines that could take over, each waits so much longer than the one before it: longer than two looks lie
+ * apart, for where two ask at once each has its own vote, and neither a majority.
+ */
+const RANK_MS = 100;
 /** Until a database is tried again whose claim was not agreed to. */
-const RETRY_MS = 400;
+const RETRY_MS = 200;
 /** Promotions must be over before voters stop keeping their promise; the last one is waited for 2 s. */
 const WORK_MS = CLAIM_MS - 2_500;
 const REPEAT_MS = 20;

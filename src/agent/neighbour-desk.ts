@@ -3,8 +3,8 @@ import type { NodeId } from '../domain/ids.ts';
 import { mayBeReplaced } from '../domain/roster.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Answer, NodeAddress, Question } from '../protocol/neighbour-messages.ts';
-import { Votes } from '../quorum/vote.ts';
 import { AHEAD_MS } from '../quorum/times.ts';
+import { Votes } from '../quorum/vote.ts';
 import type { Roster } from './roster.ts';
 
 /** In whose name it is asked. */

@@ -46,7 +46,13 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
       });
       break;
     case 'replicate':
-      change(nodes, node.id, { role: 'replica', primaryId: step.args.primary, slots: [], linkUp: true, linkDownSeconds: 0 });
+      change(nodes, node.id, {
+        role: 'replica',
+        primaryId: step.args.primary,
+        slots: [],
+        linkUp: true,
+        linkDownSeconds: 0,
+      });
       break;
     case 'promote':
     case 'switch_over':

@@ -84,9 +84,11 @@ export class Lane {
 
   /** The shared connection to a primary; null while it cannot be made. */
   toPrimary(index: number): Upstream | null {
+    // One that was primary before, and is again, may still be connected: it is asked for its replicas all the same.
+    if (this.lacksReplicas(index)) return null;
     const way = this.#primaries[index];
     if (way !== undefined && way.upstream !== null) return way.upstream;
-    return this.lacksReplicas(index) ? null : this.#open(this.#primaries, index, this.#mayWait(), true);
+    return this.#open(this.#primaries, index, this.#mayWait(), true);
   }
 
   /** The connection to a primary for reads that follow no write of their client: they do not wait for replicas. */

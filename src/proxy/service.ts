@@ -240,8 +240,9 @@ export class Service implements Home {
       nodeReady: () => this.sender.wake(),
       nodeLost: ({ index }: NodePlace, wasReady: boolean) => {
         this.topology.lost(index);
-        // One of them takes over: its connection is ready by then.
-        if (wasReady) for (const heir of this.map.replicasOf(index)) lane.toPrimary(heir.index);
+        // One of them takes over: its connection is ready by then. One for acknowledged writes a replica does not admit.
+        if (!wasReady || this.acknowledging.count > 0) return;
+        for (const heir of this.map.replicasOf(index)) lane.toPrimary(heir.index);
       },
       push: () => {},
       answered: (ms: number) => this.latency.engine.record(ms),

@@ -101,7 +101,8 @@ export const KEPT: readonly { seed: number; mind: string; found: string }[] = [
   {
     seed: 147,
     mind: 'real',
-    found: 'A copy that had lost its link long before its primary ended was promoted, though the log of the primary had all.',
+    found:
+      'A copy that had lost its link long before its primary ended was promoted, though the log of the primary had all.',
   },
   {
     seed: 664,
