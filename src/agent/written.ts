@@ -14,6 +14,7 @@ export interface WrittenMark {
 /** At two marks a second more than a copy that streams can be behind. */
 const KEPT = 20;
 
+/** The marks with one more; the oldest goes when there are too many. */
 export const withMark = (marks: readonly WrittenMark[], mark: WrittenMark): WrittenMark[] => [
   ...marks.slice(1 - KEPT),
   mark,

@@ -32,7 +32,7 @@ const TICKS_A_CHECK = 5;
 const TOO_LARGE =
   "ERR the endpoint's memory for commands and replies is used up, and this client had most of it: what it has no answer to may or may not have been carried out";
 /** A connection to a node that no longer owns anything is given so long to answer what it has. */
-const DEMOTED_GRACE_MS = 500;
+const DEMOTED_GRACE_MS = 200;
 
 export interface ServiceOptions {
   database: EndpointDatabase;
