@@ -52,7 +52,7 @@ export const BROKEN_PLANNERS = {
   },
   'believes-silence': {
     wrong: 'takes who cannot be reached for dead',
-    breaks: ['one_owner', 'last_copy'],
+    breaks: ['one_owner', 'last_copy', 'never_empty'],
     arrange: asItIs,
     plan: (database, view) => {
       const nodes = new Map([...view.nodes].map(([id, node]) => [id, buried(node)]));

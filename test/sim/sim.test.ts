@@ -9,7 +9,7 @@ import { type Result, simulate } from './simulate.ts';
 /** By mind. */
 const SEEDS = { real: 150, 'control-alone': 100 };
 /** Who is wrong must be caught within so many. */
-const SEEDS_TO_CATCH = 200;
+const SEEDS_TO_CATCH = 450;
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
