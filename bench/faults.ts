@@ -4,6 +4,7 @@
  *
  *   npm run bench:faults -- [--rows ID,...] [--times N] [--baseline-times N] [--systems valkeeper,alone,sentinel]
  *                           [--per-second N] [--seed N] [--out FOLDER] [--spoil N] [--json]
+ *   npm run bench:faults -- --table FOLDER,...          # of runs made before, in one table
  *
  * `--times` is for every row; without it each row has its own number. `--baseline-times 0` leaves the others out.
  * `--spoil N` removes so many acknowledged writes behind the back of each repetition, to see that it is noticed.
@@ -16,6 +17,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { testEngine } from '../test/support/engine.ts';
 import { ensureFaultTools } from '../test/support/net-faults.ts';
+import { earlierResults } from './faults/earlier.ts';
 import { Output } from './faults/output.ts';
 import { PlainCluster } from './faults/plain-cluster.ts';
 import { PlainSentinel } from './faults/plain-sentinel.ts';
@@ -48,6 +50,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string', default: '1' },
     out: { type: 'string' },
     spoil: { type: 'string', default: '0' },
+    table: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -60,7 +63,12 @@ const BASELINES: readonly { word: string; start: (stage: Stage, serverPath: stri
   { word: 'sentinel', start: (stage, path) => PlainSentinel.start(stage, path, 1_000) },
 ];
 
-if (Object.values(networkInterfaces()).some((all) => all!.some(({ internal }) => !internal))) {
+if (options.table !== undefined) {
+  const results = earlierResults(options.table.split(','));
+  const systems = [...new Set(['Valkeeper', ...results.map(({ system }) => system)])];
+  const machine = describeMachine((await testEngine()).version);
+  printReport({ machine, tables: [faultTable(results, systems)], measurements: [] }, options.json);
+} else if (Object.values(networkInterfaces()).some((all) => all!.some(({ internal }) => !internal))) {
   await againOnOwnNetwork();
 } else {
   process.exitCode = await main();
