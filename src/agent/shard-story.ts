@@ -1,7 +1,7 @@
 /** The record of what an agent does for a shard whose primary ended: begun at once, kept only if it was a failover. */
 import { type NodeId, shortId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
-import { answering, type EngineView } from '../domain/view.ts';
+import { answering, type EngineView, type NodeView } from '../domain/view.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -23,6 +23,7 @@ export class ShardStory {
   readonly #story: FailoverStory;
   readonly #endedAt: number;
   readonly #marks: readonly WrittenMark[];
+  #tried: Promotion | null = null;
   /** What each copy had, by the latest look. */
   #seen = new Map<NodeId, EngineView | undefined>();
   /** Null once a replica is primary. */
@@ -49,7 +50,11 @@ export class ShardStory {
   saw(sight: ShardSight, plan: Plan): void {
     if (this.#open === null) return;
     const concerns = plan.problems.some(({ code, node }) => code === 'primary_dead' && node === this.#about.node);
-    if (!concerns) return;
+    if (!concerns) {
+      const successor = fellowsOf(sight, this.#about.node).find(([, fellow]) => isOwner(fellow))?.[0].id;
+      if (successor !== undefined) this.#tookOver(successor);
+      return;
+    }
     const first = !this.#isFailover;
     this.#isFailover = true;
     const fellows = fellowsOf(sight, this.#about.node);
@@ -71,6 +76,12 @@ export class ShardStory {
     if (why !== undefined) this.waits(why);
   }
 
+  /** Another is primary: it was promoted from here, later than was waited for; or by somebody else, who tells of it. */
+  #tookOver(successor: NodeId): void {
+    if (this.#tried?.target === successor) this.promoted(this.#tried, { result: 'done' });
+    else this.#open = null;
+  }
+
   /** Nothing can be done yet. */
   waits(why: string): void {
     if (this.#open === null || why === this.#reason) return;
@@ -78,8 +89,10 @@ export class ShardStory {
     this.#reason = why;
   }
 
-  promoted({ target, args }: Promotion, outcome: Outcome): void {
+  promoted(step: Promotion, outcome: Outcome): void {
     if (this.#open === null) return;
+    this.#tried = step;
+    const { target, args } = step;
     const { mode } = args;
     const what = `${mode.toUpperCase()} to ${shortId(target)}`;
     if (outcome.result !== 'done') {
@@ -117,6 +130,11 @@ export class ShardStory {
     void this.#story.end({ ...this.#open, result: { state: 'given_up', reason: this.#reason } });
     this.#open = null;
   }
+}
+
+function isOwner(node: NodeView): boolean {
+  const engine = answering(node);
+  return engine?.role === 'primary' && engine.slots.length > 0;
 }
 
 /** What a failover's record begins with. */
