@@ -42,8 +42,8 @@ export class ShardKeeper {
   readonly #tending = new Set<string>();
   /** Of each shard: whoever promotes or starts for it waits for the one before. */
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** Nodes whose end this agent saw: their disks hold all they had. */
-  readonly #seenEnding = new Set<NodeId>();
+  /** Nodes whose end this agent saw, and when: their disks hold all they had. */
+  readonly #seenEnding = new Map<NodeId, number>();
   readonly #backoff = new Backoff();
   #closed = false;
 
@@ -53,7 +53,7 @@ export class ShardKeeper {
 
   /** A node of this machine has ended, and nobody asked for it. @param isSeen it ended under the eyes of this agent */
   nodeEnded(id: NodeId, isSeen: boolean): void {
-    if (isSeen) this.#seenEnding.add(id);
+    if (isSeen) this.#seenEnding.set(id, this.#around.clock.now());
     const place = this.#placeOf(id);
     if (place) void this.#tend(place.database, place.shard, id);
   }
@@ -137,7 +137,7 @@ export class ShardKeeper {
   }
 
   async #lookAndDo(database: GuardedDatabase, shard: string, story: ShardStory): Promise<Outcome[]> {
-    const sight = await lookAtShard(this.#around, database, shard, NONE);
+    const sight = this.#withEnds(await lookAtShard(this.#around, database, shard, NONE));
     const plan = this.#around.plan(sight.database, sight.view, shard);
     story.saw(sight, plan);
     const steps = plan.steps.filter(
@@ -146,6 +146,16 @@ export class ShardKeeper {
     const outcomes: Outcome[] = [];
     for (const step of steps) outcomes.push(await this.#execute(database, sight, step, story));
     return outcomes;
+  }
+
+  /** With when those ended that were seen to. */
+  #withEnds({ database, view }: ShardSight): ShardSight {
+    const nodes = new Map(view.nodes);
+    for (const [id, since] of this.#seenEnding) {
+      const seen = nodes.get(id);
+      if (seen?.process.state === 'exited') nodes.set(id, { ...seen, down: { since, deaths: 1 } });
+    }
+    return { database, view: { ...view, nodes } };
   }
 
   /** A promotion in the place of a node of ours; a start of a node of ours. */

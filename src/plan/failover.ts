@@ -27,16 +27,19 @@ const qualifies = (candidate: Member, dead: Member): boolean =>
  */
 export const isCurrent = ({ engine }: Pick<Member, 'engine'>): boolean => engine !== null && engine.streamedBytes > 0;
 
-/** A link that has been down for longer than a failover takes was down while the primary went on writing. */
+/** A link that was down for so long before the primary ended lacks more than a restart of the primary costs. */
 const BEHIND_S = 10;
 
 /**
  * None of those that could take over has had anything of the primary for so long that the primary's own disk, if that
  * has everything, is to be preferred. What the best of them has is at least what the one has that was linked last.
+ * @param at when the shard was looked at
  */
-export function areFarBehind(shard: ShardTopology): boolean {
+export function areFarBehind(shard: ShardTopology, at: number): boolean {
   const candidates = candidatesOf(shard);
-  return candidates.length > 0 && candidates.every((copy) => downSeconds(copy) >= BEHIND_S);
+  const since = shard.owner?.view.down?.since ?? at;
+  const deadSeconds = Math.max(0, at - since) / 1_000;
+  return candidates.length > 0 && candidates.every((copy) => downSeconds(copy) - deadSeconds >= BEHIND_S);
 }
 
 const candidatesOf = ({ members, owner }: ShardTopology): Member[] =>

@@ -142,12 +142,13 @@ describe('plan', () => {
   });
 
   it('starts a dead primary from its complete log rather than promote a copy that had nothing of its stream of late', () => {
-    for (const [persistence, kind, seen] of [
+    for (const [persistence, kind, seen, deadSeconds] of [
       ['aof', 'start_node', { streamedBytes: 0 }],
       ['snapshot', 'promote', { streamedBytes: 0 }],
       ['none', 'promote', { streamedBytes: 0 }],
       ['aof', 'start_node', { linkUp: false, linkDownSeconds: 40 }],
       ['aof', 'promote', { linkUp: false, linkDownSeconds: 2 }],
+      ['aof', 'promote', { linkUp: false, linkDownSeconds: 40 }, 35],
       ['snapshot', 'promote', { linkUp: false, linkDownSeconds: 40 }],
     ] as const) {
       const { database, view } = readyWorld(fleet(3), { persistence });
@@ -157,7 +158,9 @@ describe('plan', () => {
       const node = hurt.nodes.get(copy.id)!;
       assert.ok(node.engine.state === 'answering');
       const nodes = new Map(hurt.nodes).set(copy.id, { ...node, engine: { ...node.engine, ...seen } });
-      const what = `${persistence}, ${JSON.stringify(seen)}`;
+      const down = deadSeconds === undefined ? null : { since: hurt.at - deadSeconds * 1_000, deaths: 1 };
+      nodes.set(dead.id, { ...hurt.nodes.get(dead.id)!, down });
+      const what = `${persistence}, ${JSON.stringify(seen)}, dead for ${deadSeconds} s`;
       assert.equal(plan(database, { ...hurt, nodes }).steps[0]?.kind, kind, what);
     }
   });

@@ -164,7 +164,7 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const candidate = bestCandidate(shard, said?.to);
   const unheard = said?.loseAcknowledged ? null : unheardCopies(shard, requiredAcknowledgements(spec), hasEverything);
   if (candidate && unheard && !hasEverything) return [{ blocked: unheard }, ...startToBeHeard(shard, problem.code)];
-  const lacksMuch = candidate !== null && (!isCurrent(candidate) || areFarBehind(shard));
+  const lacksMuch = candidate !== null && (!isCurrent(candidate) || areFarBehind(shard, situation.view.at));
   if (candidate && !unheard && !(lacksMuch && hasEverything)) {
     const off = new Set(said ? [dead.assignment.machine, ...said.alsoOff] : []);
     const how = promotionMode(situation.database, situation.view, candidate, off);
