@@ -103,6 +103,7 @@ async function playRound(
     await sleep(WARM_UP_MS);
     progress(`round ${number}: what happens`);
     result.faults = await new Player(stage, progress).play(round);
+    stage.startAllAgents();
     const mendedMs = nowMs();
     result.trouble = await untilWhole(stage);
     if (result.trouble === null) result.readyMs = nowMs() - mendedMs;

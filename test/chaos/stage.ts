@@ -102,6 +102,10 @@ export class Stage {
     if (!this.#closed && hasEnded(this.#agents.get(machine)!))
       this.#agents.set(machine, this.#fleet.agent(this.#indexOf(machine)));
   }
+  /** As a service manager does: one that could not start, on a full disk perhaps, is started again. */
+  startAllAgents(): void {
+    for (const machine of this.#agents.keys()) this.startAgent(machine);
+  }
   /** Starts clients on a machine that is to have some. */
   async startClients(machine: string): Promise<void> {
     if (!this.#closed && this.scenario.clients.includes(machine)) await this.clients.start(this.host(machine), machine);
