@@ -141,30 +141,6 @@ describe('plan', () => {
     assert.match(lost.blocked[0]!.reason, /start empty/);
   });
 
-  it('starts a dead primary from its complete log rather than promote a copy that had nothing of its stream of late', () => {
-    for (const [persistence, kind, seen, deadSeconds] of [
-      ['aof', 'start_node', { streamedBytes: 0 }],
-      ['snapshot', 'promote', { streamedBytes: 0 }],
-      ['none', 'promote', { streamedBytes: 0 }],
-      ['aof', 'start_node', { linkUp: false, linkDownSeconds: 40 }],
-      ['aof', 'promote', { linkUp: false, linkDownSeconds: 2 }],
-      ['aof', 'promote', { linkUp: false, linkDownSeconds: 40 }, 35],
-      ['snapshot', 'promote', { linkUp: false, linkDownSeconds: 40 }],
-    ] as const) {
-      const { database, view } = readyWorld(fleet(3), { persistence });
-      const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;
-      const copy = database.nodes.find(({ shard, id }) => shard === dead.shard && id !== dead.id)!;
-      const hurt = killed(view, dead.id);
-      const node = hurt.nodes.get(copy.id)!;
-      assert.ok(node.engine.state === 'answering');
-      const nodes = new Map(hurt.nodes).set(copy.id, { ...node, engine: { ...node.engine, ...seen } });
-      const down = deadSeconds === undefined ? null : { since: hurt.at - deadSeconds * 1_000, deaths: 1 };
-      nodes.set(dead.id, { ...hurt.nodes.get(dead.id)!, down });
-      const what = `${persistence}, ${JSON.stringify(seen)}, dead for ${deadSeconds} s`;
-      assert.equal(plan(database, { ...hurt, nodes }).steps[0]?.kind, kind, what);
-    }
-  });
-
   it('does not start a primary with an old snapshot while a copy out of reach may hold what was written since', () => {
     const { database, view } = readyWorld(fleet(3), { persistence: 'snapshot' });
     const dead = database.nodes.find(({ birth }) => birth.role === 'primary')!;

@@ -29,16 +29,16 @@ test('a quiet fleet writes nothing to its logs', async () => {
 test('a step is one line, with the database, shard, node and step it is about', async () => {
   await withFleet({}, async (fleet) => {
     const status = await fleet.until('main', isSettled);
-    const { nodeId, pid } = status.shards[0]!.replicas[0]!;
+    const { nodeId } = status.shards[0]!.replicas[0]!;
     const known = logsOf(fleet)['control/server.log']!.length;
-    process.kill(pid!, 'SIGKILL');
-    await fleet.until('main', (now) => isSettled(now) && now.shards[0]!.replicas[0]?.pid !== pid);
+    assert.equal((await fleet.cli('db', 'update', 'main', '--eviction', 'allkeys-lru')).code, 0);
+    await fleet.until('main', (now) => isSettled(now) && now.observedGeneration > status.observedGeneration);
     const lines = logsOf(fleet)['control/server.log']!.slice(known).trim().split('\n');
     const steps = lines
       .map(
         (line) => JSON.parse(line) as { node?: string; database?: string; shard?: string; details?: { step?: string } },
       )
-      .filter(({ node, details }) => node === nodeId && details?.step === 'start_node');
+      .filter(({ node, details }) => node === nodeId && details?.step === 'configure');
     assert.deepEqual(
       steps.map(({ database, shard }) => [database, shard]),
       [['main', 'shard-1']],
