@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '../../src/cli/client.ts';
+import { keyInSlots } from '../../src/domain/key-slot.ts';
 import type { DatabaseStatus, NodeStatus } from '../../src/domain/status.ts';
 import { pathsIn } from '../../src/main/data-dir.ts';
 import { NodeConnection } from '../../src/valkey/connection.ts';
@@ -10,6 +11,7 @@ import type { Target } from './load-client.ts';
 import type { Node, Shard, System } from './system.ts';
 import { until } from './wait.ts';
 
+const ACKNOWLEDGED_MS = 500;
 const DATABASE = 'main';
 /** What may be said of a database that is well: how few machines there are, and that no TLS is asked for. */
 const STANDING = new Set(['open_to_all', 'copies_together', 'plain_text', 'zones_shared']);
@@ -132,6 +134,23 @@ export class Valkeeper implements System {
       const { machines } = await this.client.machines();
       return machines.every(({ connected }) => connected) ? status : null;
     });
+    for (const shard of await this.shards()) await until('replicas acknowledge', () => this.#acknowledges(shard));
+  }
+
+  /** A link that is up may yet carry nothing for seconds, after its cable was mended. */
+  async #acknowledges({ slots, primary, replicas }: Shard): Promise<true | null> {
+    const key = keyInSlots('whole:', slots);
+    const connection = this.admin(primary);
+    try {
+      const marker = [
+        ['SET', key, ''],
+        ['DEL', key],
+        ['WAIT', replicas.length, ACKNOWLEDGED_MS],
+      ] as const;
+      return Number((await connection.pipeline(marker)).at(-1)) === replicas.length ? true : null;
+    } finally {
+      connection.close();
+    }
   }
 
   async killServer(): Promise<void> {
