@@ -122,11 +122,11 @@ export class EndpointKeeper {
     this.#line.ask({ do: 'look', database }, ANSWER_MS).catch(() => {}); // it looks by itself, too
   }
 
-  /** The longest time of late, in milliseconds, that commands of clients were held back here for this node; 0 when none were. */
+  /** The longest time of late, in milliseconds, that commands of clients were held back here for this node; 0 when none were, or it does not say. */
   async waitedFor(database: string, node: NodeId): Promise<number> {
     if (!this.#running || !this.#config?.databases.some(({ uid }) => uid === database)) return 0;
-    const { waitedMs = 0 } = await this.#line.ask({ do: 'waited', database, node }, ANSWER_MS);
-    return waitedMs;
+    const answer = await this.#line.ask({ do: 'waited', database, node }, ANSWER_MS).catch(() => null);
+    return answer?.waitedMs ?? 0;
   }
 
   /** A successor takes over. @throws no_endpoint, endpoint_not_replaced */

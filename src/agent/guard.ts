@@ -3,6 +3,7 @@
  * lease, votes on those of others, and takes over from machines that are lost. See docs/adr/0011-failover-by-agents.md.
  */
 import type { NodeAssignment } from '../domain/database.ts';
+import { WAITS_OVER_MS } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { ShardPlanner } from '../plan/plan.ts';
 import type { IfEnded } from '../plan/pulse.ts';
@@ -46,8 +47,6 @@ export interface GuardOptions {
 
 /** A connection that was lost is open again after so long at the latest. */
 const WARM_MS = 5_000;
-/** After a promotion: endpoints have found the new primary, and asked how long their commands waited they know. */
-const WAITS_OVER_MS = 1_500;
 
 export class Guard {
   readonly #options: GuardOptions;

@@ -1,12 +1,9 @@
 /** The record of a failover that the control plane made: one that a person asked for, or that no agent had made in time. */
 import type { Database } from '../domain/database.ts';
-import type { FailoverCause, FailoverRecord } from '../domain/failover.ts';
+import { CONTROL_PLANE, type FailoverCause, type FailoverRecord } from '../domain/failover.ts';
 import { type NodeId, shortId } from '../domain/ids.ts';
 import { answering, type DatabaseView } from '../domain/view.ts';
 import type { Step } from '../plan/step.ts';
-
-/** Who acted, where for an agent its machine stands. */
-const CONTROL_PLANE = 'the control plane';
 
 /**
  * @param view the look on which it was decided
@@ -67,5 +64,5 @@ function beginningOf(
   const process = view.nodes.get(lost)?.process;
   const what = process?.state === 'exited' ? `the process had ended: ${process.detail}` : `${machine} was not heard of`;
   const cause = process?.state === 'exited' ? 'process_ended' : 'machine_lost';
-  return { at: seenAt, what: `${what}; its agent did nothing`, cause };
+  return { at: seenAt, what: `${what}; no agent had promoted anybody`, cause };
 }

@@ -1,7 +1,7 @@
 /** The failovers that agents made, or that were asked for: kept in the store, the latest of each database, and told once in the history. */
 import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
-import { describeFailover, FAILOVER_LIMITS, type FailoverRecord } from '../domain/failover.ts';
+import { describeFailover, FAILOVER_LIMITS, type FailoverRecord, WAITS_OVER_MS } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { JsonValue } from '../domain/json.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -29,9 +29,6 @@ export interface FailoverSurroundings {
   clock: Pick<Clock, 'sleep'>;
   log: Logger;
 }
-
-/** By then endpoints have found the new primary, and know how long their commands waited. */
-const WAITS_OVER_MS = 1_500;
 
 export class Failovers {
   readonly #around: FailoverSurroundings;

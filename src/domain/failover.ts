@@ -30,6 +30,12 @@ export const FAILOVER_LIMITS = {
   recordBytes: 14 * 1024,
 } as const;
 
+/** By then endpoints have found the new primary, and know how long their commands waited; milliseconds after the promotion. */
+export const WAITS_OVER_MS = 1_500;
+
+/** Stands in `by` where no agent acted; no machine has such a name. */
+export const CONTROL_PLANE = 'the control plane';
+
 /** A replica that was asked whether it could take over. */
 export interface FailoverCandidate {
   node: NodeId;

@@ -1,5 +1,11 @@
 import { ValkeeperError } from '../../domain/errors.ts';
-import { costInWords, describeFailover, type FailoverRecord, timelineInWords } from '../../domain/failover.ts';
+import {
+  CONTROL_PLANE,
+  costInWords,
+  describeFailover,
+  type FailoverRecord,
+  timelineInWords,
+} from '../../domain/failover.ts';
 import { shortId } from '../../domain/ids.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import { table } from '../table.ts';
@@ -35,11 +41,11 @@ function listed(failovers: readonly FailoverRecord[]): string {
 }
 
 function story(failover: FailoverRecord): string {
-  const { id, startedAt, cause, by } = failover;
+  const { id, startedAt, by } = failover;
   return [
     describeFailover(failover),
     '',
-    `${id}, ${new Date(startedAt).toISOString()}, by ${cause === 'asked' ? by : `the agent of ${by}`}`,
+    `${id}, ${new Date(startedAt).toISOString()}, by ${by === CONTROL_PLANE ? by : `the agent of ${by}`}`,
     ...timelineInWords(failover).map((line) => `  ${line}`),
     `  ${costInWords(failover)}`,
   ].join('\n');
