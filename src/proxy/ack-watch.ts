@@ -7,9 +7,9 @@
  * taken once, and compared with what its replicas have acknowledged. They do so once a second, or when the primary asks
  * them, which a WAIT on a connection of ours makes it do.
  */
-import type { Reply } from '../resp/reply.ts';
 import type { Home } from './home.ts';
 import { askOn } from './own-connection.ts';
+import { parseReplication } from './replication-info.ts';
 
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 20;
@@ -20,16 +20,19 @@ const ALL = 1_000_000;
 export interface AckWaiter {
   /** Replicas that have it; 0 until that is known. */
   count: number;
+  /** Of the history in which the primary wrote it; empty until that is known. */
+  replid: string;
   /** Called with each look at the primary; and once with `isGone`, when it is not what it was when the waiting began. */
   looked(isGone: boolean): void;
 }
+
+/** How a waiter begins. */
+export const NOTHING_KNOWN = { count: 0, replid: '' } as const;
 
 interface Waiting {
   waiter: AckWaiter;
   /** What replicas must have; null until the primary was asked. */
   offset: number | null;
-  /** Of the primary's history. */
-  replid: string;
 }
 
 const WATCHES = new WeakMap<Home, Map<number, AckWatch>>();
@@ -65,7 +68,7 @@ export class AckWatch {
 
   /** Everything that the primary has carried out until now counts. */
   join(waiter: AckWaiter): void {
-    this.#waiting.set(waiter, { waiter, offset: null, replid: '' });
+    this.#waiting.set(waiter, { waiter, offset: null });
     this.#pauseMs = FIRST_PAUSE_MS;
     if (this.#isLooking) return; // the next look is the first that counts for it
     if (this.#timer) clearTimeout(this.#timer);
@@ -85,10 +88,10 @@ export class AckWatch {
     const told = upstream === null ? null : parseReplication(await askOn(upstream, ['INFO', 'replication']));
     const isReplaced = told === null && !map.owners.includes(this.#node);
     for (const one of asked) {
-      const isOther = told !== null && one.offset !== null && told.replid !== one.replid;
+      const isOther = told !== null && one.offset !== null && told.replid !== one.waiter.replid;
       if (told !== null && !isOther && told.isPrimary) {
         one.offset ??= told.offset;
-        one.replid = told.replid;
+        one.waiter.replid = told.replid;
         const { offset } = one;
         one.waiter.count = told.acknowledged.filter((acknowledged) => acknowledged >= offset).length;
       }
@@ -114,23 +117,4 @@ export class AckWatch {
       adminLane.giveBack(this.#node, upstream);
     });
   }
-}
-
-interface Replication {
-  isPrimary: boolean;
-  replid: string;
-  offset: number;
-  /** Of each replica that is in step. */
-  acknowledged: number[];
-}
-
-function parseReplication(reply: Reply): Replication | null {
-  if (!Buffer.isBuffer(reply)) return null;
-  const text = reply.toString();
-  return {
-    isPrimary: text.includes('role:master'),
-    replid: /^master_replid:(\w+)/m.exec(text)?.[1] ?? '',
-    offset: Number(/^master_repl_offset:(\d+)/m.exec(text)?.[1] ?? 0),
-    acknowledged: [...text.matchAll(/^slave\d+:.*state=online,offset=(\d+)/gm)].map(([, offset]) => Number(offset)),
-  };
 }

@@ -10,4 +10,6 @@ export interface Acknowledging {
   shut(node: number): void;
   /** Waits until replicas have all that this primary has written until now. @returns whether they had it in time */
   reached(node: number): Promise<boolean>;
+  /** The same of a primary that is none any more: by its successor, if that took over with everything it had written. */
+  reachedBySuccessor(node: number): Promise<boolean>;
 }

@@ -13,7 +13,8 @@ it('does not write over a connection that is still there while replicas are not 
   const { index } = map.place('a'.repeat(40), '127.0.0.1', (server.address() as AddressInfo).port, null);
   let isOpen = true;
   const acknowledging = {
-    ...{ count: 1, command: Buffer.alloc(0), shut: () => {}, reached: async () => true },
+    ...{ count: 1, command: Buffer.alloc(0), shut: () => {} },
+    ...{ reached: async () => true, reachedBySuccessor: async () => true },
     isOpen: () => isOpen,
   };
   const events = { nodeReady: () => {}, nodeLost: () => {}, push: () => {} };

@@ -63,7 +63,9 @@ export class Lane {
   /** To primaries: reads that go beside writes. */
   readonly #beside: (Way | undefined)[] = [];
   readonly #idle = new Map<number, Upstream[]>();
-  readonly #borrowed = new Set<Upstream>();
+  /** With the index of its node. */
+  readonly #borrowed = new Map<Upstream, number>();
+  readonly #settling = new WeakSet<Upstream>();
   #closed = false;
 
   constructor(
@@ -123,7 +125,7 @@ export class Lane {
     for (const idle = this.#idle.get(index) ?? []; idle.length > 0; ) {
       const upstream = idle.pop()!;
       if (upstream.isClosed) continue;
-      this.#borrowed.add(upstream);
+      this.#borrowed.set(upstream, index);
       return upstream;
     }
     const way = this.#primaries[index];
@@ -135,10 +137,10 @@ export class Lane {
     const upstream = this.#connect(index, writes, (refusal) => {
       this.#borrowed.delete(upstream);
       if (upstream.lacksReplicas) this.#acknowledging?.shut(index);
-      if (refusal !== null) this.refusal = refusal;
+      this.#refused(refusal);
       this.#events.nodeLost(this.#map.nodes[index]!, upstream.clientId > 0);
     });
-    this.#borrowed.add(upstream);
+    this.#borrowed.set(upstream, index);
     return upstream;
   }
 
@@ -159,6 +161,33 @@ export class Lane {
     }
   }
 
+  /** Writes to what is no primary any more, and that wait for its replicas, are settled by its successor. */
+  settleReplaced(owners: ReadonlySet<number>): void {
+    for (const [index, upstream] of this.#withholding()) {
+      if (owners.has(index) || this.#settling.has(upstream)) continue;
+      this.#settling.add(upstream);
+      void this.#settle(index, upstream).finally(() => this.#settling.delete(upstream));
+    }
+  }
+
+  /** @returns whether the batch that is on its way could be settled */
+  async #settle(index: number, upstream: Upstream): Promise<boolean> {
+    const { withheldBatch } = upstream;
+    const isReached = await this.#acknowledging!.reachedBySuccessor(index);
+    if (isReached && upstream.withheldBatch === withheldBatch) upstream.settle();
+    return isReached;
+  }
+
+  /** WAIT was answered with an error: nothing but the successor's word is to be expected. */
+  async #settleOrClose(index: number, upstream: Upstream): Promise<void> {
+    if (!(await this.#settle(index, upstream))) upstream.close();
+  }
+
+  *#withholding(): Generator<[number, Upstream]> {
+    for (const [index, way] of this.#primaries.entries()) if (way?.upstream?.withheldBatch) yield [index, way.upstream];
+    for (const [upstream, index] of this.#borrowed) if (upstream.withheldBatch) yield [index, upstream];
+  }
+
   /** Ends the connection to a node that is no longer what it was. */
   drop(index: number): void {
     for (const ways of [this.#primaries, this.#replicas, this.#beside]) ways[index]?.upstream?.close();
@@ -168,7 +197,7 @@ export class Lane {
 
   /** Ends it as soon as nothing is under way on it; `closed` is called then. */
   retire(closed: () => void, tries = RETIRE_TRIES): void {
-    const upstreams = [...[...this.open()].map(([, upstream]) => upstream), ...this.#borrowed];
+    const upstreams = [...[...this.open()].map(([, upstream]) => upstream), ...this.#borrowed.keys()];
     if (tries > 0 && upstreams.some(({ inFlight }) => inFlight > 0)) {
       setTimeout(() => this.retire(closed, tries - 1), RETIRE_STEP_MS).unref();
       return;
@@ -181,7 +210,7 @@ export class Lane {
     this.#closed = true;
     for (const [, upstream] of [...this.open()]) upstream.close();
     for (const upstream of [...this.#idle.values()].flat()) upstream.close();
-    for (const upstream of [...this.#borrowed]) upstream.close();
+    for (const upstream of [...this.#borrowed.keys()]) upstream.close();
   }
 
   #open(
@@ -204,7 +233,7 @@ export class Lane {
         way.upstream = null;
         way.failures = wasReady ? 0 : way.failures + 1;
         way.retryAt = wasReady ? 0 : performance.now() + Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** (way.failures - 1));
-        if (refusal !== null) this.refusal = refusal;
+        this.#refused(refusal);
         this.#events.nodeLost(this.#map.nodes[index]!, wasReady);
       },
       () => {
@@ -225,23 +254,31 @@ export class Lane {
     const node = this.#map.nodes[index]!;
     const { host, port } = node;
     const setup = [...setupOf(this.identity), ...extra];
-    return new Upstream(
+    const upstream = new Upstream(
       { host, port, tls: this.#tlsTo(node), setup, acknowledging },
       {
         upstreamReady: () => {
           ready();
           this.#events.nodeReady();
         },
-        upstreamClosed: (_, refusal) => closed(refusal),
-        upstreamPush: (_, bytes, from, to) => this.#events.push(bytes, from, to, index),
+        upstreamClosed: closed,
+        upstreamReplaced: () => void this.#settleOrClose(index, upstream),
+        upstreamPush: (bytes, from, to) => this.#events.push(bytes, from, to, index),
         upstreamAnswered: (ms) => this.#events.answered?.(ms),
       },
     );
+    return upstream;
+  }
+
+  /** A replica answers WAIT with an error, whoever asks. */
+  #refused(refusal: string | null): void {
+    if (refusal !== null && !refusal.startsWith(NO_PRIMARY)) this.refusal = refusal;
   }
 }
 
 /** WAIT in a form that never blocks: the user may use it or not. */
 const MAY_WAIT = [['WAIT', 0, 1]];
+const NO_PRIMARY = 'ERR WAIT cannot be used with replica';
 
 /** Borrowed connections that are kept for the next borrower, a node. */
 const IDLE_KEPT = 16;

@@ -5,9 +5,10 @@
  *     shut --asked for--> a primary's replicas are watched --enough acknowledge--> open --WAIT in vain, lost--> shut
  */
 import { encodeCommand } from '../resp/encode.ts';
-import { type AckWaiter, ackWatch } from './ack-watch.ts';
+import { type AckWaiter, ackWatch, NOTHING_KNOWN } from './ack-watch.ts';
 import type { Acknowledging } from './acknowledging.ts';
 import type { Home } from './home.ts';
+import { successorOf } from './successor.ts';
 
 /** A primary that nobody wants to write to for so long is no longer watched. */
 const ASKED_FOR_MS = 1_000;
@@ -24,6 +25,8 @@ export class ReplicaGate implements Acknowledging {
   #command: Buffer = Buffer.alloc(0);
   readonly #open = new Set<number>();
   readonly #watched = new Map<number, Watched>();
+  /** In which history of each primary what is written now is written, or was when it still was one. */
+  readonly #histories = new Map<number, string>();
 
   /** `opened`: what waits may be sent. */
   constructor(home: Home, opened: () => void) {
@@ -61,22 +64,40 @@ export class ReplicaGate implements Acknowledging {
     this.#open.delete(node);
   }
 
-  reached(node: number): Promise<boolean> {
+  async reached(node: number): Promise<boolean> {
+    const untilMs = performance.now() + this.#home.limits.acknowledgeMs;
+    const end = await this.#reachedFrom(node, untilMs);
+    return end === 'gone' ? this.#reachedLater(node, untilMs) : end === 'reached';
+  }
+
+  reachedBySuccessor(node: number): Promise<boolean> {
+    return this.#reachedLater(node, performance.now() + this.#home.limits.acknowledgeMs);
+  }
+
+  /** By the replicas of the one that took over from this primary with everything it had. */
+  async #reachedLater(node: number, untilMs: number): Promise<boolean> {
+    const successor = await successorOf(this.#home, node, this.#histories.get(node) ?? '', untilMs);
+    return successor !== null && (await this.#reachedFrom(successor, untilMs)) === 'reached';
+  }
+
+  /** `gone`: it is no primary any more, or another than it was. */
+  #reachedFrom(node: number, untilMs: number): Promise<'reached' | 'late' | 'gone'> {
     const watch = ackWatch(this.#home, node);
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const end = (isEnough: boolean): void => {
+    const { promise, resolve } = Promise.withResolvers<'reached' | 'late' | 'gone'>();
+    const end = (how: 'reached' | 'late' | 'gone'): void => {
       clearTimeout(timer);
       watch.leave(waiter);
-      if (!isEnough) this.shut(node);
-      resolve(isEnough);
+      if (how !== 'reached') this.shut(node);
+      resolve(how);
     };
     const waiter: AckWaiter = {
-      count: 0,
+      ...NOTHING_KNOWN,
       looked: (isGone) => {
-        if (isGone || waiter.count >= this.#count) end(!isGone);
+        if (isGone) end('gone');
+        else if (waiter.count >= this.#count) end('reached');
       },
     };
-    const timer = setTimeout(() => end(false), this.#home.limits.acknowledgeMs);
+    const timer = setTimeout(() => end('late'), untilMs - performance.now());
     watch.join(waiter);
     return promise;
   }
@@ -92,7 +113,7 @@ export class ReplicaGate implements Acknowledging {
 
   #watch(node: number): void {
     const waiter: AckWaiter = {
-      count: 0,
+      ...NOTHING_KNOWN,
       looked: (isGone) => {
         const watched = this.#watched.get(node);
         if (watched?.waiter !== waiter) return;
@@ -101,6 +122,7 @@ export class ReplicaGate implements Acknowledging {
         this.#leave(node);
         if (!isEnough) return;
         this.#open.add(node);
+        this.#histories.set(node, waiter.replid);
         this.#opened();
       },
     };

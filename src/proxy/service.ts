@@ -18,12 +18,12 @@ import { Monitors } from './monitors.ts';
 import { type TlsTo, tlsToNodesOf } from './node-tls.ts';
 import { Pause } from './pause.ts';
 import { acceptingServer, type Opener, turnAway } from './read-socket.ts';
+import { Replaced } from './replaced.ts';
 import { ReplicaGate } from './replica-gate.ts';
 import { ScriptCache } from './script-cache.ts';
 import { Sender } from './sender.ts';
 import { type NodePlace, SlotMap } from './slot-map.ts';
 import { Topology } from './topology.ts';
-import type { Upstream } from './upstream.ts';
 
 /** A lane that nobody uses any more is kept so long, in case somebody comes. */
 const LANE_KEPT_MS = 30_000;
@@ -31,8 +31,6 @@ const CLOCK_MS = 100;
 const TICKS_A_CHECK = 5;
 const TOO_LARGE =
   "ERR the endpoint's memory for commands and replies is used up, and this client had most of it: what it has no answer to may or may not have been carried out";
-/** A connection to a node that no longer owns anything is given so long to answer what it has. */
-const DEMOTED_GRACE_MS = 200;
 
 export interface ServiceOptions {
   database: EndpointDatabase;
@@ -82,6 +80,7 @@ export class Service implements Home {
   readonly #lanes = new Map<string, Lane>();
   readonly #ownLanes = new Map<Lane, OwnLaneEvents>();
   /** Of the slot map, when lanes were last told. */
+  readonly #replaced = new Replaced(this, () => this.lanes());
   #toldVersion = 0;
   readonly #clock: NodeJS.Timeout;
   readonly #entrance: Entrance;
@@ -271,29 +270,9 @@ export class Service implements Home {
   }
 
   #mapChanged(): void {
+    this.#replaced.mapChanged();
     this.acknowledging.keepOnly(this.map.primaries());
     this.sender.wake();
-    const suspects = this.#silentUpstreams(() => true);
-    if (suspects.size > 0) setTimeout(() => this.#closeSilent(suspects), DEMOTED_GRACE_MS).unref();
-  }
-
-  /** Connections with commands under way to nodes that own nothing and copy nothing, with the bytes they have sent. */
-  #silentUpstreams(isOne: (upstream: Upstream) => boolean): Map<Upstream, number> {
-    const owners = new Set(this.map.primaries());
-    const found = new Map<Upstream, number>();
-    for (const lane of this.lanes()) {
-      for (const [index, upstream] of lane.open()) {
-        const isOut = !owners.has(index) && this.map.nodes[index]!.primary < 0;
-        if (isOut && upstream.inFlight > 0 && isOne(upstream)) found.set(upstream, upstream.bytesIn);
-      }
-    }
-    return found;
-  }
-
-  /** Commands on their way to a node that was replaced and says nothing would wait for ever. */
-  #closeSilent(suspects: ReadonlyMap<Upstream, number>): void {
-    const silent = this.#silentUpstreams((upstream) => suspects.get(upstream) === upstream.bytesIn);
-    for (const upstream of silent.keys()) upstream.close();
   }
 
   /** A replica that is near and not behind; null: the primary answers. */

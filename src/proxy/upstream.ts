@@ -23,8 +23,8 @@ import { connectSocket } from './read-socket.ts';
 import { Ring } from './ring.ts';
 import { type Writer, writerTo } from './socket-writer.ts';
 import { flushAtEndOfTurn } from './turn.ts';
-import type { UpstreamPlace } from './upstream-place.ts';
-import { Withheld } from './withheld.ts';
+import type { UpstreamOwner, UpstreamPlace } from './upstream-place.ts';
+import { type WaitAnswer, Withheld } from './withheld.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const REPLY_LIMIT_BYTES = 1024 ** 3;
@@ -34,16 +34,6 @@ const MINUS = 0x2d;
 const PUSH = 0x3e;
 /** A command of so many bytes is not copied when it lies in a block. */
 const LONG_BYTES = 8 * 1024;
-
-export interface UpstreamOwner {
-  upstreamReady(upstream: Upstream): void;
-  /** Said once; its entries were told before. `refusal` is the engine's error, when it did not let us in. */
-  upstreamClosed(upstream: Upstream, refusal: string | null): void;
-  /** RESP3's out of band data, whole; used up before this returns. */
-  upstreamPush(upstream: Upstream, bytes: Buffer, from: number, to: number): void;
-  /** How long a command was at the node; told of one in some. */
-  upstreamAnswered(ms: number): void;
-}
 
 export class Upstream {
   isDirty = false;
@@ -63,7 +53,7 @@ export class Upstream {
   #unsent = 0;
   /** `READS_ONLY` as long as all of these only read. */
   #unsentFlags = READS_ONLY;
-  readonly #withheld = new Withheld((isEnough) => this.#acknowledged(isEnough));
+  readonly #withheld = new Withheld((answer) => this.#acknowledged(answer));
   /** It was closed because too few replicas acknowledged. */
   lacksReplicas = false;
   /** Answers to HELLO that are still to come, behind errors. */
@@ -107,6 +97,11 @@ export class Upstream {
   /** Commands without an answer yet. */
   get inFlight(): number {
     return this.#queue.length;
+  }
+
+  /** The number of the batch whose writes wait for replicas to acknowledge them; 0: none does. */
+  get withheldBatch(): number {
+    return this.#withheld.isOn ? this.#withheld.batch : 0;
   }
 
   /** Bytes that the node has not taken yet. */
@@ -239,14 +234,22 @@ export class Upstream {
   }
 
   /** WAIT was answered. */
-  #acknowledged(isEnough: boolean): void {
-    if (isEnough) {
+  #acknowledged(answer: WaitAnswer): void {
+    if (answer === 'enough') {
       this.#withheld.give();
       if (this.#unsent > 0 && !this.isDirty && this.#state === 'ready') flushAtEndOfTurn(this);
+    } else if (answer === 'replaced') {
+      this.#owner.upstreamReplaced();
     } else {
       this.lacksReplicas = true;
       this.close();
     }
+  }
+
+  /** Replicas have what was written, by another's word: the node was replaced. Ends the connection. */
+  settle(): void {
+    if (this.#queue.length - this.#unsent <= 1) this.#withheld.give(); // all but WAIT is answered
+    this.close();
   }
 
   #write(bytes: Buffer, from: number, to: number): void {
@@ -264,7 +267,7 @@ export class Upstream {
     clearTimeout(this.#connectTimer);
     this.#state = 'ready';
     if (this.#unsent > 0 && !this.isDirty) flushAtEndOfTurn(this);
-    this.#owner.upstreamReady(this);
+    this.#owner.upstreamReady();
   }
 
   #received(bytes: Buffer, length: number): boolean {
@@ -338,7 +341,7 @@ export class Upstream {
 
   #deliver(bytes: Buffer, from: number, to: number): void {
     if (this.#scanner.type === PUSH) {
-      this.#owner.upstreamPush(this, bytes, from, to);
+      this.#owner.upstreamPush(bytes, from, to);
       return;
     }
     if (this.#setupMissing > 0) return this.#takeSetup(bytes.subarray(from, to));
@@ -387,7 +390,7 @@ export class Upstream {
     const sent = this.#queue.length - this.#unsent;
     const entries: Entry[] = [];
     for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) entries.push(entry);
-    this.#owner.upstreamClosed(this, refusal);
+    this.#owner.upstreamClosed(refusal);
     this.#withheld.lose();
     for (const [index, entry] of entries.entries()) entry.taker.takeLoss(entry, index < sent ? 'unanswered' : 'unsent');
   }

@@ -9,8 +9,10 @@
 import { type Block, keepAside, releaseBlock } from './block.ts';
 import { type Entry, freeEntry, READS_ONLY, type ReplyTaker, releaseEntryBlock, takeEntry } from './entry.ts';
 
-const COLON = 0x3a;
 const MINUS = 0x2d;
+
+/** How many replicas acknowledged; or the node is no primary any more, which it answers with an error. */
+export type WaitAnswer = 'enough' | 'too few' | 'replaced';
 
 interface Kept {
   entry: Entry;
@@ -23,18 +25,21 @@ interface Kept {
 export class Withheld implements ReplyTaker {
   /** A batch with writes is on its way, and replicas have not acknowledged it. */
   isOn = false;
+  /** How many such batches there were. */
+  batch = 0;
   #count = 0;
   #kept: Kept[] = [];
-  readonly #told: (isEnough: boolean) => void;
+  readonly #told: (answer: WaitAnswer) => void;
 
   /** `told`: what WAIT has answered; replies are given or lost by the one who is told. */
-  constructor(told: (isEnough: boolean) => void) {
+  constructor(told: (answer: WaitAnswer) => void) {
     this.#told = told;
   }
 
   /** A batch with writes ends with this entry: WAIT for so many replicas. */
   begin(count: number): Entry {
     this.isOn = true;
+    this.batch += 1;
     this.#count = count;
     const entry = takeEntry();
     entry.taker = this;
@@ -86,8 +91,8 @@ export class Withheld implements ReplyTaker {
 
   takeReply(entry: Entry, bytes: Buffer, from: number, to: number): void {
     this.#free(entry);
-    // An error says that the node is no primary any more.
-    this.#told(bytes[from] === COLON && Number(bytes.toString('latin1', from + 1, to - 2)) >= this.#count);
+    if (bytes[from] === MINUS) this.#told('replaced');
+    else this.#told(Number(bytes.toString('latin1', from + 1, to - 2)) >= this.#count ? 'enough' : 'too few');
   }
 
   takeLoss(entry: Entry): void {

@@ -2,8 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Lane } from '../../src/proxy/lane.ts';
 import { ByteClient } from '../support/byte-client.ts';
-import { endpointScene, type Scene, type SceneNode, type SceneOptions, until } from '../support/endpoint-scene.ts';
+import {
+  ADMIN_PASSWORD,
+  endpointScene,
+  type Scene,
+  type SceneNode,
+  type SceneOptions,
+  until,
+} from '../support/endpoint-scene.ts';
 
 /** Longer than any answer takes that does not wait for a replica, and shorter than `acknowledgeMs`. */
 const SILENCE_MS = 250;
@@ -168,6 +176,28 @@ describe('a database whose writes one of one replica acknowledges', () => {
   });
 });
 
+describe('a primary that another replaced which had less', () => {
+  it('lets the outcome of its writes be unknown', async (t) => {
+    const { client, primaries, replicas } = await stage(t, {
+      ...{ replicas: 1, acknowledgements: 1, engineArgs: ['--repl-diskless-sync', 'yes'] },
+    });
+    const [primary, successor] = [primaries[0]!.admin, replicas[0]!.admin];
+    const writer = client();
+    assert.equal(await writer.ask('SET', 'k', '1'), OK);
+    await successor.command('CONFIG', 'SET', 'primaryauth', 'no longer this');
+    await primary.command('CLIENT', 'KILL', 'TYPE', 'replica');
+    writer.send('SET', 'k', '2');
+    const written = writer.next();
+    assert.ok(await isSilent(written));
+    await successor.command('CLUSTER', 'FAILOVER', 'TAKEOVER');
+    await until('the former is its replica', async () =>
+      String(await primary.command('INFO', 'replication')).includes('master_link_status:up'),
+    );
+    assert.match(await written, UNKNOWN);
+    assert.equal(await client().ask('GET', 'k'), '$1\r\n1\r\n');
+  });
+});
+
 describe('a database whose writes one of two replicas acknowledges', () => {
   it('goes on with one of them, and with more than it needs', async (t) => {
     const { client, stop, proceed, replicas } = await stage(t, { replicas: 2, acknowledgements: 1 });
@@ -178,6 +208,30 @@ describe('a database whose writes one of two replicas acknowledges', () => {
       proceed(replica);
       await pause(1_100); // it acknowledges once a second, unless it is asked
     }
+  });
+
+  it('answers writes whose primary was changed as planned while they waited, once the successor has its replicas', async (t) => {
+    const { client, stop, proceed, primaries, replicas } = await stage(t, { replicas: 2, acknowledgements: 2 });
+    const [successor, late] = replicas as [SceneNode, SceneNode];
+    const [writer, popping] = [client(), client()];
+    assert.equal(await writer.ask('SET', 'k', '1'), OK);
+    popping.send('BLPOP', 'list', '0');
+    const popped = popping.next();
+    stop(late);
+    writer.send('INCR', 'k');
+    writer.send('RPUSH', 'list', 'a');
+    const written = [writer.next(), writer.next()];
+    assert.ok(await isSilent(written[0]!));
+    assert.equal(String(await successor.admin.command('CLUSTER', 'FAILOVER')), 'OK');
+    await until('the other is primary', async () => String(await successor.admin.command('ROLE')).startsWith('master'));
+    await until('the former is its replica', async () =>
+      String(await primaries[0]!.admin.command('INFO', 'replication')).includes('master_link_status:up'),
+    );
+    assert.ok(await isSilent(written[0]!), 'only one replica has it');
+    proceed(late);
+    assert.deepEqual(await Promise.all(written), [':2\r\n', ':1\r\n']);
+    assert.match(await popped, /^\*2\r\n\$4\r\nlist/);
+    assert.equal(await writer.ask('GET', 'k'), '$1\r\n2\r\n');
   });
 
   it('takes another number while it runs', async (t) => {
@@ -198,6 +252,21 @@ describe('a database whose writes one of two replicas acknowledges', () => {
     stop(replicas[0]!);
     await serve(0);
     assert.equal(await client().ask('SET', 'k', '3'), OK);
+  });
+
+  it('does not tell a user that he may not enter when a node is no primary', async (t) => {
+    const { replicas, service } = await stage(t, { replicas: 1, acknowledgements: 1 });
+    const events = { nodeReady: () => {}, nodeLost: () => {}, push: () => {} };
+    const identity = { user: 'valkeeper', password: ADMIN_PASSWORD, db: 0, resp: 2 } as const;
+    const acknowledging = {
+      ...{ count: 1, command: Buffer.alloc(0), isOpen: () => true, shut: () => {} },
+      ...{ reached: async () => true, reachedBySuccessor: async () => true },
+    };
+    const lane = new Lane(identity, service.map, events, () => null, { acknowledging });
+    t.after(() => lane.close());
+    const upstream = lane.toPrimary(service.map.byId(replicas[0]!.id)!.index)!;
+    await until('it has answered', async () => upstream.isClosed);
+    assert.equal(lane.refusal, null);
   });
 
   it('tells users that may not say WAIT so, with nothing done', async (t) => {

@@ -9,7 +9,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodeReply } from '../../resp/encode-reply.ts';
 import { type Reply, ReplyError } from '../../resp/reply.ts';
-import { type AckWaiter, ackWatch } from '../ack-watch.ts';
+import { type AckWaiter, ackWatch, NOTHING_KNOWN } from '../ack-watch.ts';
 import type { Call, Handler } from '../call.ts';
 import type { Client } from '../client.ts';
 import { ask, work } from '../gather.ts';
@@ -112,7 +112,7 @@ function waitForReplicas({ client, over, end }: Waiting, wanted: number): Promis
     for (const node of home.map.primaries()) {
       let isSeen = false;
       const waiter: AckWaiter = {
-        count: 0,
+        ...NOTHING_KNOWN,
         looked: (isGone) => {
           if (isGone) resolve(REPLACED);
           if (!isSeen) unseen -= 1;
