@@ -119,4 +119,14 @@ export const OPEN: readonly { seed: number; mind: string; invariant: Invariant; 
     invariant: 'last_copy',
     why: 'A primary without a log hangs for some seconds on a machine that is cut off: nobody can tell whether it still takes writes, so it is ended, and its copies are lost at that moment, too.',
   },
+  {
+    seed: 876,
+    mind: 'real',
+    invariant: 'converges',
+    why: 'Two copies claim a shard without a log; the one with the higher epoch is dead and counts as the owner, so that the living one is not promoted over it, and the dead one is not started while a copy may have its data.',
+  },
+  ...[1071, 1283, 1372].map((seed) => ({
+    ...{ seed, mind: 'real', invariant: 'heals_alone' as const },
+    why: 'Without a control plane everything dies at once: each agent knows of the end of its own node only, believes the other primaries alive, and asks them for votes in vain.',
+  })),
 ];
