@@ -91,6 +91,7 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       reply.header('etag', etagOf(wanted));
       return wanted;
     },
+    'POST /databases/{name}/reshard': ({ params, body }) => control.reshard(params.name, body),
     'GET /databases/{name}/explain': ({ params }) => control.explain(params.name),
     'GET /databases/{name}/failovers': async ({ params }) => ({
       failovers: await control.failoversOf(params.name),

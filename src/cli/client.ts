@@ -28,6 +28,8 @@ export class Client {
   status = () => this.#call('GET /status', {});
   databases = () => this.#call('GET /databases', {});
   database = (name: string) => this.#call('GET /databases/{name}', { params: { name } });
+  reshard = (name: string, body: RouteCall<'POST /databases/{name}/reshard'>['body']) =>
+    this.#call('POST /databases/{name}/reshard', { params: { name }, body });
   explain = (name: string) => this.#call('GET /databases/{name}/explain', { params: { name } });
   failovers = (name: string) => this.#call('GET /databases/{name}/failovers', { params: { name } });
   create = (body: RouteCall<'POST /databases'>['body']) => this.#call('POST /databases', { body });

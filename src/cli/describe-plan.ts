@@ -1,6 +1,7 @@
 /** A dry run in words. */
 import type { PlanDocument } from '../protocol/api.ts';
 import { SPEC_FIELDS, type SpecField } from '../protocol/spec-fields.ts';
+import { describeEstimate } from './describe-reshard.ts';
 import { showField } from './spec-options.ts';
 
 /** What of the spec changes, then the steps with their reasons, numbered by stage; steps of one stage run side by side. */
@@ -12,7 +13,8 @@ export function describePlan(plan: PlanDocument): string {
   });
   const waiting = blocked.map(({ because, reason }) => `     not now (${because}): ${reason}`);
   if (done.length + waiting.length === 0) waiting.push(`Nothing is to be done for ${database}.`);
-  return [...describeChanges(plan), ...done, ...waiting].join('\n');
+  const moves = plan.reshard ? [describeEstimate(plan.reshard)] : [];
+  return [...describeChanges(plan), ...moves, ...done, ...waiting].join('\n');
 }
 
 function describeChanges({ database, generation, changes }: PlanDocument): string[] {

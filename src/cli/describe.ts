@@ -5,6 +5,7 @@ import { formatSlots } from '../domain/slots.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus, NodeStatus, ReplicaStatus, ShardStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
+import { describeReshard } from './describe-reshard.ts';
 import { table } from './table.ts';
 
 /** State, shards with their nodes, and conditions. */
@@ -15,6 +16,7 @@ export function describeDatabase(database: DatabaseStatus): string {
   return [
     `${name}: ${state}, generation ${reached}\n${describeSpec(spec)}${endpoint ? `\nendpoint ${endpoint.url}` : ''}`,
     table(['SHARD', 'SLOTS', 'ROLE', 'NODE', 'ADDRESS', 'MACHINE', 'STATE', 'LAG'], shards.flatMap(shardRows)),
+    ...(database.reshard ? [describeReshard(database)] : []),
     ...(conditions.length > 0 ? [conditions.map(describeCondition).join('\n')] : []),
   ].join('\n\n');
 }

@@ -15,6 +15,7 @@ import { addDbFailovers } from './commands/db-failovers.ts';
 import { addDbList } from './commands/db-list.ts';
 import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
+import { addDbReshard } from './commands/db-reshard.ts';
 import { addDbShow } from './commands/db-show.ts';
 import { addDbUpdate } from './commands/db-update.ts';
 import { addDbUrl } from './commands/db-url.ts';
@@ -54,6 +55,7 @@ const DATABASE: AddCommand[] = [
   addDbConnect,
   addDbPlan,
   addDbUpdate,
+  addDbReshard,
   addDbApply,
 ];
 const MACHINE: AddCommand[] = [
@@ -103,7 +105,7 @@ function createProgram(host: Host): Command {
   add(program, TOP);
   group(
     'db',
-    'databases: create, list, show, explain, failovers, delete, password, url, connect, plan, update, apply',
+    'databases: create, list, show, explain, failovers, delete, password, url, connect, plan, update, reshard, apply',
     'valkeeper db show main',
     DATABASE,
   );

@@ -23,6 +23,7 @@ const creating: DatabaseStatus = {
   conditions: [],
   endpoint: null,
   endpoints: [],
+  reshard: null,
   clusterEndpoints: [],
   shards: [
     { id: 'shard-1', slots: [[0, 8191]], primary: node, replicas: [{ ...node, lagBytes: 0, inSync: true }] },

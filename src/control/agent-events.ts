@@ -1,11 +1,16 @@
-/** What agents do that is worth a line in the history, apart from their coming and going. */
+/** What agents do that is worth a line in the history. */
 import type { NewEvent } from '../domain/event.ts';
 import { AGENT_PROTOCOL } from '../protocol/agent-messages.ts';
 import type { Agents } from './agents.ts';
 import type { Refusals } from './refusals.ts';
 
-/** Records it from now on. */
-export function tellOfAgents(agents: Agents, refusals: Refusals, record: (event: NewEvent) => void): void {
+/** Records it from now on. `isStopping`: that agents go is what is wanted. */
+export function tellOfAgents(
+  agents: Agents,
+  refusals: Refusals,
+  record: (event: NewEvent) => void,
+  isStopping: () => boolean,
+): void {
   agents.on('other-protocol', (machine, protocol) => {
     const message = `The agent of ${machine} is turned away: it speaks protocol ${protocol}, this control plane ${AGENT_PROTOCOL}. Start it from the same version.`;
     record({ kind: 'agent_turned_away', severity: 'error', machine, message });
@@ -22,6 +27,9 @@ export function tellOfAgents(agents: Agents, refusals: Refusals, record: (event:
   agents.on('machine', ({ name, connected, certificate }) => {
     if (certificate) serials.set(name, certificate.serial);
     if (connected) refusals.forget(`${name} `);
+    const kind = connected ? 'machine_connected' : 'machine_lost';
+    const message = connected ? `The agent of ${name} is connected.` : `The agent of ${name} is gone.`;
+    record({ kind, severity: connected || isStopping() ? 'info' : 'warning', machine: name, message });
   });
   agents.on('certificate', (machine, { serial, notAfter, problem }) => {
     const until = new Date(notAfter).toISOString();

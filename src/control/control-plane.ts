@@ -12,6 +12,7 @@ import type {
   PasswordDocument,
   PlanDocument,
   PlanRequest,
+  ReshardAction,
   RestartedEndpoints,
   SpecInput,
   SwitchoverDocument,
@@ -61,6 +62,11 @@ export interface ControlPlane {
    * @throws what `createDatabase` and `updateDatabase` throw
    */
   putDatabase(name: string, input: SpecInput, allow?: (present: SpecVersion) => void): Promise<DatabaseStatus>;
+  /**
+   * Pauses, resumes or gives up the change of the number of shards that is under way, and returns at once.
+   * @throws database_not_found, being_deleted, no_reshard, reshard_refused
+   */
+  reshard(name: string, wish: ReshardAction): Promise<DatabaseStatus>;
   /** Which primaries were replaced, the latest first. @throws database_not_found */
   failoversOf(name: string): Promise<FailoverRecord[]>;
   /** Why its nodes are where they are, by a look of its own. @throws database_not_found */

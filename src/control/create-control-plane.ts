@@ -4,7 +4,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
-import { ANY_PORT, type DatabaseSpec, keepsDataOnDisk } from '../domain/spec.ts';
+import { ANY_PORT, type DatabaseSpec } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
 import { endpointProblem } from '../plan/endpoints.ts';
@@ -45,14 +45,14 @@ import { newNodeId, PlannedIds } from './planned-ids.ts';
 import { PrimaryWishes } from './primary-wishes.ts';
 import { Reconciler } from './reconciler.ts';
 import { recorder } from './recorder.ts';
+import { Reshards } from './reshards.ts';
 import { ALONE } from './servers.ts';
+import { requireDataOnDisk, stopMachines } from './shut-down.ts';
 import { Telling } from './telling.ts';
-import { admitChange, changedSpec, isSameSpec, wholeSpec, withSpec } from './update.ts';
+import { changedSpec, isSameSpec, wholeSpec } from './update.ts';
 
 /** After the first agent the others come within this time. */
 const ARRIVAL_MS = 3_000;
-/** A node gets this long to write its data and end; after that its agent kills it. */
-const STOP_GRACE_MS = 30_000;
 
 type Allow = (present: SpecVersion) => void;
 type EndpointRestart = Parameters<ControlPlane['restartEndpoints']>[0];
@@ -76,6 +76,7 @@ class Plane implements RunningControlPlane {
   readonly joinTokens: JoinTokens;
   readonly switchOver: ControlPlane['switchOver'];
   readonly takeOver: ControlPlane['takeOver'];
+  readonly reshard: ControlPlane['reshard'];
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
   readonly #record: (event: NewEvent) => void;
@@ -87,6 +88,7 @@ class Plane implements RunningControlPlane {
   readonly #loops = new Map<string, Reconciler>();
   readonly #telling: Telling;
   readonly #grants: Grants;
+  readonly #reshards: Reshards;
   readonly #looks = new LookTimer();
   readonly #plannedIds = new PlannedIds();
   readonly #startedAt: string;
@@ -113,11 +115,15 @@ class Plane implements RunningControlPlane {
     this.#observer = new Observer({ agents, engines: this.#engines, clock, machines: views });
     this.#telling = new Telling({ agents, clock, log }, databases, machines, voters);
     this.#grants = new Grants({ agents, clock, databases, engines: this.#engines, machines: views });
-    const wishes = new PrimaryWishes({
-      ...{ databases, observer: this.#observer, clock, record: this.#record },
-      wake: (name) => this.#loops.get(name)?.wake(),
+    const wishing = {
+      ...{ databases, clock, record: this.#record },
+      wake: (name: string) => this.#loops.get(name)?.wake(),
       requireRunning: () => this.#refuseWhileStopping(),
-    });
+    };
+    const around = { ...wishing, engines: this.#engines, grants: this.#grants };
+    this.#reshards = new Reshards({ ...around, statusOf: (database) => this.#statusOf(database) });
+    const wishes = new PrimaryWishes({ ...wishing, observer: this.#observer });
+    this.reshard = this.#reshards.act.bind(this.#reshards);
     this.switchOver = wishes.switchOver.bind(wishes);
     this.takeOver = wishes.takeOver.bind(wishes);
     this.#failovers = new Failovers({
@@ -132,13 +138,9 @@ class Plane implements RunningControlPlane {
   begin(): void {
     const { agents, log } = this.#options;
     agents.admits = (hello, caller) => this.fleet.admits(hello, caller);
-    tellOfAgents(agents, this.entrance.refusals, this.#record);
+    tellOfAgents(agents, this.entrance.refusals, this.#record, () => this.#stopping);
     agents.on('machine', (machine) => {
       const { name, connected } = machine;
-      const kind = connected ? 'machine_connected' : 'machine_lost';
-      const message = connected ? `The agent of ${name} is connected.` : `The agent of ${name} is gone.`;
-      const severity = connected || this.#stopping ? 'info' : 'warning';
-      this.#record({ kind, severity, machine: name, message });
       // To the others it takes and gives nothing at once: their next look sees it. In a large fleet somebody always comes or goes.
       this.#wake((database) => isOn(database, name));
       this.#telling.cameOrWent(name);
@@ -232,10 +234,11 @@ class Plane implements RunningControlPlane {
     const { name } = present;
     const spec = await this.#grants.granted(wish, present);
     if (isSameSpec(spec, present.spec)) return this.#statusOf(present);
-    admitChange(present, spec, await this.#observer.observe(present));
+    const ids = (count: number) => this.#plannedIds.take(name, count);
+    const next = await this.#reshards.change(present, spec, await this.#observer.observe(present), ids);
     const database = await this.#databases.change(name, (record) => {
       allow(record);
-      return withSpec(record, spec);
+      return next(record);
     });
     this.#telling.endpoints.changed();
     const changes = changesOf(spec, present.spec).map(describeChange).join(', ');
@@ -277,9 +280,10 @@ class Plane implements RunningControlPlane {
     const view = await this.#observer.observe(present);
     if (!spec) return dryRun(present, present, view);
     const wanted = await this.#grants.granted(changedSpec(present, whole ? wholeSpec(present, spec) : spec), present);
-    admitChange(present, wanted, view);
-    const isSame = isSameSpec(wanted, present.spec);
-    return dryRun(isSame ? present : withSpec(present, wanted), present, view);
+    if (isSameSpec(wanted, present.spec)) return dryRun(present, present, view);
+    const next = await this.#reshards.change(present, wanted, view, (count) => this.#plannedIds.show(name, count));
+    const record = next(present);
+    return dryRun(record, present, record.nodes === present.nodes ? view : await this.#observer.observe(record));
   }
 
   events(query: EventQuery): Promise<Event[]> {
@@ -296,17 +300,11 @@ class Plane implements RunningControlPlane {
   }
 
   async shutDown({ loseUnsavedData }: { loseUnsavedData: boolean }): Promise<void> {
-    const { agents } = this.#options;
-    const fleeting = this.#databases.all().filter(({ spec, deleting }) => !keepsDataOnDisk(spec) && !deleting);
-    if (fleeting.length > 0 && !loseUnsavedData) {
-      throw new ValkeeperError('nothing_on_disk', { names: fleeting.map(({ name }) => name).join(', ') });
-    }
+    if (!loseUnsavedData) requireDataOnDisk(this.#databases.all());
     this.#stopping = true;
     this.#record({ kind: 'fleet_stopping', severity: 'info', message: 'All nodes and agents are being stopped.' });
     await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
-    const connected = agents.machines().filter((machine) => machine.connected);
-    const args = { graceMs: STOP_GRACE_MS };
-    await Promise.all(connected.map(({ name }) => agents.request(name, 'shut_down', args, STOP_GRACE_MS * 2)));
+    await stopMachines(this.#options.agents);
   }
 
   async close(): Promise<void> {

@@ -20,6 +20,7 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   updateDatabase: async (name, input, allow) => now().updateDatabase(name, input, allow),
   putDatabase: async (name, input, allow) => now().putDatabase(name, input, allow),
   failoversOf: async (name) => now().failoversOf(name),
+  reshard: async (name, wish) => now().reshard(name, wish),
   explain: async (name) => now().explain(name),
   switchOver: async (name, shard, to) => now().switchOver(name, shard, to),
   takeOver: async (name, shard, wish) => now().takeOver(name, shard, wish),

@@ -25,6 +25,16 @@ function upToDate(stored: Database): Database {
   const spec = { ...DEFAULT_SPEC, ...stored.spec };
   const secrets = { ...stored.secrets, users: userPasswords(spec.users, stored.secrets.users) };
   const nodes = stored.nodes.map((node) => ({ ...node, tls: node.tls ?? false }));
-  const { wantedPrimaries = {}, overridden = {}, retired = [] } = stored;
-  return { ...stored, nodes, spec, secrets, wantedPrimaries, overridden, retired, aclMark: aclMark({ spec, secrets }) };
+  const { wantedPrimaries = {}, overridden = {}, retired = [], reshard = null } = stored;
+  return {
+    ...stored,
+    nodes,
+    spec,
+    secrets,
+    wantedPrimaries,
+    overridden,
+    retired,
+    reshard,
+    aclMark: aclMark({ spec, secrets }),
+  };
 }

@@ -30,6 +30,7 @@ export function dryRun(wanted: Database, present: Database | undefined, view: Da
       })),
     ),
     blocked: blocked.map(({ because, reason }) => ({ because, reason })),
+    reshard: wanted.reshard === (present?.reshard ?? null) ? null : (wanted.reshard?.estimate ?? null),
   };
 }
 

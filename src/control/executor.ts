@@ -14,6 +14,7 @@ import {
   writeUsers,
 } from './steps/processes.ts';
 import { claimSlots, configure, forget, meet, probe, replicate } from './steps/roles.ts';
+import { moveSlots, retireShard } from './steps/slots.ts';
 import type { Tools } from './tools.ts';
 
 /** Never throws: what goes wrong is an outcome. */
@@ -34,6 +35,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
   }
   if (step.kind === 'add_copy') return tools.oneByOne(() => addCopy(tools, database, step));
   if (step.kind === 'retire_copy') return retireCopy(tools, database, step);
+  if (step.kind === 'retire_shard') return retireShard(tools, database, step);
   if (step.kind === 'clear_retired') return clearRetired(tools, database, step);
   const node = database.nodes.find(({ id }) => id === step.target);
   if (!node) return { result: 'failed', reason: `${step.target} is not a node of ${database.name}` };
@@ -65,6 +67,8 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
       return (await replacePrimary(agents, database, step)) ?? promote(clock, engine, step.args.mode);
     case 'switch_over':
       return promote(clock, engine, 'coordinated');
+    case 'move_slots':
+      return moveSlots(engine, step);
     case 'probe':
       return probe(engine, step.args.slots);
     case 'configure':

@@ -1,5 +1,5 @@
 /** Machines as the planner sees them: their records, what agents told, less what the assigned nodes reserve. */
-import type { Database } from '../domain/database.ts';
+import { type Database, specNow } from '../domain/database.ts';
 import { byName } from '../domain/ids.ts';
 import { type MachineRecord, zoneOf } from '../domain/machine.ts';
 import type { EndpointView, MachineView } from '../domain/view.ts';
@@ -47,8 +47,9 @@ const AWAY = { connected: false, since: null, endpoint: null } as const;
 /** By machine; nodes that are still to be removed take their memory until then. */
 function reservedBytes(databases: readonly Database[]): Map<string, number> {
   const reserved = new Map<string, number>();
-  for (const { spec, nodes, retired } of databases) {
-    const bytes = reservedBytesPerNode(spec);
+  for (const database of databases) {
+    const { nodes, retired } = database;
+    const bytes = reservedBytesPerNode(specNow(database));
     for (const { machine } of [...nodes, ...retired]) reserved.set(machine, (reserved.get(machine) ?? 0) + bytes);
   }
   return reserved;

@@ -1,10 +1,16 @@
 /** What a wish is granted: room, ports, names and passwords, found out from the agents and the records before it is stored. */
 import { randomUUID } from 'node:crypto';
-import { BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
+import { BUS_PORT_OFFSET, type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import { formatSize } from '../domain/size.ts';
 import { ANY_PORT, type DatabaseSpec } from '../domain/spec.ts';
-import type { MachineView } from '../domain/view.ts';
+import type { DatabaseView, MachineView } from '../domain/view.ts';
+import { layoutOf, machinesFor } from '../plan/layout.ts';
+import { describeAddition } from '../plan/placement/addition.ts';
+import { furtherPlaces } from '../plan/placement/further.ts';
+import { type Place, reservedBytesPerNode } from '../plan/placement.ts';
+import { shardTopology } from '../plan/topology.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CreateDatabase } from '../protocol/api.ts';
 import type { Engines } from '../valkey/engines.ts';
@@ -53,6 +59,7 @@ export class Grants {
       observedGeneration: 0,
       wantedPrimaries: {},
       overridden: {},
+      reshard: null,
       retired: [],
       createdAt: new Date(this.#around.clock.now()).toISOString(),
       deleting: false,
@@ -60,6 +67,42 @@ export class Grants {
       aclMark: aclMark({ spec, secrets }),
       nodes,
     };
+  }
+
+  /**
+   * Nodes for further shards, each with as many replicas as the others have; nothing is stored.
+   * @param now the spec by which memory is reserved
+   * @throws no_room_for_shards, agent_away
+   */
+  async furtherNodes(
+    database: Database,
+    shards: readonly string[],
+    now: DatabaseSpec,
+    view: DatabaseView,
+    idsFor: (count: number) => NodeId[],
+  ): Promise<NodeAssignment[]> {
+    if (shards.length === 0) return [];
+    const wishes = Array.from({ length: 1 + now.replicas }, () => shards).flat();
+    const names = shardNames(database);
+    const layout = layoutOf(
+      database,
+      names.map((name) => shardTopology(database, view, name)),
+      view.machines,
+    );
+    const machines = machinesFor(database, view.machines);
+    const { places, add } = furtherPlaces(wishes, layout, reservedBytesPerNode(now), machines);
+    const missing = places.filter(({ machine }) => machine === null).length;
+    if (missing > 0) {
+      const figures = { nodes: wishes.length, missing, needed: formatSize(reservedBytesPerNode(now)) };
+      const advice = add ? `Add ${describeAddition(add)}` : 'Add machines';
+      throw new ValkeeperError('no_room_for_shards', { name: database.name, ...figures, advice });
+    }
+    const found = places.map(({ shard, machine }, index): Place => {
+      const birth = index < shards.length ? { role: 'primary' as const, slots: [] } : { role: 'replica' as const };
+      return { shard, machine: machine!, birth };
+    });
+    const ports = await this.#freePorts(found, now.port);
+    return assignNodes(found, view.machines, idsFor(found.length), ports);
   }
 
   /** The spec with a port of its own, once the engine has nothing against its users. @throws client_tls_unavailable, endpoint_port_taken, bad_rules */

@@ -1,5 +1,5 @@
 /** What a node is made of: valkey.conf directives from the spec, its users, and the nodes.conf it is born with. */
-import { ADMIN_USER, BUS_PORT_OFFSET, type Database, type NodeAssignment } from '../domain/database.ts';
+import { ADMIN_USER, BUS_PORT_OFFSET, type Database, type NodeAssignment, specNow } from '../domain/database.ts';
 import { placeholderOf } from '../domain/ids.ts';
 import { type Directive, settingDirectives } from '../plan/settings.ts';
 import type { NodeConfig } from '../protocol/agent-messages.ts';
@@ -21,9 +21,10 @@ export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'pri
 });
 
 /** All lines of valkey.conf that are not the agent's: the managed settings and the fixed defaults, each with its reason. Facts: valkey.conf of Valkey 9.1. */
-export function directives({ spec, secrets, uid }: Pick<Database, 'spec' | 'secrets' | 'uid'>): Directive[] {
+export function directives(database: Pick<Database, 'spec' | 'secrets' | 'uid' | 'reshard'>): Directive[] {
+  const { secrets, uid } = database;
   return [
-    ...settingDirectives(spec),
+    ...settingDirectives(specNow(database)),
     ['cluster-databases', '16'],
     // The same in all nodes, so that a cursor of SCAN that one of them gave means the same to its successor.
     ['hash-seed', sha256(`hash-seed of ${uid}`).slice(0, HASH_SEED_LENGTH)],

@@ -4,6 +4,7 @@
  */
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
+import type { SlotMigration } from '../domain/reshard.ts';
 import type { DatabaseView, EngineView, MachineView, NodeView, ProcessView } from '../domain/view.ts';
 import { statedOf } from '../plan/overridden.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -11,6 +12,7 @@ import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
 import { engineView, unreachable } from '../valkey/engine-view.ts';
 import type { Engines } from '../valkey/engines.ts';
+import { MIGRATIONS_QUESTION, parseSlotMigrations } from '../valkey/slot-migrations.ts';
 import type { Agents } from './agents.ts';
 import { DownTimes } from './down-times.ts';
 import { RecentDelays } from './recent-delays.ts';
@@ -21,6 +23,11 @@ export interface ObserverSurroundings {
   clock: Clock;
   /** Every machine of the fleet. */
   machines: () => readonly MachineView[];
+}
+
+interface Answer {
+  engine: EngineView;
+  migrations?: readonly SlotMigration[];
 }
 
 export class Observer {
@@ -49,14 +56,16 @@ export class Observer {
 
   async observeNode(database: Database, node: NodeAssignment): Promise<NodeView> {
     // Where the agent knows that no process runs, whatever answers on the port is not this node.
-    const engine = this.#around.agents.isGone(node) ? unreachable('no process') : await this.#ask(database, node);
+    const { engine, ...more } = this.#around.agents.isGone(node)
+      ? { engine: unreachable('no process') }
+      : await this.#ask(database, node);
     const report = this.#around.agents.report(node.machine, node.id);
     const heard = processView(report);
     const isSilent = heard.state === 'unknown' && engine.state === 'unknown';
     const process = isSilent ? this.#stated(database, node) : heard;
     const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
-    if (typeof report === 'string') return { process, disk: null, engine, down };
-    return { process, disk: report.disk, engine, down, ...(report.pulse ? { pulse: report.pulse } : {}) };
+    if (typeof report === 'string') return { process, disk: null, engine, down, ...more };
+    return { process, disk: report.disk, engine, down, ...more, ...(report.pulse ? { pulse: report.pulse } : {}) };
   }
 
   #stated(database: Database, node: NodeAssignment): ProcessView {
@@ -64,12 +73,17 @@ export class Observer {
     return statedOf(database, node, { at: clock.now(), machines: machines() });
   }
 
-  async #ask(database: Database, node: NodeAssignment): Promise<EngineView> {
+  async #ask(database: Database, node: NodeAssignment): Promise<Answer> {
     try {
-      const seen = await observeNode(this.#around.engines.connection(database.secrets.adminPassword, node));
-      return engineView(seen, this.#delays.note(node.id, seen.delayedFsyncs, this.#around.clock.now()));
+      const connection = this.#around.engines.connection(database.secrets.adminPassword, node);
+      const [seen, jobs] = await Promise.all([
+        observeNode(connection),
+        database.reshard === null ? null : connection.command(...MIGRATIONS_QUESTION),
+      ]);
+      const engine = engineView(seen, this.#delays.note(node.id, seen.delayedFsyncs, this.#around.clock.now()));
+      return jobs === null ? { engine } : { engine, migrations: parseSlotMigrations(jobs) };
     } catch (error) {
-      return unreachable(error instanceof Error ? error.message : String(error));
+      return { engine: unreachable(error instanceof Error ? error.message : String(error)) };
     }
   }
 }

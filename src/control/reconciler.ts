@@ -13,6 +13,7 @@ import { explainBecause } from '../plan/explain.ts';
 import { endedOverrides, withoutOverrides } from '../plan/overridden.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
+import { isReshardOver } from '../plan/reshard.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
@@ -53,6 +54,7 @@ const MOVING: readonly Step['kind'][] = [
   'promote',
   'replicate',
   'retire_copy',
+  'retire_shard',
   'start_node',
   'switch_over',
 ];
@@ -138,6 +140,7 @@ export class Reconciler {
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
     await this.#reached(database);
+    await this.#endReshard(database, view);
     await this.#endWishes(database, view);
     await this.#endOverrides(database, view);
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(database, step, next.problems));
@@ -211,6 +214,19 @@ export class Reconciler {
     if (this.#status?.state !== 'ready' || observedGeneration >= generation) return;
     await this.#around.databases.change(database.name, (record) => ({ ...record, observedGeneration: generation }));
     this.#status = { ...this.#status, observedGeneration: generation };
+  }
+
+  /** All slots are where they are to be: what was to be expected is told beside what came. */
+  async #endReshard(database: Database, view: DatabaseView): Promise<void> {
+    if (!isReshardOver(database, view)) return;
+    const { estimate, startedAt, cancels } = database.reshard!;
+    await this.#around.databases.change(database.name, (record) => ({ ...record, reshard: null }));
+    const seconds = Math.round((view.at - startedAt) / 100) / 10;
+    const plan = `expected were ${estimate.seconds} s for ${estimate.slots} slots with ${estimate.keys} keys`;
+    const what = cancels ? 'are back where they were' : `are spread over ${database.spec.shards} shards`;
+    const message = `The slots of ${database.name} ${what}: it took ${seconds} s; ${plan}.`;
+    const details = { seconds, estimatedSeconds: estimate.seconds, slots: estimate.slots, bytes: estimate.bytes };
+    this.#record({ kind: 'reshard_done', severity: 'info', message, details });
   }
 
   /** Switchovers that were asked for are wishes for a time only. */

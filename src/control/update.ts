@@ -1,6 +1,7 @@
 /** Whether a change of a spec can be granted: what cannot change yet, what would not hold the data, what does not fit. */
-import type { Database } from '../domain/database.ts';
+import { type Database, specNow } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
+import { presentSpec, type Reshard } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
 import { answering, type DatabaseView } from '../domain/view.ts';
@@ -39,11 +40,15 @@ export const isSameValue = (one: SpecValue | undefined, other: SpecValue | undef
 export const isSameSpec = (one: DatabaseSpec, other: DatabaseSpec): boolean =>
   (Object.keys(one) as (keyof DatabaseSpec)[]).every((field) => isSameValue(one[field], other[field]));
 
-/** @throws memory_in_use, no_room_to_grow */
-export function admitChange(database: Database, spec: DatabaseSpec, view: DatabaseView): void {
-  const limitBytes = memoryBytesPerNode(spec);
-  if (limitBytes < memoryBytesPerNode(database.spec)) refuseIfUsed(database, limitBytes, view);
-  const growthBytes = reservedBytesPerNode(spec) - reservedBytesPerNode(database.spec);
+/**
+ * @param reshard the slots' way to another number of shards, which has its own look at what fits; null: none
+ * @throws memory_in_use, no_room_to_grow
+ */
+export function admitChange(database: Database, spec: DatabaseSpec, reshard: Reshard | null, view: DatabaseView): void {
+  const now = presentSpec(spec, reshard);
+  const limitBytes = memoryBytesPerNode(now);
+  if (limitBytes < memoryBytesPerNode(specNow(database))) refuseIfUsed(database, limitBytes, view);
+  const growthBytes = reservedBytesPerNode(now) - reservedBytesPerNode(specNow(database));
   if (growthBytes > 0) refuseIfFull(database, growthBytes, view);
 }
 

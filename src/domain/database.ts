@@ -1,5 +1,6 @@
 /** The stored intent: what was asked for and which nodes were assigned to carry it. What can be observed is not stored. */
 import type { NodeId } from './ids.ts';
+import { presentSpec, type Reshard } from './reshard.ts';
 import type { SlotRange } from './slots.ts';
 import type { DatabaseSpec } from './spec.ts';
 
@@ -90,7 +91,21 @@ export interface Database {
   wantedPrimaries: Readonly<Record<string, WantedPrimary>>;
   /** By node: lost primaries, until they are back as replicas or are no longer part of the database. */
   overridden: Readonly<Record<NodeId, Overridden>>;
+  /** Slots are on their way to other shards; null when they are where they are to be. */
+  reshard: Reshard | null;
 }
+
+/** The spec as its nodes are to live by it now; see `presentSpec`. Always the same object for the same record. */
+export function specNow(database: Pick<Database, 'spec' | 'reshard'>): DatabaseSpec {
+  if (database.reshard === null) return database.spec;
+  const kept = NOW.get(database.reshard);
+  if (kept?.of === database.spec) return kept.spec;
+  const spec = presentSpec(database.spec, database.reshard);
+  NOW.set(database.reshard, { of: database.spec, spec });
+  return spec;
+}
+
+const NOW = new WeakMap<Reshard, { of: DatabaseSpec; spec: DatabaseSpec }>();
 
 /** Names of the database's shards, in order. */
 export const shardNames = (database: Pick<Database, 'nodes'>): string[] => [

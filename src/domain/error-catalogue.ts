@@ -4,6 +4,7 @@
  */
 import { DATA_ERRORS } from './data-errors.ts';
 import { FLEET_ERRORS } from './fleet-errors.ts';
+import { RESHARD_ERRORS } from './reshard-errors.ts';
 import { SERVER_ERRORS } from './server-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 import { TRUST_ERRORS } from './trust-errors.ts';
@@ -34,6 +35,7 @@ export interface CatalogueEntry {
 export const ERRORS = {
   ...DATA_ERRORS,
   ...FLEET_ERRORS,
+  ...RESHARD_ERRORS,
   ...SERVER_ERRORS,
   ...STORE_ERRORS,
   ...TRUST_ERRORS,

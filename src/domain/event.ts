@@ -8,6 +8,10 @@ import type { Severity } from './status.ts';
 export const EVENT_KINDS = {
   database_created: 'A database was asked for; it comes into being next.',
   database_changed: 'The spec of a database was changed; its nodes take the change next.',
+  reshard_pause: 'Slots on their way to other shards were paused by a person.',
+  reshard_resume: 'Slots go on their way again, as a person asked.',
+  reshard_cancel: 'A change of the number of shards was given up by a person; the slots go back.',
+  reshard_done: 'All slots are where they are to be; the event tells the plan beside the fact.',
   database_state: 'A database is in another state than before.',
   database_unwanted: 'A database is to be deleted.',
   database_deleted: 'A database and all its nodes are gone.',

@@ -15,6 +15,22 @@ export function splitEvenly(parts: number): SlotRange[] {
   return Array.from({ length: parts }, (_, index) => [bound(index), bound(index + 1) - 1] as const);
 }
 
+/** Slots in ascending order as ranges. */
+export function rangesOf(slots: Iterable<number>): SlotRange[] {
+  const ranges: [from: number, to: number][] = [];
+  for (const slot of slots) {
+    const last = ranges.at(-1);
+    if (last && last[1] === slot - 1) last[1] = slot;
+    else ranges.push([slot, slot]);
+  }
+  return ranges;
+}
+
+/** Every slot of the ranges, one by one. */
+export function* slotsIn(ranges: readonly SlotRange[]): Generator<number> {
+  for (const [from, to] of ranges) for (let slot = from; slot <= to; slot += 1) yield slot;
+}
+
 /** The slots that two sets of ranges share. */
 export function sharedSlots(a: readonly SlotRange[], b: readonly SlotRange[]): SlotRange[] {
   const shared: SlotRange[] = [];

@@ -33,6 +33,10 @@ export type ClientTls = (typeof CLIENT_TLS)[number];
 export const DURABILITIES = ['async', 'acknowledged'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
+/** How slots move: `fast` in large jobs; `gentle` in small ones, so that clients wait less at each hand-over. */
+export const PACES = ['fast', 'gentle'] as const;
+export type Pace = (typeof PACES)[number];
+
 /** A user beside `default`, with what it may do. */
 export interface UserSpec {
   name: string;
@@ -65,6 +69,8 @@ export interface DatabaseSpec {
   users: readonly UserSpec[];
   /** How long a machine may be away, or a node not run, before its copies are made anew elsewhere. */
   replaceAfterSeconds: number;
+  /** Of a change of the number of shards. */
+  pace: Pace;
 }
 
 /** Stands for a port that is still to be chosen. */
@@ -98,6 +104,7 @@ export const DEFAULT_SPEC: DatabaseSpec = {
   tls: 'optional',
   users: [],
   replaceAfterSeconds: 60,
+  pace: 'fast',
 };
 
 /** True when a database of this spec has its data on disk, so that stopping it loses nothing that was flushed. */

@@ -1,5 +1,6 @@
 /** What is published about a database: its state, its shards as they are, and the conditions that hold. */
 import type { NodeId } from './ids.ts';
+import type { ReshardEstimate } from './reshard.ts';
 import type { SlotRange } from './slots.ts';
 import type { DatabaseSpec } from './spec.ts';
 
@@ -62,6 +63,28 @@ export interface EndpointAddress {
   url: string;
 }
 
+/** `leaving`: all slots are there, and shards without any are being taken out. */
+export type ReshardState = 'moving' | 'paused' | 'stuck' | 'leaving';
+
+export interface ReshardStatus {
+  state: ReshardState;
+  /** Back to what was before. */
+  cancels: boolean;
+  /** ISO time. */
+  since: string;
+  /** All that were to move, and those that are still to. */
+  slots: number;
+  left: number;
+  /** Since it began. */
+  slotsPerSecond: number;
+  /** At this rate; null before there is one. */
+  secondsLeft: number | null;
+  /** The job that is under way. */
+  job: { from: string; to: string; slots: number; phase: string; remainingBytes: number } | null;
+  /** What was to be expected when it began. */
+  estimate: ReshardEstimate;
+}
+
 export interface DatabaseStatus {
   name: string;
   state: DatabaseState;
@@ -74,6 +97,8 @@ export interface DatabaseStatus {
   endpoint: EndpointAddress | null;
   /** One at every machine; any of them will do. */
   endpoints: (EndpointAddress & { machine: string; serves: boolean })[];
+  /** How far slots are on their way; null when none are to move. */
+  reshard: ReshardStatus | null;
   /** Addresses for cluster-aware clients. */
   clusterEndpoints: { host: string; port: number }[];
   shards: ShardStatus[];

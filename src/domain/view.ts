@@ -1,5 +1,6 @@
 /** What was observed at one moment. `unknown` is a value: unreachable is not dead. All times are milliseconds since the epoch. */
 import type { NodeId } from './ids.ts';
+import type { SlotMigration } from './reshard.ts';
 import type { SlotRange } from './slots.ts';
 
 /** What a machine's agent says of a node's process. Only an agent that answers can say that a process is gone. */
@@ -166,6 +167,8 @@ export interface NodeView {
   pulse?: PulseView;
   disk: DiskView | null;
   engine: EngineView;
+  /** Its jobs of slot migration, the latest first; absent while nobody asks, which is as long as no slots are to move. */
+  migrations?: readonly SlotMigration[];
   /** That it has not run for any time worth the name; null while it does, or nobody knows. */
   down: DownView | null;
 }

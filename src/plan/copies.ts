@@ -5,6 +5,7 @@
  */
 import type { Database } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
+import { isToLeave } from '../domain/reshard.ts';
 import type { DatabaseView, NodeView } from '../domain/view.ts';
 import { keptFor } from './kept.ts';
 import type { Problem } from './problems.ts';
@@ -73,6 +74,7 @@ export function copiesOf(database: Database, shard: ShardTopology, view: Databas
 /** What is wrong with the number of a shard's copies; nothing before the database has been there once. */
 export function countProblems(database: Database, shard: ShardTopology, view: DatabaseView): Problem[] {
   if (database.observedGeneration === 0) return [];
+  if (shard.isEmpty && database.reshard && isToLeave(database.reshard.goal, shard.name)) return [];
   const { counting, going } = copiesOf(database, shard, view);
   const wanted = wantedCopies(database);
   const away = shard.members.flatMap((member) => awayProblem(member, database, view));

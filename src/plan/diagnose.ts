@@ -1,5 +1,5 @@
 /** What is wrong: from the wish and the view to problems, most urgent first. The same input gives the same list. */
-import { type Database, type NodeAssignment, shardNames } from '../domain/database.ts';
+import { type Database, type NodeAssignment, shardNames, specNow } from '../domain/database.ts';
 import { type NodeId, placeholderOf, shortId } from '../domain/ids.ts';
 import type { Breach } from '../domain/placement.ts';
 import { isLoopback } from '../domain/plain-text.ts';
@@ -19,6 +19,7 @@ import { describeRemedy } from './placement/advice.ts';
 import { judge, type Verdict } from './placement/judge.ts';
 import { reservedBytesPerNode } from './placement.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
+import { reshardProblems } from './reshard.ts';
 import { differingNames, hasUsers, settingsDifference } from './settings.ts';
 import { isInSync, type Member, memberOf, nodeIds, nodesById, type ShardTopology, shardTopology } from './topology.ts';
 
@@ -29,6 +30,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
   return [
     ...shards.flatMap((shard) => shardProblems(database, shard)),
     ...shards.flatMap((shard) => countProblems(database, shard, view)),
+    ...reshardProblems(database, shards),
     ...leftovers(database),
     ...pulseProblems(database.nodes, view),
     ...membershipProblems(database, view),
@@ -58,6 +60,7 @@ function about(code: ProblemCode, { id, shard, machine }: NodeAssignment, params
 const reasonOf = ({ view }: Member): string => (view.engine.state === 'unknown' ? view.engine.reason : 'answers');
 
 function shardProblems(database: Database, shard: ShardTopology): Problem[] {
+  if (shard.isEmpty && !shard.owner) return headless(shard);
   const owner = shard.owner ?? birthOwner(database, shard);
   const problems: Problem[] = shard.members
     .filter(({ view, assignment }) => view.engine.state === 'answering' && view.engine.id !== assignment.id)
@@ -70,6 +73,18 @@ function shardProblems(database: Database, shard: ShardTopology): Problem[] {
     if (member !== owner) problems.push(...copyProblems(database, shard, owner, member));
   }
   return problems;
+}
+
+/** A shard without slots, of which nobody is the primary: one is made it, or started. Nothing can be lost by that. */
+function headless({ members }: ShardTopology): Problem[] {
+  const first = members.find(({ assignment }) => assignment.birth.role === 'primary') ?? members[0]!;
+  if (isUnborn(first)) return [about('primary_unborn', first.assignment)];
+  const able = members.find(({ engine }) => engine !== null && !engine.loading);
+  if (able) return [about('head_missing', able.assignment)];
+  return members.flatMap(({ assignment, dead, view: { process } }) => {
+    if (!dead) return [];
+    return [about(process.state === 'absent' ? 'node_missing' : 'shard_down', assignment)];
+  });
 }
 
 /** Nobody is known to own the shard's slots: because nobody does, or because those who would know are out of reach. */
@@ -229,7 +244,7 @@ function settingsProblems(database: Database, view: DatabaseView): Problem[] {
   return database.nodes.flatMap((node) => {
     const member = memberOf(node, view);
     if (!member.engine) return [];
-    const names = differingNames(settingsDifference(database.spec, member.view));
+    const names = differingNames(settingsDifference(specNow(database), member.view));
     return names.length > 0 ? [about('settings_differ', node, { settings: names.join(', ') })] : [];
   });
 }
@@ -258,7 +273,7 @@ function placementProblems(
   { machines }: DatabaseView,
 ): Problem[] {
   const layout = layoutOf(database, shards, machines);
-  return judge(layout, reservedBytesPerNode(database.spec), machinesFor(database, machines)).flatMap((verdict) => {
+  return judge(layout, reservedBytesPerNode(specNow(database)), machinesFor(database, machines)).flatMap((verdict) => {
     const remedy = describeRemedy(verdict.remedy);
     if (verdict.rule === 'zones') return zoneProblems(verdict, remedy);
     return verdict.breaches.flatMap((breach) => placementProblem(database, breach, remedy) ?? []);

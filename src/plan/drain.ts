@@ -1,5 +1,5 @@
 /** Whether a machine can be emptied: every copy that it holds needs a place elsewhere. */
-import { type Database, shardNames } from '../domain/database.ts';
+import { type Database, shardNames, specNow } from '../domain/database.ts';
 import { formatSize } from '../domain/size.ts';
 import { counted } from '../domain/template.ts';
 import type { MachineView } from '../domain/view.ts';
@@ -23,7 +23,7 @@ export function drainObstacles(
       database.nodes.some((node) => node.shard === shard && node.machine === name),
     );
     if (database.deleting || shards.length === 0) return [];
-    const nodeBytes = reservedBytesPerNode(database.spec);
+    const nodeBytes = reservedBytesPerNode(specNow(database));
     const copies = database.nodes.map(({ shard, machine }) => ({
       ...{ shard, machine, primary: false },
       counts: !leaving.has(machine),

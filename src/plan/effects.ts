@@ -2,9 +2,9 @@
  * What each step does when all goes well, on a view: the ground of forecasts (what would happen, step after step) and
  * of the planner's property tests. News travels at once here; the real engine needs a moment.
  */
-import type { Database, NodeAssignment } from '../domain/database.ts';
+import { type Database, type NodeAssignment, specNow } from '../domain/database.ts';
 import { type NodeId, placeholderOf } from '../domain/ids.ts';
-import { countSlots, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
+import { countSlots, rangesOf, SLOT_COUNT, type SlotRange, slotsIn } from '../domain/slots.ts';
 import {
   type AnsweringEngine,
   type DatabaseView,
@@ -54,6 +54,9 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
         linkDownSeconds: 0,
       });
       break;
+    case 'move_slots':
+      slotsMoved(nodes, node.id, step.args);
+      break;
     case 'promote':
     case 'switch_over':
       promoted(nodes, node.id, step.args.insteadOf);
@@ -96,7 +99,7 @@ const ABSENT: NodeView = {
 
 /** It changes the record, and the view only so far as nodes come or go; `recordAfter` says how. */
 const isOfRecord = ({ kind }: Step): boolean =>
-  kind === 'add_copy' || kind === 'retire_copy' || kind === 'clear_retired';
+  kind === 'add_copy' || kind === 'retire_copy' || kind === 'retire_shard' || kind === 'clear_retired';
 
 /** A node of the record that nothing was seen of is not there yet; of one that is gone nothing is seen. */
 function withPresent(database: Database, view: DatabaseView): DatabaseView {
@@ -167,7 +170,7 @@ const freshEngine = (id: NodeId, settings: Settings, aclMark: string | null): An
 });
 
 function born(database: Database, node: NodeAssignment, birth: 'primary' | 'replica'): NodeView {
-  const settings = wantedSettings(database.spec);
+  const settings = wantedSettings(specNow(database));
   const unborn: Partial<AnsweringEngine> =
     birth === 'primary' ? { role: 'replica', primaryId: placeholderOf(node.id) } : {};
   return {
@@ -192,7 +195,7 @@ function started(
   const role: Partial<AnsweringEngine> = leader
     ? { role: 'replica', primaryId: leader.id, linkUp: true, linkDownSeconds: 0, peers }
     : itself;
-  const settings = before.disk?.settings ?? wantedSettings(database.spec);
+  const settings = before.disk?.settings ?? wantedSettings(specNow(database));
   const hasData = before.disk?.hasData === true;
   return {
     process: { state: 'running', pid: 1 },
@@ -223,6 +226,18 @@ function promoted(nodes: Map<NodeId, NodeView>, winner: NodeId, loser: NodeId): 
   const slots = old?.engine.state === 'answering' ? old.engine.slots : told;
   change(nodes, winner, { role: 'primary', primaryId: null, slots, configEpoch: nextEpoch(nodes) });
   change(nodes, loser, { role: 'replica', primaryId: winner, slots: [], linkUp: true, linkDownSeconds: 0 });
+}
+
+/** All of them, in one go. */
+function slotsMoved(nodes: Map<NodeId, NodeView>, source: NodeId, { to, slots }: StepArgs['move_slots']): void {
+  const moving = new Set(slotsIn(slots));
+  const owned = (id: NodeId): number[] => {
+    const engine = nodes.get(id)?.engine;
+    return engine?.state === 'answering' ? [...slotsIn(engine.slots)] : [];
+  };
+  const taken = [...owned(to), ...moving].sort((a, b) => a - b);
+  change(nodes, source, { slots: rangesOf(owned(source).filter((slot) => !moving.has(slot))) });
+  change(nodes, to, { slots: rangesOf(taken), configEpoch: nextEpoch(nodes) });
 }
 
 /** Lets everyone know what everyone is: acquaintance is mutual, and a dead node is remembered as it was. */

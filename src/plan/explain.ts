@@ -57,6 +57,10 @@ function explainStep(database: Database, step: Step): string {
       return `Give ${step.target} one more copy, on ${step.args.machine}.`;
     case 'retire_copy':
       return `Take ${node} out of the database.`;
+    case 'move_slots':
+      return `Move slots from ${node} to ${at(step.args.to)}, of ${formatSlots(step.args.slots)} as many as have ${counted(step.args.mostKeys, 'key')} at most.`;
+    case 'retire_shard':
+      return `Take ${step.target} out of the database.`;
     case 'clear_retired':
       return `Remove what is left of ${shortId(step.target)}.`;
     case 'delete_record':

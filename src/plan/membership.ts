@@ -22,6 +22,12 @@ export function withoutNode(database: Database, id: NodeId): Database {
   };
 }
 
+/** All nodes of a shard are out. */
+export const withoutShard = (database: Database, shard: string): Database => {
+  const gone = database.nodes.filter((node) => node.shard === shard);
+  return gone.reduce((record, { id }) => withoutNode(record, id), database);
+};
+
 /** Nothing is left of a node that was replaced. */
 export const withoutRetired = (database: Database, id: NodeId): Database => ({
   ...database,
@@ -46,6 +52,8 @@ export function recordAfter(database: Database, { at, machines }: DatabaseView, 
     }
     case 'retire_copy':
       return withoutNode(database, step.target);
+    case 'retire_shard':
+      return withoutShard(database, step.target);
     case 'clear_retired':
       return withoutRetired(database, step.target);
     default:

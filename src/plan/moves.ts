@@ -2,7 +2,7 @@
  * Copies move by being made anew: a further one first, then, if the primary is to go, a switchover, and what is to go
  * last of all. At every moment as many copies are there as before.
  */
-import { type Database, shardNames } from '../domain/database.ts';
+import { type Database, shardNames, specNow } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { SLOT_COUNT } from '../domain/slots.ts';
 import { counted } from '../domain/template.ts';
@@ -15,6 +15,7 @@ import type { PlacedCopy } from './placement/layout.ts';
 import { reservedBytesPerNode, shapeOf } from './placement.ts';
 import type { Problem } from './problems.ts';
 import { type Action, type Situation, shardOf, switchOver } from './remedy.ts';
+import { activeJob, WHILE_SLOTS_MOVE } from './reshard.ts';
 import { isInSync, type Member, type ShardTopology, shardTopology } from './topology.ts';
 
 /** One further copy of a shard that has too few. */
@@ -22,7 +23,7 @@ export function makeCopy(situation: Situation, problem: Problem): Action[] {
   const { database, view, problems } = situation;
   const shard = shardOf(situation, problem);
   const { owner, members, name } = shard;
-  const unfit = ownerObstacle(shard);
+  const unfit = ownerObstacle(shard) ?? (activeJob(view) && WHILE_SLOTS_MOVE);
   if (unfit) return [{ blocked: `${name} gets no further copy: ${unfit}` }];
   if (members.length >= mostCopies(database)) {
     return [{ blocked: `${name} has ${members.length} copies already, of which too few run` }];
@@ -90,7 +91,7 @@ function furtherFor(
     });
   });
   const layout = { shape: shapeOf(database.spec), copies };
-  return furtherPlaces(shards, layout, reservedBytesPerNode(database.spec), machinesFor(database, view.machines));
+  return furtherPlaces(shards, layout, reservedBytesPerNode(specNow(database)), machinesFor(database, view.machines));
 }
 
 /** The primary is to go: a copy that stays takes its place. One at a time: each needs the votes of the others. */
@@ -100,7 +101,7 @@ export function handOver(situation: Situation, problem: Problem): Action[] {
   const shard = shardOf(situation, problem);
   const { owner } = shard;
   const { keepers } = copiesOf(database, shard, view);
-  const obstacle = ownerObstacle(shard) ?? laggard(keepers, owner);
+  const obstacle = ownerObstacle(shard) ?? (activeJob(view) && WHILE_SLOTS_MOVE) ?? laggard(keepers, owner);
   if (obstacle) return [{ blocked: `the primary of ${shard.name} does not leave yet: ${obstacle}` }];
   const primaries = shardNames(database).map((name) => shardTopology(database, view, name).owner?.assignment.machine);
   const crowd = ({ assignment: { machine } }: Member): number => primaries.filter((one) => one === machine).length;

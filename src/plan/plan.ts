@@ -18,6 +18,7 @@ import { shutOut } from './overridden.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import { type Action, type Remedy, type Situation, shardOf, switchOver, targetOf } from './remedy.ts';
+import { activeJob, moveSlots, retireShard, WHILE_SLOTS_MOVE } from './reshard.ts';
 import { logsEveryWrite } from './settings.ts';
 import { changeSettings, writeUsers } from './settings-remedies.ts';
 import type { Step } from './step.ts';
@@ -66,6 +67,9 @@ const REMEDIES: Partial<Record<ProblemCode, Remedy>> = {
   copy_surplus: retireCopy,
   node_overridden: shutOut,
   node_left_behind: clearRetired,
+  head_missing: makeHead,
+  slots_misplaced: moveSlots,
+  shard_leaving: retireShard,
   primary_elsewhere: changePlaces,
   majority_on_machine: levelPrimaries,
 };
@@ -129,7 +133,7 @@ function removeEverything(situation: Situation): Action[] {
 function createNode(situation: Situation, problem: Problem): Step[] {
   const shard = shardOf(situation, problem);
   const { assignment } = targetOf(situation, problem);
-  const born = shard.owner !== null || situation.database.observedGeneration > 0;
+  const born = shard.owner !== null || (situation.database.observedGeneration > 0 && !shard.isEmpty);
   const birth = born ? 'replica' : assignment.birth.role;
   return [
     {
@@ -296,7 +300,8 @@ function attachReplica(situation: Situation, problem: Problem): Step[] {
   const { owner } = shardOf(situation, problem);
   const { assignment, engine } = targetOf(situation, problem);
   const primary = owner!.assignment.id;
-  if (!engine?.peers.some((peer) => peer.id === primary && peer.met && peer.slots.length > 0)) return [];
+  const { isEmpty } = shardOf(situation, problem);
+  if (!engine?.peers.some((peer) => peer.id === primary && peer.met && (isEmpty || peer.slots.length > 0))) return [];
   return [
     {
       kind: 'replicate',
@@ -337,6 +342,15 @@ function stopOrphan(situation: Situation, problem: Problem): Action[] {
   return [{ kind: 'stop_node', target: id, args: {}, expects, because: problem.code }];
 }
 
+/** There are no slots to be voted about. */
+function makeHead(situation: Situation, problem: Problem): Step[] {
+  const { assignment, engine } = targetOf(situation, problem);
+  if (engine?.role !== 'replica') return [];
+  const args = { insteadOf: engine.primaryId ?? assignment.id, mode: 'takeover' } as const;
+  const expects = { role: 'replica' } as const;
+  return [{ kind: 'promote', target: assignment.id, args, expects, because: problem.code }];
+}
+
 /** Linked and online, but nothing came yet: a database that nobody writes to streams nothing. */
 function proveSync(situation: Situation, problem: Problem): Step[] {
   const { owner, slots } = shardOf(situation, problem);
@@ -344,7 +358,7 @@ function proveSync(situation: Situation, problem: Problem): Step[] {
   const link = linkTo(assignment, owner);
   if (!owner?.engine?.clusterOk || !engine?.linkUp || engine.syncInProgress || !link?.online) return [];
   if (engine.streamedBytes > 0 && link.ackedOffset > 0) return [];
-  const expects = { role: 'primary', ownsSlots: true } as const;
+  const expects = { role: 'primary', ownsSlots: slots.length > 0 } as const;
   return [{ kind: 'probe', target: owner.assignment.id, args: { slots }, expects, because: problem.code }];
 }
 
@@ -352,6 +366,7 @@ function proveSync(situation: Situation, problem: Problem): Step[] {
 function changePlaces(situation: Situation, problem: Problem): Action[] {
   const first = situation.problems.find(({ code }) => code === problem.code);
   if (first !== problem) return [{ blocked: 'one switchover at a time' }];
+  if (activeJob(situation.view)) return [{ blocked: WHILE_SLOTS_MOVE }];
   const { owner, members } = shardOf(situation, problem);
   const wanted = situation.database.wantedPrimaries[problem.shard!]!.node;
   const heir = members.find(({ assignment }) => assignment.id === wanted)!;

@@ -89,6 +89,12 @@ export const PROBLEMS = {
     message: 'The primary of {shard}, {node}, has not taken its slots yet.',
     advice: 'It takes them now.',
   },
+  head_missing: {
+    severity: 'warning',
+    message: '{shard}, which owns no slots, has no primary for them: {node} on {machine} is to be it.',
+    advice: 'It becomes the primary; there is nothing that could be lost.',
+    patienceMs: 1_000,
+  },
   slots_unserved: {
     severity: 'error',
     message: 'Nobody owns the slots {slots} of {shard}.',
@@ -259,6 +265,27 @@ export const PROBLEMS = {
     severity: 'info',
     message: 'The primary of {shard} is {node} on {machine}; {other} on {otherMachine} is to take its place, as asked.',
     advice: 'They change places, losing nothing, as soon as {other} is in sync. It is tried for ten minutes.',
+  },
+  reshard_stuck: {
+    severity: 'error',
+    message: 'The slots {slots} did not move from {shard} to {other}, {failures} times in a row: {message}.',
+    advice:
+      '{remedy} Then `valkeeper db reshard resume {name}` tries again, and `valkeeper db reshard cancel {name}` moves everything back.',
+  },
+  reshard_paused: {
+    severity: 'info',
+    message: '{count} slots are still to move, and the reshard is paused.',
+    advice: '`valkeeper db reshard resume {name}` goes on, `valkeeper db reshard cancel {name}` moves everything back.',
+  },
+  slots_misplaced: {
+    severity: 'info',
+    message: '{count} slots are to move to other shards, {from} to {to} first.',
+    advice: 'They move in jobs, one after the other; clients need do nothing. `valkeeper db reshard show {name}`.',
+  },
+  shard_leaving: {
+    severity: 'info',
+    message: '{shard} owns no slots any more and is to go.',
+    advice: 'Its nodes are taken out of the database and removed.',
   },
   majority_on_machine: {
     severity: 'warning',

@@ -1,4 +1,5 @@
 /** How settings and users of a database reach its nodes. */
+import { specNow } from '../domain/database.ts';
 import type { Problem } from './problems.ts';
 import { type Action, type Situation, targetOf } from './remedy.ts';
 import { settingsDifference } from './settings.ts';
@@ -12,7 +13,7 @@ import { isWhole, shardTopology } from './topology.ts';
 export function changeSettings(situation: Situation, problem: Problem): Action[] {
   const { spec } = situation.database;
   const { assignment, engine, view } = targetOf(situation, problem);
-  const { live, onDisk } = settingsDifference(spec, view);
+  const { live, onDisk } = settingsDifference(specNow(situation.database), view);
   const about = { target: assignment.id, because: problem.code } as const;
   const leavesLog = live['appendonly'] === 'no' && view.disk?.settings?.['appendonly'] !== 'no';
   const { appendonly: _, ...allButLog } = live;

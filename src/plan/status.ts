@@ -1,5 +1,5 @@
 /** What is published: the database as the view shows it, with the problems that hold as its conditions. */
-import { type Database, shardNames } from '../domain/database.ts';
+import { type Database, shardNames, specNow } from '../domain/database.ts';
 import { countSlots, SLOT_COUNT } from '../domain/slots.ts';
 import type {
   Condition,
@@ -12,6 +12,7 @@ import type {
 import type { DatabaseView } from '../domain/view.ts';
 import { endpointsOf } from './endpoints.ts';
 import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
+import { reshardStatus } from './reshard-status.ts';
 import { differingNames, hasUsers, settingsDifference } from './settings.ts';
 import { isInSync, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
 
@@ -45,6 +46,7 @@ export function statusOf(
     observedGeneration: database.observedGeneration,
     conditions: problems.map((problem) => toCondition(problem, since, attempts, view.at)),
     ...endpointsOf(database, view),
+    reshard: reshardStatus(database, shards, view, problems),
     clusterEndpoints: shards
       .flatMap(({ members }) => members)
       .filter(({ engine }) => engine)
@@ -61,11 +63,12 @@ function isReady(database: Database, shards: readonly ShardTopology[]): boolean 
   const { spec, generation, observedGeneration } = database;
   const present = shards.flatMap((shard) => shard.members).filter(({ engine }) => engine);
   return (
+    database.reshard === null &&
     shards.length === spec.shards &&
     shards.every((shard) => copiesInSync(shard) >= spec.replicas + 1) &&
     countSlots(shards.flatMap(({ slots }) => slots)) === SLOT_COUNT &&
     present.every(({ engine }) => engine!.clusterOk && engine!.slotsOk === SLOT_COUNT) &&
-    present.every(({ view }) => differingNames(settingsDifference(spec, view)).length === 0) &&
+    present.every(({ view }) => differingNames(settingsDifference(specNow(database), view)).length === 0) &&
     present.every(({ view }) => hasUsers(database, view)) &&
     // Reached once, silence about a valkey.conf is no change of it.
     (observedGeneration === generation || present.every(({ view }) => view.disk?.settings != null))

@@ -54,6 +54,10 @@ export interface StepArgs {
   add_copy: { machine: string; present: readonly NodeId[] };
   /** A node is no longer part of the database; what is left of it is removed next. */
   retire_copy: Record<string, never>;
+  /** Slots go to another primary, with all that is in them: those first that have together no more keys than this. */
+  move_slots: { to: NodeId; slots: readonly SlotRange[]; mostKeys: number };
+  /** A shard that owns nothing is no longer part of the database; what is left of its nodes is removed next. */
+  retire_shard: { nodes: readonly NodeId[] };
   /** What is left of a node that was replaced is removed, and the record forgets it. */
   clear_retired: Record<string, never>;
   /** The database's record is removed. */
@@ -65,7 +69,7 @@ export type StepKind = keyof StepArgs;
 export type Step = {
   [Kind in StepKind]: {
     readonly kind: Kind;
-    /** A node id; for `add_copy` the shard's name, for `delete_record` the database's. */
+    /** A node id; for `add_copy` and `retire_shard` the shard's name, for `delete_record` the database's. */
     readonly target: string;
     readonly args: Readonly<StepArgs[Kind]>;
     readonly expects: Readonly<Expectation>;

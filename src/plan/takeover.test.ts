@@ -226,7 +226,10 @@ describe('what was said', () => {
       plan(log, alone).steps.filter(({ kind }) => kind === 'start_node'),
       [],
     );
-    assert.equal(plan({ ...log, overridden: {} }, alone).steps.filter(({ kind }) => kind === 'start_node').length, 1);
+    assert.equal(
+      plan({ ...log, overridden: {}, reshard: null }, alone).steps.filter(({ kind }) => kind === 'start_node').length,
+      1,
+    );
   });
   const promoted = { shard: 'shard-1', from: primary.id, to: replica.id, mode: 'takeover' } as const;
 });

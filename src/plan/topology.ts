@@ -1,7 +1,7 @@
 /** Who owns what, by the best evidence there is: a node's own answer, then what living nodes say of it, then its disk. */
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
-import { countSlots, type SlotRange } from '../domain/slots.ts';
+import { countSlots, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import {
   type AnsweringEngine,
   answering,
@@ -31,6 +31,11 @@ export interface ShardTopology {
   slots: readonly SlotRange[];
   /** Of the owner's claim; 0 without an owner. */
   configEpoch: number;
+  /**
+   * It owns nothing, and that is certain: others say of themselves that they own all slots. So it is while slots move,
+   * with a shard that is new and with one that is to leave. The owner is then the primary that its copies follow.
+   */
+  isEmpty: boolean;
 }
 
 /** The nodes of a record by id. */
@@ -87,7 +92,31 @@ export function shardTopology(database: Database, view: DatabaseView, shard: str
       best = claim;
     }
   }
-  return { name: shard, members, owner, slots: best?.slots ?? [], configEpoch: best?.configEpoch ?? 0 };
+  if (owner === null && database.reshard !== null && servedSlots(view.nodes).count === SLOT_COUNT) {
+    const head = headOf(members);
+    return { name: shard, members, owner: head, slots: [], configEpoch: head?.engine?.configEpoch ?? 0, isEmpty: true };
+  }
+  const configEpoch = best?.configEpoch ?? 0;
+  return { name: shard, members, owner, slots: best?.slots ?? [], configEpoch, isEmpty: false };
+}
+
+/** How many slots have an owner that says so itself. */
+const servedSlots = keptFor((nodes: DatabaseView['nodes']) => {
+  const isServed = new Uint8Array(SLOT_COUNT);
+  for (const node of nodes.values()) {
+    const engine = answering(node);
+    if (engine?.role !== 'primary') continue;
+    for (const [from, to] of engine.slots) isServed.fill(1, from, to + 1);
+  }
+  return { count: isServed.reduce((sum, one) => sum + one, 0) };
+});
+
+/** Of a shard without slots: the primary that most of the others follow; null when none answers. */
+function headOf(members: readonly Member[]): Member | null {
+  const followers = ({ assignment: { id } }: Member): number =>
+    members.filter(({ engine }) => engine?.primaryId === id).length;
+  const primaries = members.filter(({ engine }) => engine?.role === 'primary');
+  return primaries.toSorted((a, b) => followers(b) - followers(a))[0] ?? null;
 }
 
 function isStronger(

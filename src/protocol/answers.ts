@@ -9,6 +9,7 @@ import {
   type DatabaseSpec,
   DURABILITIES,
   EVICTION_POLICIES,
+  PACES,
   PERSISTENCE_MODES,
   READ_POLICIES,
 } from '../domain/spec.ts';
@@ -58,6 +59,7 @@ const spec = z.strictObject({
   tls: z.enum(CLIENT_TLS),
   users: z.array(user).readonly(),
   replaceAfterSeconds: count,
+  pace: z.enum(PACES),
 });
 
 export const severitySchema = z.enum(['info', 'warning', 'error']);
@@ -94,6 +96,25 @@ const state = z.enum(['creating', 'ready', 'degraded', 'updating', 'deleting']);
 
 const endpoint = z.strictObject({ host: z.string(), port: count, url: z.string() });
 
+const estimate = z.strictObject({
+  ...{ slots: count, keys: count, bytes: count, jobs: count, largestSlotKeys: count },
+  seconds: count,
+});
+
+const reshard = z.strictObject({
+  state: z.enum(['moving', 'paused', 'stuck', 'leaving']),
+  cancels: z.boolean(),
+  since: time,
+  slots: count,
+  left: count,
+  slotsPerSecond: z.number(),
+  secondsLeft: count.nullable(),
+  job: z
+    .strictObject({ from: z.string(), to: z.string(), slots: count, phase: z.string(), remainingBytes: count })
+    .nullable(),
+  estimate,
+});
+
 const databaseStatus = z.strictObject({
   name: z.string(),
   state,
@@ -103,6 +124,7 @@ const databaseStatus = z.strictObject({
   conditions: z.array(condition),
   endpoint: endpoint.nullable(),
   endpoints: z.array(endpoint.extend({ machine: z.string(), serves: z.boolean() })),
+  reshard: reshard.nullable(),
   clusterEndpoints: z.array(z.strictObject({ host: z.string(), port: count })),
   shards: z.array(shard),
 });
@@ -174,6 +196,7 @@ const plan = z.strictObject({
     }),
   ),
   blocked: z.array(z.strictObject({ because: z.string(), reason: z.string() })),
+  reshard: estimate.nullable(),
 });
 
 const breach = z.discriminatedUnion('rule', [

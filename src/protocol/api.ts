@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Event } from '../domain/event.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
+import type { ReshardEstimate } from '../domain/reshard.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus } from '../domain/status.ts';
 import type { MachineView } from '../domain/view.ts';
@@ -22,6 +23,7 @@ const {
   tls,
   users,
   replaceAfterSeconds,
+  pace,
 } = SPEC_FIELDS;
 
 const userSchema = z.strictObject({
@@ -50,6 +52,7 @@ export const specInputSchema = z
       .min(replaceAfterSeconds.min)
       .max(replaceAfterSeconds.max)
       .describe(replaceAfterSeconds.about),
+    pace: z.enum(pace.choices).describe(pace.about),
   } satisfies Record<keyof DatabaseSpec, z.ZodType>)
   .partial();
 export type SpecInput = z.infer<typeof specInputSchema>;
@@ -104,6 +107,8 @@ export interface PlanDocument {
   steps: PlannedStep[];
   /** What would be done if a gate did not forbid it now. */
   blocked: { because: string; reason: string }[];
+  /** What would move, and how long it would take; null where the number of shards stays. */
+  reshard: ReshardEstimate | null;
 }
 
 export interface FleetStatus {
@@ -180,6 +185,16 @@ export interface PasswordDocument {
   /** Null: the database is open to all who reach it. */
   password: string | null;
 }
+
+/** What a person says of a change of the number of shards while it lasts. */
+export const reshardActionSchema = z.strictObject({
+  action: z
+    .enum(['pause', 'resume', 'cancel'])
+    .describe(
+      'No further job begins; it goes on, and failed jobs are tried again; the slots go back to where they were.',
+    ),
+});
+export type ReshardAction = z.infer<typeof reshardActionSchema>;
 
 /** Whom clients with TLS must believe. */
 export interface AuthoritiesDocument {

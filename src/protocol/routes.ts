@@ -13,6 +13,7 @@ import {
   logsQuerySchema,
   planRequestSchema,
   removalSchema,
+  reshardActionSchema,
   restartEndpointsSchema,
   shutdownSchema,
   specInputSchema,
@@ -115,6 +116,14 @@ export const ROUTES = {
     answer: 'DatabaseStatus',
     etag: true,
     errors: ['stopping', ...CHANGE, ...ADMISSION],
+  },
+  'POST /databases/{name}/reshard': {
+    summary: 'Pause, resume or give up the change of the number of shards that is under way',
+    params: byName,
+    body: reshardActionSchema,
+    status: 202,
+    answer: 'DatabaseStatus',
+    errors: ['database_not_found', 'being_deleted', 'no_reshard', 'reshard_refused', 'stopping'],
   },
   'GET /databases/{name}/explain': {
     summary: 'Why each node is where it is, which rules of placement hold, and what would help where one does not',

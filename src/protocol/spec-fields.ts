@@ -9,6 +9,7 @@ import {
   type DatabaseSpec,
   DURABILITIES,
   EVICTION_POLICIES,
+  PACES,
   PERSISTENCE_MODES,
   READ_POLICIES,
   SPEC_LIMITS,
@@ -40,9 +41,9 @@ export const SPEC_FIELDS = {
     kind: 'integer',
     ...SPEC_LIMITS.shards,
     about: 'primaries the data is spread over',
-    live: false,
+    live: true,
   },
-  replicas: { key: 'replicas', kind: 'integer', ...SPEC_LIMITS.replicas, about: 'copies of each primary', live: false },
+  replicas: { key: 'replicas', kind: 'integer', ...SPEC_LIMITS.replicas, about: 'copies of each primary', live: true },
   memoryBytes: { key: 'memory', kind: 'size', about: 'data of all primaries together', live: true },
   persistence: {
     key: 'persistence',
@@ -119,6 +120,13 @@ export const SPEC_FIELDS = {
     kind: 'integer',
     ...SPEC_LIMITS.replaceAfterSeconds,
     about: 'seconds a machine may be away before its copies are made anew elsewhere',
+    live: true,
+  },
+  pace: {
+    key: 'pace',
+    kind: 'choice',
+    choices: PACES,
+    about: 'how slots move when the number of shards changes: fast, or gentle to clients',
     live: true,
   },
 } as const satisfies Record<keyof DatabaseSpec, SpecField>;

@@ -84,6 +84,14 @@ export async function probeReplication(node: NodeCommands, key: string, timeoutM
   return Number(replies.at(-1));
 }
 
+/**
+ * WAIT for more replicas than there are: the node asks those it has what they have got, which is itself a part of the
+ * stream. So a primary without slots, to which nobody can write, shows that it streams.
+ */
+export async function askReplicas(node: NodeCommands, timeoutMs: number): Promise<void> {
+  await node.command('WAIT', MORE_THAN_ALL, timeoutMs);
+}
+
 /** CLIENT PAUSE WRITE: commands that write wait, for so long at most; those that read go on. */
 export async function pauseWrites(node: NodeCommands, pauseMs: number): Promise<void> {
   await node.command('CLIENT', 'PAUSE', pauseMs, 'WRITE');
@@ -152,6 +160,8 @@ export interface NodeObservation {
   logComplete: boolean;
   saving: boolean;
 }
+
+const MORE_THAN_ALL = 1_000_000;
 
 const QUESTIONS = [
   ['CLUSTER', 'MYID'],

@@ -41,6 +41,7 @@ function databaseOf(scene: AgentScene, shards: number): Database {
     observedGeneration: 0,
     wantedPrimaries: {},
     overridden: {},
+    reshard: null,
     retired: [],
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,

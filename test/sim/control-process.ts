@@ -188,6 +188,7 @@ export class ControlProcess {
       observedGeneration: 0,
       wantedPrimaries: {},
       overridden: {},
+      reshard: null,
       retired: [],
       createdAt: new Date(this.#clock.now()).toISOString(),
       deleting: false,

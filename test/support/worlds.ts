@@ -35,6 +35,7 @@ export function databaseOn(machines: readonly MachineView[], wish: Partial<Datab
     observedGeneration: 0,
     wantedPrimaries: {},
     overridden: {},
+    reshard: null,
     retired: [],
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,

@@ -57,8 +57,8 @@ export async function replacePrimary(
   { nodes, overridden }: Database,
   { target, args: { insteadOf, mode } }: StepOf<'promote'>,
 ): Promise<Outcome | null> {
-  const { machine } = nodes.find(({ id }) => id === insteadOf)!;
-  if (insteadOf in overridden || agents.report(machine, insteadOf) === 'unknown') return null;
+  const machine = nodes.find(({ id }) => id === insteadOf)?.machine;
+  if (machine === undefined || insteadOf in overridden || agents.report(machine, insteadOf) === 'unknown') return null;
   const args = { id: insteadOf, by: target, mode };
   const answer = await agents.request(machine, 'replace_primary', args, PROMOTE_TIMEOUT_MS);
   return answer.result === 'declined' ? null : answer;

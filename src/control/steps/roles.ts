@@ -38,7 +38,8 @@ const PROBE_TIMEOUT_MS = 200;
 
 /** Whether it reached the replicas, the next look shows. */
 export async function probe(node: NodeCommands, slots: readonly SlotRange[]): Promise<Outcome> {
-  await admin.probeReplication(node, keyInSlots(PROBE_PREFIX, slots), PROBE_TIMEOUT_MS);
+  if (slots.length === 0) await admin.askReplicas(node, PROBE_TIMEOUT_MS);
+  else await admin.probeReplication(node, keyInSlots(PROBE_PREFIX, slots), PROBE_TIMEOUT_MS);
   return DONE;
 }
 

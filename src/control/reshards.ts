@@ -1,0 +1,225 @@
+/** Changes of the number of shards: what they lead to, whether they can be granted, and what a person may say meanwhile. */
+import { type Database, type NodeAssignment, shardNames, specNow } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { NewEvent } from '../domain/event.ts';
+import type { NodeId } from '../domain/ids.ts';
+import type { Reshard, ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
+import { formatSize } from '../domain/size.ts';
+import { SLOT_COUNT, slotsIn } from '../domain/slots.ts';
+import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
+import type { DatabaseStatus } from '../domain/status.ts';
+import { counted } from '../domain/template.ts';
+import type { DatabaseView } from '../domain/view.ts';
+import { KEYS_OF_JOB } from '../plan/reshard.ts';
+import { spread } from '../plan/slots/spread.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { ReshardAction } from '../protocol/api.ts';
+import type { Engines } from '../valkey/engines.ts';
+import type { Databases } from './databases.ts';
+import type { Grants } from './grants.ts';
+import { type SlotWeights, weighSlots } from './slot-weights.ts';
+import { admitChange, withSpec } from './update.ts';
+
+/** Of what a job costs beside its keys and bytes; measured, see docs/benchmarks.md. */
+const JOB_SECONDS = 0.35;
+const KEY_SECONDS = 12e-6;
+const BYTES_PER_SECOND = 150e6;
+/** Of a shard's memory that data may fill; the rest is for buffers and for what is written meanwhile. */
+const FILLED = 0.9;
+/** What a process uses without any key, about. */
+const EMPTY_BYTES = 3 * 1024 ** 2;
+
+export interface ReshardSurroundings {
+  databases: Databases;
+  engines: Engines;
+  grants: Grants;
+  clock: Clock;
+  record: (event: NewEvent) => void;
+  wake: (database: string) => void;
+  /** @throws stopping while the fleet stops */
+  requireRunning: () => void;
+  statusOf: (database: Database) => DatabaseStatus;
+}
+
+/** The slots' way to another number of shards, with the nodes that this takes. */
+interface PlannedReshard {
+  reshard: Reshard;
+  nodes: NodeAssignment[];
+}
+
+export class Reshards {
+  readonly #around: ReshardSurroundings;
+
+  constructor(around: ReshardSurroundings) {
+    this.#around = around;
+  }
+
+  /**
+   * What makes the record what this spec asks for. Nothing is stored.
+   * @param idsFor ids for so many further nodes
+   * @throws memory_in_use, no_room_to_grow, reshard_running, reshard_refused, data_does_not_fit, no_room_for_shards
+   */
+  async change(
+    present: Database,
+    spec: DatabaseSpec,
+    view: DatabaseView,
+    idsFor: (count: number) => NodeId[],
+  ): Promise<(record: Database) => Database> {
+    const way = await this.#planned(present, spec, view, idsFor);
+    admitChange(present, spec, way?.reshard ?? present.reshard, view);
+    return (record) => {
+      const changed = withSpec(record, spec);
+      return way === null ? changed : { ...changed, nodes: [...record.nodes, ...way.nodes], reshard: way.reshard };
+    };
+  }
+
+  /**
+   * What another number of shards leads to; null when it is the same. Nothing is stored.
+   * @throws reshard_running, reshard_refused, data_does_not_fit, no_room_for_shards
+   */
+  async #planned(
+    present: Database,
+    spec: DatabaseSpec,
+    view: DatabaseView,
+    idsFor: (count: number) => NodeId[],
+  ): Promise<PlannedReshard | null> {
+    if (spec.shards === present.spec.shards) return null;
+    const { clock, engines, grants } = this.#around;
+    const { name } = present;
+    if (present.reshard) throw new ValkeeperError('reshard_running', { name, shards: present.spec.shards });
+    if (present.observedGeneration === 0) {
+      throw new ValkeeperError('reshard_refused', { name, reason: 'it is still being created' });
+    }
+    const weights = await weighSlots(engines, present, view);
+    const names = shardsAfter(weights, spec.shards);
+    const goal = spread({ owners: weights.owners, weights: weights.bytes, shards: names });
+    refuseIfFull(name, spec, goal, weights);
+    const leaving = [...weights.owners.keys()].filter((shard) => !goal.has(shard));
+    const reshard: Reshard = {
+      goal: { ...Object.fromEntries(leaving.map((shard) => [shard, []])), ...Object.fromEntries(goal) },
+      before: { shards: present.spec.shards, goal: Object.fromEntries(weights.owners) },
+      paused: false,
+      cancels: false,
+      startedAt: clock.now(),
+      retriesFrom: clock.now(),
+      estimate: estimateOf(goal, weights, KEYS_OF_JOB[spec.pace]),
+    };
+    const further = names.filter((shard) => !weights.owners.has(shard));
+    const wanted = { ...present, spec, reshard };
+    return { reshard, nodes: await grants.furtherNodes(wanted, further, specNow(wanted), view, idsFor) };
+  }
+
+  /** @throws database_not_found, being_deleted, no_reshard, reshard_refused */
+  async act(name: string, { action }: ReshardAction): Promise<DatabaseStatus> {
+    const { clock, databases, record, requireRunning, statusOf, wake } = this.#around;
+    requireRunning();
+    const changed = await databases.change(name, (present) => {
+      if (present.deleting) throw new ValkeeperError('being_deleted', { name });
+      const { reshard } = present;
+      if (reshard === null) throw new ValkeeperError('no_reshard', { name });
+      switch (action) {
+        case 'pause':
+          return { ...present, reshard: { ...reshard, paused: true } };
+        case 'resume':
+          return { ...present, reshard: { ...reshard, paused: false, retriesFrom: clock.now() } };
+        case 'cancel':
+          return cancelled(present, reshard, clock.now());
+      }
+    });
+    const message = MESSAGES[action](name);
+    record({ kind: `reshard_${action}`, severity: 'info', database: name, message });
+    wake(name);
+    return statusOf(changed);
+  }
+}
+
+const MESSAGES: Record<ReshardAction['action'], (name: string) => string> = {
+  pause: (name) => `The reshard of ${name} is paused: the job that runs is the last for now.`,
+  resume: (name) => `The reshard of ${name} goes on.`,
+  cancel: (name) => `The reshard of ${name} is given up: its slots go back to where they were.`,
+};
+
+/** The record that leads back: the former spec, and the former owners as the goal. */
+function cancelled(present: Database, reshard: Reshard, now: number): Database {
+  const { name, spec } = present;
+  if (reshard.cancels) throw new ValkeeperError('reshard_refused', { name, reason: 'it is being cancelled already' });
+  const gone = Object.keys(reshard.before.goal).filter((shard) => !shardNames(present).includes(shard));
+  if (gone.length > 0) {
+    const reason = `it is all but over: ${gone.join(', ')} ${gone.length === 1 ? 'is' : 'are'} taken out already`;
+    throw new ValkeeperError('reshard_refused', { name, reason });
+  }
+  const added = Object.keys(reshard.goal).filter((shard) => !(shard in reshard.before.goal));
+  return {
+    ...withSpec(present, { ...spec, shards: reshard.before.shards }),
+    reshard: {
+      ...reshard,
+      goal: { ...reshard.before.goal, ...Object.fromEntries(added.map((shard) => [shard, []])) },
+      before: { shards: spec.shards, goal: reshard.goal },
+      paused: false,
+      cancels: true,
+      startedAt: now,
+      retriesFrom: now,
+    },
+  };
+}
+
+/** Those that own slots afterwards: of the present ones the heaviest stay, and new ones get the next numbers. */
+function shardsAfter({ owners, bytes }: SlotWeights, count: number): string[] {
+  const present = [...owners.keys()];
+  const last = Math.max(0, ...present.map((name) => Number(name.slice(name.lastIndexOf('-') + 1)) || 0));
+  const more = Array.from({ length: Math.max(0, count - present.length) }, (_, index) => `shard-${last + index + 1}`);
+  const weightOf = (name: string): number => sumOf(bytes, slotsIn(owners.get(name)!));
+  const weights = new Map(present.map((name) => [name, weightOf(name)]));
+  const heaviest = present.toSorted((a, b) => weights.get(b)! - weights.get(a)!).slice(0, count);
+  return [...present.filter((name) => heaviest.includes(name)), ...more];
+}
+
+const sumOf = (values: Float64Array, slots: Iterable<number>): number => {
+  let sum = 0;
+  for (const slot of slots) sum += values[slot]!;
+  return sum;
+};
+
+/** @throws data_does_not_fit */
+function refuseIfFull(
+  name: string,
+  spec: DatabaseSpec,
+  goal: ReadonlyMap<string, SlotsByShard[string]>,
+  weights: SlotWeights,
+): void {
+  const limitBytes = memoryBytesPerNode(spec);
+  const largest = Math.max(...[...goal.values()].map((slots) => sumOf(weights.bytes, slotsIn(slots))));
+  if (EMPTY_BYTES + largest <= limitBytes * FILLED || spec.eviction !== 'noeviction') return;
+  throw new ValkeeperError('data_does_not_fit', {
+    name,
+    shards: counted(spec.shards, 'shard'),
+    largest: formatSize(largest),
+    limit: formatSize(limitBytes),
+    filled: Math.round(FILLED * 100),
+  });
+}
+
+function estimateOf(
+  goal: ReadonlyMap<string, SlotsByShard[string]>,
+  { keys, bytes, owners }: SlotWeights,
+  keysOfJob: number,
+): ReshardEstimate {
+  const ownerOf = new Array<string>(SLOT_COUNT);
+  for (const [name, ranges] of owners) for (const slot of slotsIn(ranges)) ownerOf[slot] = name;
+  const moved = { slots: 0, keys: 0, bytes: 0, largestSlotKeys: 0 };
+  const routes = new Map<string, number>();
+  for (const [name, ranges] of goal) {
+    for (const slot of slotsIn(ranges)) {
+      if (ownerOf[slot] === name) continue;
+      moved.slots += 1;
+      moved.keys += keys[slot]!;
+      moved.bytes += bytes[slot]!;
+      moved.largestSlotKeys = Math.max(moved.largestSlotKeys, keys[slot]!);
+      const route = `${ownerOf[slot]} ${name}`;
+      routes.set(route, (routes.get(route) ?? 0) + keys[slot]!);
+    }
+  }
+  const jobs = [...routes.values()].reduce((sum, count) => sum + Math.max(1, Math.ceil(count / keysOfJob)), 0);
+  const seconds = jobs * JOB_SECONDS + moved.keys * KEY_SECONDS + moved.bytes / BYTES_PER_SECOND;
+  return { ...moved, bytes: Math.round(moved.bytes), jobs, seconds: Math.ceil(seconds) };
+}

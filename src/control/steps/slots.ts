@@ -1,0 +1,46 @@
+/** Steps that move slots, and that take out shards which own none any more. */
+import type { Database } from '../../domain/database.ts';
+import { rangesOf, type SlotRange, slotsIn } from '../../domain/slots.ts';
+import { withoutShard } from '../../plan/membership.ts';
+import { retireShardObstacle } from '../../plan/reshard.ts';
+import type { Outcome, Step } from '../../plan/step.ts';
+import type { NodeCommands } from '../../valkey/connection.ts';
+import { keysBySlot, migrateSlots } from '../../valkey/slot-migrations.ts';
+import type { Tools } from '../tools.ts';
+
+type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
+
+const DONE: Outcome = { result: 'done' };
+
+/** Begins one job; how it goes, the next looks tell. */
+export async function moveSlots(source: NodeCommands, { args }: StepOf<'move_slots'>): Promise<Outcome> {
+  const keys = await keysBySlot(source, args.slots);
+  const job = firstSlots(args.slots, keys, args.mostKeys);
+  if (job.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
+  await migrateSlots(source, job, args.to);
+  return DONE;
+}
+
+/** From the first on as many slots as have together no more keys than this; one at least. Those of others are left out. */
+function firstSlots(slots: readonly SlotRange[], keys: ReadonlyMap<number, number>, mostKeys: number): SlotRange[] {
+  const chosen: number[] = [];
+  let sum = 0;
+  for (const slot of slotsIn(slots)) {
+    const count = keys.get(slot);
+    if (count === undefined) continue;
+    sum += count;
+    if (chosen.length > 0 && sum > mostKeys) break;
+    chosen.push(slot);
+  }
+  return rangesOf(chosen);
+}
+
+/** Out of the record, if another look agrees that it owns nothing. */
+export async function retireShard(tools: Tools, database: Database, step: StepOf<'retire_shard'>): Promise<Outcome> {
+  const { databases, engines, observer } = tools;
+  const obstacle = retireShardObstacle(database, await observer.observe(database), step.target);
+  if (obstacle) return { result: 'blocked', reason: obstacle };
+  engines.drop(database.nodes.filter(({ shard }) => shard === step.target));
+  await databases.change(database.name, (record) => withoutShard(record, step.target));
+  return DONE;
+}

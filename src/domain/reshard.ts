@@ -1,0 +1,69 @@
+/** A change of which shard owns which slots, while it lasts: as it is stored, and as the nodes tell of its jobs. */
+import type { NodeId } from './ids.ts';
+import type { SlotRange } from './slots.ts';
+import type { DatabaseSpec } from './spec.ts';
+
+/** Slots by the name of the shard that owns them, or is to. */
+export type SlotsByShard = Readonly<Record<string, readonly SlotRange[]>>;
+
+/**
+ * Where the slots are to be. Who has them now is never stored: the engine says so, and what is to move next follows from
+ * the difference.
+ */
+export interface Reshard {
+  /** Every slot once. A shard that is to own none leaves the database when all slots are where they are to be. */
+  goal: SlotsByShard;
+  /** What it was asked of: to be restored by a cancellation. */
+  before: { shards: number; goal: SlotsByShard };
+  /** No further job begins; one that runs ends by itself. */
+  paused: boolean;
+  /** It leads back to what was before a reshard that was given up. */
+  cancels: boolean;
+  /** Milliseconds since the epoch. Jobs that failed before `retriesFrom` count no more. */
+  startedAt: number;
+  retriesFrom: number;
+  /** What was to be expected when it began. */
+  estimate: ReshardEstimate;
+}
+
+/** The shard is to own nothing. */
+export const isToLeave = (goal: SlotsByShard, shard: string): boolean => (goal[shard] ?? []).length === 0;
+
+export interface ReshardEstimate {
+  slots: number;
+  keys: number;
+  bytes: number;
+  jobs: number;
+  /** A slot moves as a whole, and its source answers nobody while it drops the keys: some 2 us each. */
+  largestSlotKeys: number;
+  /** All of it, pauses included. */
+  seconds: number;
+}
+
+/** One job of atomic slot migration, by the word of a node that takes part (CLUSTER GETSLOTMIGRATIONS). */
+export interface SlotMigration {
+  name: string;
+  /** `export`: told by the node that gives. */
+  side: 'export' | 'import';
+  slots: readonly SlotRange[];
+  source: NodeId;
+  target: NodeId;
+  /** `active` stands for every state on the way. A failed one is no proof of who owns the slots. */
+  state: 'active' | 'success' | 'failed' | 'cancelled';
+  /** The engine's word for the state, such as `snapshotting`. */
+  phase: string;
+  /** Why it failed; empty else. */
+  message: string;
+  /** Milliseconds since the epoch, to the second, by the node's clock. */
+  createdAt: number;
+  updatedAt: number;
+  /** Written during the job and not sent yet. */
+  remainingBytes: number;
+}
+
+/**
+ * The spec as the nodes are to live by it now: while slots move, a shard may hold what it held before or what it is to
+ * hold, so it has the larger share of the memory.
+ */
+export const presentSpec = (spec: DatabaseSpec, reshard: Reshard | null): DatabaseSpec =>
+  reshard === null ? spec : { ...spec, shards: Math.min(spec.shards, reshard.before.shards) };

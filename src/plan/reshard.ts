@@ -1,0 +1,179 @@
+/**
+ * Slots on their way to other shards: what is misplaced, which job comes next, when it is over. Nothing of it is stored
+ * but the goal; owners and jobs are read from the nodes at every look, so whoever looks next goes on.
+ */
+import { type Database, shardNames } from '../domain/database.ts';
+import { shortId } from '../domain/ids.ts';
+import { isToLeave, type Reshard, type SlotMigration } from '../domain/reshard.ts';
+import { countSlots, formatSlots, rangesOf, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
+import type { Pace } from '../domain/spec.ts';
+import type { DatabaseView } from '../domain/view.ts';
+import { keptFor } from './kept.ts';
+import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
+import type { Action, Situation } from './remedy.ts';
+import { type Member, type ShardTopology, shardTopology } from './topology.ts';
+
+/** Why what forks or raises epochs waits. */
+export const WHILE_SLOTS_MOVE = 'slots are on their way: it waits for the end of the job';
+
+/** Slots of one shard that another is to own. */
+export interface Move {
+  from: string;
+  to: string;
+  slots: readonly SlotRange[];
+}
+
+/** How many keys a job may have: at its end the source drops them in one go, some 2 us each, and answers nobody meanwhile. */
+export const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 10_000 };
+/** So many times in a row a job may fail, each time with half of the keys; then a person is asked. */
+const MOST_FAILURES = 4;
+/** After a failure, twice as long after each further one. */
+const FIRST_PAUSE_MS = 1_000;
+
+/** By slot, the place of the shard in the order of the goal's names. */
+const goalBySlot = keptFor(({ goal }: Reshard): { names: string[]; shardOf: Int16Array } => {
+  const names = Object.keys(goal);
+  const shardOf = new Int16Array(SLOT_COUNT).fill(-1);
+  for (const [index, name] of names.entries()) {
+    for (const [from, to] of goal[name]!) shardOf.fill(index, from, to + 1);
+  }
+  return { names, shardOf };
+});
+
+/** What is not where it is to be, of shards whose owner is known. The largest first. */
+export function misplaced(reshard: Reshard, shards: readonly ShardTopology[]): Move[] {
+  const { names, shardOf } = goalBySlot(reshard);
+  return shards
+    .flatMap(({ name, slots }) => {
+      const own = names.indexOf(name);
+      const byTarget = new Map<number, number[]>();
+      for (const [from, to] of slots) {
+        for (let slot = from; slot <= to; slot += 1) {
+          const target = shardOf[slot]!;
+          if (target < 0 || target === own) continue;
+          const known = byTarget.get(target);
+          if (known) known.push(slot);
+          else byTarget.set(target, [slot]);
+        }
+      }
+      return [...byTarget].map(([target, moving]) => ({ from: name, to: names[target]!, slots: rangesOf(moving) }));
+    })
+    .sort((a, b) => countSlots(b.slots) - countSlots(a.slots));
+}
+
+/** A job that is under way, by the word of any node; null when there is none. */
+export function activeJob({ nodes }: DatabaseView): SlotMigration | null {
+  for (const { migrations = [] } of nodes.values()) {
+    const active = migrations.find(({ state }) => state === 'active');
+    if (active) return active;
+  }
+  return null;
+}
+
+/** The failed jobs of a source since the last that came through, the latest first. */
+function failuresOf({ view: { migrations = [] } }: Member, { retriesFrom }: Reshard): SlotMigration[] {
+  const given = migrations.filter(({ side, state }) => side === 'export' && state !== 'active');
+  const end = given.findIndex(({ state, updatedAt }) => state === 'success' || updatedAt < retriesFrom);
+  return end < 0 ? given : given.slice(0, end);
+}
+
+/** What is to be said of a reshard: nothing when there is none. */
+export function reshardProblems(database: Database, shards: readonly ShardTopology[]): Problem[] {
+  const { name, reshard } = database;
+  if (reshard === null) return [];
+  const moves = misplaced(reshard, shards);
+  const [next] = moves;
+  if (!next) return leavingShards(reshard, shards);
+  const count = moves.reduce((sum, { slots }) => sum + countSlots(slots), 0);
+  const params = { name, count, from: next.from, to: next.to };
+  if (reshard.paused) return [{ code: 'reshard_paused', params }];
+  const stuck = moves.flatMap((move) => stuckProblem(database, reshard, shards, move));
+  return [...stuck.slice(0, 1), { code: 'slots_misplaced', params }];
+}
+
+function stuckProblem(
+  { name }: Database,
+  reshard: Reshard,
+  shards: readonly ShardTopology[],
+  { from, to, slots }: Move,
+): Problem[] {
+  const owner = shards.find((shard) => shard.name === from)?.owner;
+  const failures = owner ? failuresOf(owner, reshard) : [];
+  if (failures.length < MOST_FAILURES) return [];
+  const { message } = failures[0]!;
+  const figures = { name, shard: from, other: to, slots: formatSlots(slots), failures: failures.length };
+  return [{ code: 'reshard_stuck', shard: from, params: { ...figures, message, remedy: remedyFor(message) } }];
+}
+
+/** By what the engine says of the failure. */
+function remedyFor(message: string): string {
+  if (/output buffer|client-output/i.test(message))
+    return 'More was written to these slots than the source could send: write less for a while.';
+  if (/memory|OOM/i.test(message)) return 'The target has no memory for them: give the database more with `--memory`.';
+  return 'Look at the logs of both primaries.';
+}
+
+/** All slots are where they are to be: shards without any are done with. */
+const leavingShards = ({ goal }: Reshard, shards: readonly ShardTopology[]): Problem[] =>
+  shards
+    .filter(({ name, isEmpty }) => isEmpty && isToLeave(goal, name))
+    .map(({ name }) => ({ code: 'shard_leaving', shard: name, params: { shard: name } }));
+
+/** Every slot is where it is to be, and no shard is left that owns none. */
+export function isReshardOver(database: Database, view: DatabaseView): boolean {
+  const { reshard } = database;
+  if (reshard === null) return false;
+  const names = shardNames(database);
+  if (names.some((name) => isToLeave(reshard.goal, name))) return false;
+  const shards = names.map((name) => shardTopology(database, view, name));
+  const served = countSlots(shards.flatMap(({ slots }) => slots));
+  return served === SLOT_COUNT && misplaced(reshard, shards).length === 0;
+}
+
+/** What may stand beside a reshard: everything else is mended first. */
+const BESIDE: readonly ProblemCode[] = [...HARMLESS, 'slots_misplaced', 'news_spreading'];
+
+/** The next job, if nothing is in its way. */
+export function moveSlots(situation: Situation, problem: Problem): Action[] {
+  const { database, view, problems } = situation;
+  const reshard = database.reshard!;
+  if (activeJob(view)) return [];
+  const obstacle = problems.find(({ code }) => !BESIDE.includes(code));
+  if (obstacle) return [{ blocked: `no slots move while this holds: ${obstacle.code}` }];
+  const shards = shardNames(database).map((name) => shardTopology(database, view, name));
+  const [move] = misplaced(reshard, shards);
+  if (!move) return [];
+  const source = shards.find(({ name }) => name === move.from)!.owner!;
+  const target = shards.find(({ name }) => name === move.to)?.owner;
+  if (target?.engine?.role !== 'primary') return [{ blocked: `the primary of ${move.to} does not answer` }];
+  const failures = failuresOf(source, reshard);
+  const pauseMs = failures.length === 0 ? 0 : FIRST_PAUSE_MS * 2 ** (failures.length - 1);
+  const waitMs = (failures[0]?.updatedAt ?? 0) + pauseMs - view.at;
+  if (waitMs > 0) {
+    const since = `a job from ${shortId(source.assignment.id)} failed (${failures[0]!.message})`;
+    return [{ blocked: `the next job waits for ${Math.ceil(waitMs / 1_000)} s: ${since}` }];
+  }
+  const mostKeys = Math.ceil(KEYS_OF_JOB[database.spec.pace] / 2 ** failures.length);
+  const args = { to: target.assignment.id, slots: move.slots, mostKeys };
+  const expects = { role: 'primary', ownsSlots: true } as const;
+  return [{ kind: 'move_slots', target: source.assignment.id, args, expects, because: problem.code }];
+}
+
+/** A shard that owns nothing goes, with all its nodes. */
+export function retireShard({ database, view }: Situation, problem: Problem): Action[] {
+  const shard = problem.shard!;
+  const obstacle = retireShardObstacle(database, view, shard);
+  if (obstacle) return [{ blocked: obstacle }];
+  const nodes = database.nodes.filter((node) => node.shard === shard).map(({ id }) => id);
+  return [{ kind: 'retire_shard', target: shard, args: { nodes }, expects: {}, because: problem.code }];
+}
+
+/** Why a shard must not be taken out now; null when nothing is lost by it. Asked again when it is done. */
+export function retireShardObstacle(database: Database, view: DatabaseView, name: string): string | null {
+  const { reshard } = database;
+  if (reshard === null || !isToLeave(reshard.goal, name)) return `${name} is to stay`;
+  if (activeJob(view)) return `${name} stays while slots move`;
+  const shard = shardTopology(database, view, name);
+  if (!shard.isEmpty) return `it is not certain that ${name} owns nothing`;
+  return null;
+}
