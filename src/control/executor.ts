@@ -1,5 +1,6 @@
 /** Carries out one step: what it expects is checked again at the node, then the action, then an outcome as a value. */
 import type { Database } from '../domain/database.ts';
+import type { NodeId } from '../domain/ids.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import { promote } from '../valkey/promotion.ts';
 import { addCopy, clearRetired, retireCopy, wantPrimary } from './steps/membership.ts';
@@ -42,7 +43,9 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
   const seen = await observer.observeNode(database, node);
   const unmet = unmetExpectation(step.expects, seen);
   if (unmet) return { result: 'blocked', reason: unmet };
-  const engine = engines.connection(database.secrets.adminPassword, node);
+  const connectionTo = (id: NodeId) =>
+    engines.connection(database.secrets.adminPassword, database.nodes.find((one) => one.id === id)!);
+  const engine = connectionTo(node.id);
   switch (step.kind) {
     case 'create_node':
       return createNode(agents, database, node, step);
@@ -68,7 +71,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'switch_over':
       return promote(clock, engine, 'coordinated');
     case 'move_slots':
-      return moveSlots(engine, step);
+      return moveSlots(engine, connectionTo(step.args.to), step);
     case 'probe':
       return probe(engine, step.args.slots);
     case 'configure':

@@ -97,10 +97,8 @@ export class Grants {
       const advice = add ? `Add ${describeAddition(add)}` : 'Add machines';
       throw new ValkeeperError('no_room_for_shards', { name: database.name, ...figures, advice });
     }
-    const found = places.map(({ shard, machine }, index): Place => {
-      const birth = index < shards.length ? { role: 'primary' as const, slots: [] } : { role: 'replica' as const };
-      return { shard, machine: machine!, birth };
-    });
+    // None is born with slots; who of a shard has the others for replicas is its primary.
+    const found = places.map(({ shard, machine }): Place => ({ shard, machine: machine!, birth: { role: 'replica' } }));
     const ports = await this.#freePorts(found, now.port);
     return assignNodes(found, view.machines, idsFor(found.length), ports);
   }

@@ -11,7 +11,10 @@ export function unseenStatus(database: Database, nowMs: number): DatabaseStatus 
 }
 
 /** A status seen before the latest wish. */
-export function sinceThen({ deleting, spec, generation }: Database, seen: DatabaseStatus): DatabaseStatus {
+export function sinceThen({ deleting, spec, generation, reshard }: Database, seen: DatabaseStatus): DatabaseStatus {
   if (deleting) return { ...seen, state: 'deleting' };
+  if (reshard?.paused && seen.reshard?.state === 'moving') {
+    return { ...seen, reshard: { ...seen.reshard, state: 'paused' } };
+  }
   return seen.generation < generation ? { ...seen, state: 'updating', spec, generation } : seen;
 }

@@ -77,8 +77,6 @@ function shardProblems(database: Database, shard: ShardTopology): Problem[] {
 
 /** A shard without slots, of which nobody is the primary: one is made it, or started. Nothing can be lost by that. */
 function headless({ members }: ShardTopology): Problem[] {
-  const first = members.find(({ assignment }) => assignment.birth.role === 'primary') ?? members[0]!;
-  if (isUnborn(first)) return [about('primary_unborn', first.assignment)];
   const able = members.find(({ engine }) => engine !== null && !engine.loading);
   if (able) return [about('head_missing', able.assignment)];
   return members.flatMap(({ assignment, dead, view: { process } }) => {

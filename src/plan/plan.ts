@@ -133,7 +133,7 @@ function removeEverything(situation: Situation): Action[] {
 function createNode(situation: Situation, problem: Problem): Step[] {
   const shard = shardOf(situation, problem);
   const { assignment } = targetOf(situation, problem);
-  const born = shard.owner !== null || (situation.database.observedGeneration > 0 && !shard.isEmpty);
+  const born = shard.owner !== null || situation.database.observedGeneration > 0;
   const birth = born ? 'replica' : assignment.birth.role;
   return [
     {

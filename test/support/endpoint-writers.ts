@@ -36,7 +36,9 @@ export class Writers {
   async assertNothingLost(): Promise<void> {
     for (let at = 0; at < this.acknowledged.length; at += BATCH) {
       const keys = this.acknowledged.slice(at, at + BATCH);
-      assert.deepEqual(await this.#client.mget(...keys), keys);
+      const found = await this.#client.mget(...keys);
+      const lost = keys.filter((key, index) => found[index] !== key);
+      assert.deepEqual(lost, [], `${lost.length} of ${keys.length} acknowledged writes are lost`);
     }
   }
 

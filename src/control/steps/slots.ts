@@ -5,19 +5,34 @@ import { withoutShard } from '../../plan/membership.ts';
 import { retireShardObstacle } from '../../plan/reshard.ts';
 import type { Outcome, Step } from '../../plan/step.ts';
 import type { NodeCommands } from '../../valkey/connection.ts';
-import { keysBySlot, migrateSlots } from '../../valkey/slot-migrations.ts';
+import {
+  copyFunctions,
+  hasNumberedDatabases,
+  keysBySlot,
+  migrateHeldSlots,
+  migrateSlots,
+} from '../../valkey/slot-migrations.ts';
 import type { Tools } from '../tools.ts';
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 
+/** Of a job during which the source's writes wait: some 30 ms beside what every job takes. */
+const HELD_KEYS = 5_000;
+
 const DONE: Outcome = { result: 'done' };
 
-/** Begins one job; how it goes, the next looks tell. */
-export async function moveSlots(source: NodeCommands, { args }: StepOf<'move_slots'>): Promise<Outcome> {
+/** Begins one job; how it goes, the next looks tell. The functions that the slots' clients call are there before. */
+export async function moveSlots(
+  source: NodeCommands,
+  target: NodeCommands,
+  { args }: StepOf<'move_slots'>,
+): Promise<Outcome> {
+  await copyFunctions(source, target);
   const keys = await keysBySlot(source, args.slots);
-  const job = firstSlots(args.slots, keys, args.mostKeys);
+  const isHeld = await hasNumberedDatabases(source);
+  const job = firstSlots(args.slots, keys, isHeld ? Math.min(args.mostKeys, HELD_KEYS) : args.mostKeys);
   if (job.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
-  await migrateSlots(source, job, args.to);
+  await (isHeld ? migrateHeldSlots : migrateSlots)(source, job, args.to);
   return DONE;
 }
 
