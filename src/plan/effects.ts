@@ -90,7 +90,7 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
   return { ...view, nodes: gossiped(database, nodes) };
 }
 
-const ABSENT: NodeView = {
+export const ABSENT: NodeView = {
   process: { state: 'absent' },
   disk: null,
   engine: { state: 'unknown', reason: 'no process' },
