@@ -72,7 +72,7 @@ export class Grants {
   /**
    * Nodes for further shards, each with as many replicas as the others have; nothing is stored.
    * @param now the spec by which memory is reserved
-   * @throws no_room_for_shards, agent_away
+   * @throws no_room_for_copies, agent_away
    */
   async furtherNodes(
     database: Database,
@@ -83,6 +83,17 @@ export class Grants {
   ): Promise<NodeAssignment[]> {
     if (shards.length === 0) return [];
     const wishes = Array.from({ length: 1 + now.replicas }, () => shards).flat();
+    const found = this.placesFor(database, wishes, now, view);
+    const ports = await this.#freePorts(found, now.port);
+    return assignNodes(found, view.machines, idsFor(found.length), ports);
+  }
+
+  /**
+   * Where one more copy of each of these shards would go; a shard may be named more than once.
+   * @param now the spec by which memory is reserved
+   * @throws no_room_for_copies
+   */
+  placesFor(database: Database, wishes: readonly string[], now: DatabaseSpec, view: DatabaseView): Place[] {
     const names = shardNames(database);
     const layout = layoutOf(
       database,
@@ -95,12 +106,10 @@ export class Grants {
     if (missing > 0) {
       const figures = { nodes: wishes.length, missing, needed: formatSize(reservedBytesPerNode(now)) };
       const advice = add ? `Add ${describeAddition(add)}` : 'Add machines';
-      throw new ValkeeperError('no_room_for_shards', { name: database.name, ...figures, advice });
+      throw new ValkeeperError('no_room_for_copies', { name: database.name, ...figures, advice });
     }
     // None is born with slots; who of a shard has the others for replicas is its primary.
-    const found = places.map(({ shard, machine }): Place => ({ shard, machine: machine!, birth: { role: 'replica' } }));
-    const ports = await this.#freePorts(found, now.port);
-    return assignNodes(found, view.machines, idsFor(found.length), ports);
+    return places.map(({ shard, machine }) => ({ shard, machine: machine!, birth: { role: 'replica' } }));
   }
 
   /** The spec with a port of its own, once the engine has nothing against its users. @throws client_tls_unavailable, endpoint_port_taken, bad_rules */

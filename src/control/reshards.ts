@@ -3,7 +3,7 @@ import { type Database, type NodeAssignment, shardNames, specNow } from '../doma
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { NodeId } from '../domain/ids.ts';
-import type { Reshard, ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
+import { presentSpec, type Reshard, type ReshardEstimate, type SlotsByShard } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import { SLOT_COUNT, slotsIn } from '../domain/slots.ts';
 import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
@@ -57,7 +57,7 @@ export class Reshards {
   /**
    * What makes the record what this spec asks for. Nothing is stored.
    * @param idsFor ids for so many further nodes
-   * @throws memory_in_use, no_room_to_grow, reshard_running, reshard_refused, data_does_not_fit, no_room_for_shards
+   * @throws memory_in_use, no_room_to_grow, reshard_running, reshard_refused, data_does_not_fit, no_room_for_copies
    */
   async change(
     present: Database,
@@ -67,15 +67,24 @@ export class Reshards {
   ): Promise<(record: Database) => Database> {
     const way = await this.#planned(present, spec, view, idsFor);
     admitChange(present, spec, way?.reshard ?? present.reshard, view);
+    this.#admitCopies(present, spec, view);
     return (record) => {
       const changed = withSpec(record, spec);
       return way === null ? changed : { ...changed, nodes: [...record.nodes, ...way.nodes], reshard: way.reshard };
     };
   }
 
+  /** More replicas have to find a place now; they are made one after the other. @throws no_room_for_copies */
+  #admitCopies(present: Database, spec: DatabaseSpec, view: DatabaseView): void {
+    const more = spec.replicas - present.spec.replicas;
+    if (more <= 0) return;
+    const wishes = Array.from({ length: more }, () => shardNames(present)).flat();
+    this.#around.grants.placesFor(present, wishes, presentSpec(spec, present.reshard), view);
+  }
+
   /**
    * What another number of shards leads to; null when it is the same. Nothing is stored.
-   * @throws reshard_running, reshard_refused, data_does_not_fit, no_room_for_shards
+   * @throws reshard_running, reshard_refused, data_does_not_fit, no_room_for_copies
    */
   async #planned(
     present: Database,

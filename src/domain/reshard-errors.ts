@@ -23,10 +23,9 @@ export const RESHARD_ERRORS = {
       'The data of {name} does not fit into {shards}: the largest would hold {largest}, and has {limit}, of which data may fill {filled} %.',
     hint: 'Nothing was changed. Ask for more memory in the same command, with --memory, or for more shards.',
   },
-  no_room_for_shards: {
+  no_room_for_copies: {
     kind: 'refused',
-    message:
-      '{missing} of the {nodes} nodes that the further shards of {name} need have no place; each reserves {needed}.',
-    hint: 'Nothing was changed. {advice}, or ask for fewer shards.',
+    message: '{missing} of {nodes} further nodes of {name} have no place; each reserves {needed}.',
+    hint: 'Nothing was changed. {advice}, or ask for fewer shards or replicas.',
   },
 } as const;

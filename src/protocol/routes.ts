@@ -41,12 +41,14 @@ export interface Route {
 }
 
 const byName = z.strictObject({ name: z.string() });
+const RESHARD = ['reshard_running', 'reshard_refused', 'data_does_not_fit', 'no_room_for_copies'] as const;
 const CHANGE = [
   'generation_changed',
   'being_deleted',
   'not_changeable',
   'memory_in_use',
   'no_room_to_grow',
+  ...RESHARD,
   'endpoint_port_taken',
   'bad_rules',
   'client_tls_unavailable',
@@ -191,7 +193,15 @@ export const ROUTES = {
     body: planRequestSchema,
     status: 200,
     answer: 'Plan',
-    errors: ['database_not_found', 'being_deleted', 'not_changeable', 'memory_in_use', 'no_room_to_grow', ...ADMISSION],
+    errors: [
+      'database_not_found',
+      'being_deleted',
+      'not_changeable',
+      'memory_in_use',
+      'no_room_to_grow',
+      ...RESHARD,
+      ...ADMISSION,
+    ],
   },
   'GET /conditions': {
     summary: 'What holds now that should not, of every database',

@@ -137,7 +137,7 @@ it('creates, changes and leaves databases as a file says, after a yes, and plans
     assert.equal(fromStdin.code, 0);
     assert.deepEqual(states(JSON.parse(fromStdin.stdout) as Applied), [['cache', 'changed', 'ready']]);
 
-    writeFileSync(file, `${ORDERS.replace('shards: 2', 'shards: 3')}${CACHE}`);
+    writeFileSync(file, `${ORDERS.replace('auth: true', 'auth: false')}\n${CACHE}`);
     const impossible = await fleet.cli('db', 'apply', '--yes', '-f', file, '--json');
     assert.deepEqual(
       [impossible.code, impossible.json<{ error: { code: string } }>().error.code],

@@ -163,7 +163,8 @@ it('refuses less memory than the data needs, and a change of what is being delet
     };
     assert.deepEqual(await codeOf('db', 'update', 'main', '--memory', '24mb'), [5, 'memory_in_use']);
     assert.deepEqual(await codeOf('db', 'plan', 'main', '--memory', '24mb'), [5, 'memory_in_use']);
-    assert.deepEqual(await codeOf('db', 'plan', 'main', '--shards', '5'), [5, 'not_changeable']);
+    assert.deepEqual(await codeOf('db', 'plan', 'main', '--no-auth'), [5, 'not_changeable']);
+    assert.deepEqual(await codeOf('db', 'plan', 'main', '--replicas', '2'), [5, 'no_room_for_copies']);
     assert.deepEqual(await codeOf('db', 'update', 'main', '--memory', '6mb'), [2, 'invalid_value']);
     assert.equal((await fleet.show()).generation, 1);
     const agent = processesUnder(fleet.dir).find(({ command }) => /\bagent\b/.test(command))!;
