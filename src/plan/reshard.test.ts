@@ -120,6 +120,17 @@ describe('a database that is to have fewer shards', () => {
     assert.deepEqual(gone, ['shard-2', 'shard-3']);
   });
 
+  it('lets a shard without slots stay for two seconds after the last job, so that its clients are answered', () => {
+    const empty = forecastUntil(towards(2), 'retire_shard');
+    const keptFor = (agoMs: number) => {
+      const world = telling({ ...empty, view: { ...empty.view, at: NOW } }, 'shard-1', [
+        { state: 'success', phase: 'success', updatedAt: NOW - agoMs },
+      ]);
+      return plan(world.database, world.view).steps.every(({ kind }) => kind !== 'retire_shard');
+    };
+    assert.deepEqual([keptFor(1_900), keptFor(2_100)], [true, false]);
+  });
+
   it('takes no shard out while it is not certain that it owns nothing', () => {
     const { database, view } = towards(2);
     const { stages } = forecast(database, view);

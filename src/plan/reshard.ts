@@ -27,6 +27,8 @@ export interface Move {
 export const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 10_000 };
 /** So many times in a row a job may fail, each time with half of the keys; then a person is asked. */
 const MOST_FAILURES = 4;
+/** A shard that gave its last slots away may still have to tell clients where they are; ends are told to the second. */
+const FAREWELL_MS = 2_000;
 /** After a failure, twice as long after each further one. */
 const FIRST_PAUSE_MS = 1_000;
 
@@ -164,6 +166,8 @@ export function retireShard({ database, view }: Situation, problem: Problem): Ac
   const shard = problem.shard!;
   const obstacle = retireShardObstacle(database, view, shard);
   if (obstacle) return [{ blocked: obstacle }];
+  const endedAt = Math.max(0, ...[...view.nodes.values()].map(({ migrations }) => migrations?.[0]?.updatedAt ?? 0));
+  if (view.at - endedAt < FAREWELL_MS) return [{ blocked: `${shard} stays until all who asked it are answered` }];
   const nodes = database.nodes.filter((node) => node.shard === shard).map(({ id }) => id);
   return [{ kind: 'retire_shard', target: shard, args: { nodes }, expects: {}, because: problem.code }];
 }
