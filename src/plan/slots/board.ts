@@ -10,6 +10,8 @@ export interface Task {
   present: Int16Array;
   /** By slot: its load, in any unit; 0 where nobody owns it. */
   weights: Float64Array;
+  /** The slots with load, the lightest first. */
+  byWeight: readonly number[];
   shards: number;
   /** So many of them are to own slots. */
   staying: number;
@@ -42,13 +44,14 @@ export class Board {
   readonly frame: Frame;
   readonly #open: Uint8Array;
 
-  constructor(task: Task, frame: Frame) {
+  /** @param goal where to begin; the present owners if not given. Hot slots go to their shards in any case. */
+  constructor(task: Task, frame: Frame, { goal = task.present, low = frame.mean * (1 - task.tolerance) } = {}) {
     this.task = task;
     this.frame = frame;
-    this.low = frame.mean * (1 - task.tolerance);
+    this.low = low;
     this.high = frame.mean * (1 + task.tolerance);
     this.speck = frame.mean * 1e-9;
-    this.goal = Int16Array.from(task.present);
+    this.goal = Int16Array.from(goal);
     this.loads = new Float64Array(task.shards);
     this.#open = new Uint8Array(task.shards);
     for (const shard of frame.open) this.#open[shard] = 1;
@@ -63,6 +66,12 @@ export class Board {
     return this.#open[shard] === 1;
   }
 
+  /** Every open shard is within the bounds. */
+  isLevel(): boolean {
+    return this.frame.open.every((shard) => this.beyond(this.loads[shard]!) === 0);
+  }
+
+  /** The slot must have an owner. */
   give(slot: number, to: number): void {
     const weight = this.task.weights[slot]!;
     this.loads[this.goal[slot]!]! -= weight;
@@ -95,12 +104,7 @@ export class Board {
 
   /** The slots with load of all open shards, the lightest first. */
   levelledSlots(): number[] {
-    const { weights } = this.task;
-    const slots: number[] = [];
-    for (let slot = 0; slot < SLOT_COUNT; slot += 1) {
-      const owner = this.goal[slot]!;
-      if (owner !== NOBODY && this.isOpen(owner) && weights[slot]! > 0) slots.push(slot);
-    }
-    return slots.sort((a, b) => weights[a]! - weights[b]! || a - b);
+    const { byWeight, weights } = this.task;
+    return byWeight.filter((slot) => this.isOpen(this.goal[slot]!) && weights[slot]! > 0);
   }
 }

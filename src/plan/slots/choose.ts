@@ -4,27 +4,33 @@ import type { Board } from './board.ts';
 /** A run may carry so much more than the best pick, as a part of what is to go. */
 const FOR_A_RUN = 0.01;
 
+export interface Amount {
+  /** So much load is to go. */
+  need: number;
+  /** A single slot of more would be too much for any other shard. */
+  most: number;
+}
+
 /**
  * @param own the shard's slots, in order
- * @param need how much load is to go
  * @param goes whether a slot of somebody else's goes: a run next to it makes one range with it
  * @returns in order
  */
 export function chooseSlots(
   board: Board,
   own: readonly number[],
-  need: number,
+  { need, most }: Amount,
   goes: (slot: number) => boolean,
 ): number[] {
   if (need <= board.speck) return [];
   const { weights } = board.task;
-  const weighty = own.filter((slot) => weights[slot]! > 0);
+  const weighty = own.filter((slot) => weights[slot]! > 0 && weights[slot]! <= most);
   const pick = bestPick(board, weighty, need);
   const picked = pick.reduce((sum, slot) => sum + weights[slot]!, 0);
   const run = shortestRun(board, weighty, need, Math.max(0, picked - need) + need * FOR_A_RUN, goes);
   if (run === null) return pick.sort((a, b) => a - b);
   // Empty slots between cost no load, and keep the range whole.
-  return own.slice(own.indexOf(run.first), own.indexOf(run.last) + 1);
+  return own.slice(own.indexOf(run.first), own.indexOf(run.last) + 1).filter((slot) => weights[slot]! <= most);
 }
 
 /** The heaviest that fit, and one that fills the rest: few slots, and hardly more than what is to go. */

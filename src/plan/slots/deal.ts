@@ -61,7 +61,7 @@ class Table {
       const [before, behind] = [this.#board.goal[first - 1], this.#board.goal[last + 1]];
       if (this.#wants(before, first)) left = this.#fill(before, left);
       else if (this.#wants(behind, last)) left = this.#fill(behind, left.reverse()).reverse();
-      else left = this.#fill(this.neediest(), left);
+      else left = this.#fill(this.#anyoneFor(first), left);
     }
   }
 
@@ -72,6 +72,14 @@ class Table {
 
   #need(shard: number): number {
     return this.#needs.get(shard) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** The neediest; when nobody lacks so much, rather whoever has the slot before it. */
+  #anyoneFor(slot: number): number {
+    const { task, goal, loads, high } = this.#board;
+    const [neediest, before] = [this.neediest(), goal[slot - 1]];
+    if (before === undefined || !this.#needs.has(before) || this.#wants(neediest, slot)) return neediest;
+    return loads[before]! + task.weights[slot]! <= high ? before : neediest;
   }
 
   /** To the nearest slot. */

@@ -1,27 +1,26 @@
 /** Slots that carry more than a share may: no spread can bring their shards within the tolerance, so each gets one. */
-import type { Frame, Task } from './board.ts';
-import { NOBODY } from './board.ts';
+import { type Frame, NOBODY, type Task } from './board.ts';
 
 /**
  * Sets hot slots apart, the heaviest first; each makes the share of the other shards smaller, so that the next may be too
  * heavy for it. One shard at least is left for all the others.
  */
 export function frameOf(task: Task): Frame {
-  const { weights, staying, tolerance } = task;
-  const slots = Array.from(weights.keys()).filter((slot) => weights[slot]! > 0);
-  slots.sort((a, b) => weights[b]! - weights[a]! || a - b);
-  let left = slots.reduce((sum, slot) => sum + weights[slot]!, 0);
-  let count = 0;
-  while (count < staying - 1 && count < slots.length) {
-    const weight = weights[slots[count]!]!;
-    if (weight <= (left / (staying - count)) * (1 + tolerance)) break;
-    left = Math.max(0, left - weight);
-    count += 1;
+  const { weights, byWeight, staying, tolerance } = task;
+  const lightest = [...byWeight];
+  // Summed from the lightest on: what is left of a large sum after a subtraction would be rounding.
+  const sums = [0];
+  for (const slot of lightest) sums.push(sums.at(-1)! + weights[slot]!);
+  const heaviest: number[] = [];
+  while (lightest.length > 0 && heaviest.length < staying - 1) {
+    const share = sums[lightest.length]! / (staying - heaviest.length);
+    if (weights[lightest.at(-1)!]! <= share * (1 + tolerance)) break;
+    heaviest.push(lightest.pop()!);
   }
-  const hot = homes(task, slots.slice(0, count));
+  const hot = homes(task, heaviest);
   const closed = new Set(hot.values());
   const open = Array.from({ length: staying }, (_, shard) => shard).filter((shard) => !closed.has(shard));
-  return { hot, open, mean: count === slots.length ? 0 : left / open.length };
+  return { hot, open, mean: sums[lightest.length]! / open.length };
 }
 
 /** Each stays where it is, the heaviest of a shard; the others go where the least has to make way. */

@@ -2,8 +2,8 @@
 import type { Board } from './board.ts';
 
 /**
- * The least load that can move: who is above `high` gives down to it, who is below `low` takes up to it; of the two sums
- * the larger decides, and the other shards give or take the difference, the fullest or emptiest first.
+ * The least load that can move: who is above the upper bound gives down to it, who is below the lower one takes up to
+ * it; of the two sums the larger decides, and the other shards give or take the difference, the fullest or emptiest first.
  * @returns by shard what it is to give (above 0) or to take (below); together 0
  */
 export function surpluses({ loads, frame, task, low, high }: Board): Float64Array {

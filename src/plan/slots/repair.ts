@@ -18,34 +18,79 @@ interface Verdict {
   joins: boolean;
 }
 
+/** Changes that are tried beside one for each shard. */
+const MORE_ROUNDS = 60;
 /** Slots of others that are looked at, on either side of the weight that would fit best. */
 const NEARBY = 8;
+/** Slots of its own that a shard may give or exchange at a time. */
+const MOST_OWN = 64;
 
 /** Brings shards within the bounds, the one furthest outside first, by single slots and exchanges, as long as that helps. */
 export function repair(board: Board): void {
-  const byWeight = board.levelledSlots();
+  if (board.isLevel()) return;
+  const shelves = new Shelves(board);
   const stuck = new Set<number>();
-  for (let rounds = 8 * board.frame.open.length + 400; rounds > 0; rounds -= 1) {
+  for (let rounds = board.frame.open.length + MORE_ROUNDS; rounds > 0; rounds -= 1) {
     const worst = furthestOutside(board, stuck);
     if (worst === null) return;
-    const move = bestOf(board, movesFor(board, worst, byWeight));
+    const move = bestOf(board, movesFor(board, worst, shelves));
     const cured = move !== null && move.penalty <= -(board.beyond(board.loads[worst]!) ** 2) + board.speck ** 2;
-    const chosen = cured ? move : bestOf(board, exchangesFor(board, worst, byWeight), move);
+    const chosen = cured ? move : bestOf(board, exchangesFor(board, worst, shelves), move);
     if (chosen === null) stuck.add(worst);
-    else {
-      apply(board, chosen.change);
-      stuck.clear();
-    }
+    else shelves.apply(chosen.change);
   }
 }
 
-/** Lets slots go back to their present owners, the heaviest first, where nobody gets further outside the bounds by it. */
+/** The slots with load of the open shards, the lightest first. */
+class Shelves {
+  readonly all: readonly number[];
+  readonly #board: Board;
+  readonly #own: number[][];
+
+  constructor(board: Board) {
+    this.#board = board;
+    this.all = board.levelledSlots();
+    this.#own = Array.from({ length: board.task.shards }, () => []);
+    for (const slot of this.all) this.#own[board.goal[slot]!]!.push(slot);
+  }
+
+  of(shard: number): readonly number[] {
+    return this.#own[shard]!;
+  }
+
+  apply({ slot, to, back }: Change): void {
+    const from = this.#board.goal[slot]!;
+    this.#move(slot, from, to);
+    if (back !== null) this.#move(back, to, from);
+  }
+
+  /** The first place in the list whose slot weighs at least so much. */
+  firstFrom(list: readonly number[], weight: number): number {
+    const { weights } = this.#board.task;
+    let [from, to] = [0, list.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (weights[list[middle]!]! < weight) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  #move(slot: number, from: number, to: number): void {
+    const [giving, taking] = [this.#own[from]!, this.#own[to]!];
+    giving.splice(giving.indexOf(slot), 1);
+    taking.splice(this.firstFrom(taking, this.#board.task.weights[slot]!), 0, slot);
+    this.#board.give(slot, to);
+  }
+}
+
+/** Lets slots go back to their present owners, the heaviest first, where both shards stay within the bounds by it. */
 export function takeBack(board: Board): void {
-  const { present } = board.task;
+  const { goal, loads, task, low, high } = board;
   for (const slot of board.levelledSlots().reverse()) {
-    const home = present[slot]!;
-    if (board.goal[slot] === home || !board.isOpen(home)) continue;
-    if (judge(board, { slot, to: home, back: null }).penalty <= 0) board.give(slot, home);
+    const [owner, home, weight] = [goal[slot]!, task.present[slot]!, task.weights[slot]!];
+    if (owner === home || !board.isOpen(home)) continue;
+    if (loads[owner]! - weight >= low && loads[home]! + weight <= high) board.give(slot, home);
   }
 }
 
@@ -59,72 +104,52 @@ function furthestOutside(board: Board, stuck: ReadonlySet<number>): number | nul
 }
 
 /** Single slots that a shard with too little could get, or one with too much give. */
-const movesFor = (board: Board, shard: number, byWeight: readonly number[]): Iterable<Change> =>
-  board.loads[shard]! < board.low ? takingsFor(board, shard, byWeight) : givingsFor(board, shard, byWeight);
+const movesFor = (board: Board, shard: number, shelves: Shelves): Iterable<Change> =>
+  board.loads[shard]! < board.low ? takingsFor(board, shard, shelves) : givingsFor(board, shard, shelves);
 
-/** Slots of others: from the lightest that is enough on, until it would be too much; then those that are not enough. */
-function* takingsFor(board: Board, to: number, byWeight: readonly number[]): Generator<Change> {
-  const { goal, loads, low, high } = board;
-  const { weights } = board.task;
-  const missing = low - loads[to]!;
-  const start = firstFrom(byWeight, weights, missing);
-  let enough = 0;
-  for (let at = start; at < byWeight.length && enough < NEARBY; at += 1) {
-    const slot = byWeight[at]!;
-    if (loads[to]! + weights[slot]! - high > missing) break;
-    if (goal[slot] === to) continue;
-    if (loads[goal[slot]!]! - weights[slot]! >= low) enough += 1;
-    yield { slot, to, back: null };
-  }
-  for (let [at, seen] = [start - 1, 0]; at >= 0 && seen < NEARBY; at -= 1) {
-    const slot = byWeight[at]!;
-    if (goal[slot] === to) continue;
-    if (loads[goal[slot]!]! > low) seen += 1;
-    yield { slot, to, back: null };
+/** Slots about as heavy as what is missing, of every shard that has something to spare. */
+function* takingsFor({ loads, low, frame }: Board, to: number, shelves: Shelves): Generator<Change> {
+  for (const donor of frame.open) {
+    if (donor === to || loads[donor]! <= low) continue;
+    const own = shelves.of(donor);
+    const start = shelves.firstFrom(own, low - loads[to]!);
+    for (const slot of own.slice(Math.max(0, start - 2), start + 2)) yield { slot, to, back: null };
   }
 }
 
-/** Its own slots: back to their present owners, to neighbours, or to the emptiest. */
-function* givingsFor(board: Board, shard: number, byWeight: readonly number[]): Generator<Change> {
-  const { goal, loads, frame, task } = board;
+/** Its own slots about as heavy as what is too much: back to their present owners, to neighbours, or to the emptiest. */
+function* givingsFor(board: Board, shard: number, shelves: Shelves): Generator<Change> {
+  const { goal, loads, high, frame, task } = board;
   const emptiest = frame.open.reduce((least, one) => (loads[one]! < loads[least]! ? one : least));
-  for (const slot of byWeight) {
-    if (goal[slot] !== shard) continue;
+  const own = shelves.of(shard);
+  const start = shelves.firstFrom(own, loads[shard]! - high);
+  for (const slot of own.slice(Math.max(0, start - MOST_OWN / 2), start + MOST_OWN / 2)) {
     for (const to of new Set([emptiest, task.present[slot]!, goal[slot - 1], goal[slot + 1]])) {
       if (to !== undefined && to !== NOBODY && to !== shard && board.isOpen(to)) yield { slot, to, back: null };
     }
   }
 }
 
-/** Each slot of the shard against slots of others by which the shard would just come within the bounds. */
-function* exchangesFor(board: Board, shard: number, byWeight: readonly number[]): Generator<Change> {
-  const { goal, loads, low, high } = board;
-  const { weights } = board.task;
+/** Slots of the shard against slots of others by which the shard would just come within the bounds. */
+function* exchangesFor(board: Board, shard: number, shelves: Shelves): Generator<Change> {
+  const { goal, loads, low, high, task } = board;
   const excess = loads[shard]! > high ? loads[shard]! - high : loads[shard]! - low;
-  for (const slot of byWeight) {
-    if (goal[slot] !== shard) continue;
-    const at = firstFrom(byWeight, weights, weights[slot]! - excess);
+  const own = shelves.of(shard);
+  const stride = Math.ceil(own.length / MOST_OWN);
+  // The heaviest are among them.
+  for (let nth = own.length - 1; nth >= 0; nth -= stride) {
+    const slot = own[nth]!;
+    const at = shelves.firstFrom(shelves.all, task.weights[slot]! - excess);
     for (const step of [-1, 1]) {
       let seen = 0;
-      for (let near = step < 0 ? at - 1 : at; near >= 0 && near < byWeight.length && seen < NEARBY; near += step) {
-        const back = byWeight[near]!;
+      for (let near = step < 0 ? at - 1 : at; near >= 0 && near < shelves.all.length && seen < NEARBY; near += step) {
+        const back = shelves.all[near]!;
         if (goal[back] === shard) continue;
         seen += 1;
         yield { slot, to: goal[back]!, back };
       }
     }
   }
-}
-
-/** The first place whose slot weighs at least so much. */
-function firstFrom(byWeight: readonly number[], weights: Float64Array, weight: number): number {
-  let [from, to] = [0, byWeight.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (weights[byWeight[middle]!]! < weight) from = middle + 1;
-    else to = middle;
-  }
-  return from;
 }
 
 /** The best of the changes that help; null when none does. */
@@ -158,10 +183,4 @@ function judge(board: Board, change: Change): Verdict {
     cost: board.costOf(slot, to) + (back === null ? 0 : board.costOf(back, from)),
     joins: goal[slot - 1] === to || goal[slot + 1] === to,
   };
-}
-
-function apply(board: Board, { slot, to, back }: Change): void {
-  const from = board.goal[slot]!;
-  board.give(slot, to);
-  if (back !== null) board.give(back, from);
 }

@@ -9,6 +9,7 @@
 import { SLOT_COUNT, type SlotRange } from '../../domain/slots.ts';
 import { Board, type Frame, NOBODY, type Task } from './board.ts';
 import { chooseSlots } from './choose.ts';
+import { isBetter } from './compare.ts';
 import { deal } from './deal.ts';
 import { frameOf } from './hot.ts';
 import { surpluses } from './level.ts';
@@ -16,15 +17,18 @@ import { repair, takeBack } from './repair.ts';
 import { search } from './search.ts';
 
 /** A shard may carry so much more or less than the mean, as a part of it. */
-const TOLERANCE = 0.05;
+export const TOLERANCE = 0.05;
 
 /** Up to so many slots with load, the best spread is searched for. */
 const FEW_SLOTS = 24;
 
+/** Slots lighter than this part of the tolerance are grains: with them a shard can be filled up exactly enough. */
+const GRAIN_PART = 0.5;
+
 export interface Wish {
   /** Who owns which slots now. A slot may have no owner: it gets none. Ranges must not overlap. */
   owners: ReadonlyMap<string, readonly SlotRange[]>;
-  /** By slot, 16,384 of them: its load, in any unit, not below 0. When no slot has any, all count the same. */
+  /** By slot, 16,384 of them: its load, in any unit, finite and not below 0. When no slot has any, all count the same. */
   weights: Float64Array;
   /** Those that are to own slots: owners of today or new ones, one at least. Other owners give all away. */
   shards: readonly string[];
@@ -41,8 +45,9 @@ export function spread({ owners, weights, shards, tolerance = TOLERANCE }: Wish)
   if (staying.length === 0) throw new Error('no shard is to own slots');
   const names = [...new Set([...staying, ...owners.keys()])];
   const present = ownersBySlot(names.map((name) => owners.get(name) ?? []));
+  const counted = countedWeights(weights, present);
   const task = {
-    ...{ present, weights: countedWeights(weights, present), tolerance },
+    ...{ present, weights: counted, byWeight: sortedByWeight(counted), tolerance },
     ...{ shards: names.length, staying: staying.length },
   };
   const goal = rangesByOwner(bestSpread(task), names.length);
@@ -60,13 +65,52 @@ function bestSpread(task: Task): Int16Array {
   return best.goal;
 }
 
+/**
+ * Where lumps leave somebody outside the bounds, grains are moved first, or single slots: which moves less depends on the
+ * weights, so both are tried.
+ */
 function draft(task: Task, frame: Frame): Board {
-  const board = new Board(task, frame);
-  const surplus = surpluses(board);
-  deal(board, goingSlots(board, surplus), surplus);
+  const first = new Board(task, frame);
+  share(first, Number.POSITIVE_INFINITY);
+  const second = new Board(task, frame, { goal: first.goal });
+  if (!first.isLevel()) {
+    shareGrains(first);
+    repair(first);
+    repair(second);
+    for (const board of [first, second]) if (!board.isLevel()) finish(board);
+  }
+  for (const board of [first, second]) takeBack(board);
+  return isBetter(second, first) ? second : first;
+}
+
+function finish(board: Board): void {
+  settleLumps(board);
+  shareGrains(board);
   repair(board);
-  takeBack(board);
-  return board;
+}
+
+/** Twice, since what is dealt differs a little from what was meant. */
+function shareGrains(board: Board): void {
+  share(board, grainOf(board));
+  share(board, grainOf(board));
+}
+
+const grainOf = ({ high, frame }: Board): number => (high - frame.mean) * GRAIN_PART;
+
+/** Who has too much gives to those with too little. @param heaviest slots of more stay, if their shard may own any */
+function share(board: Board, heaviest: number): void {
+  const surplus = surpluses(board);
+  deal(board, goingSlots(board, surplus, heaviest), surplus);
+}
+
+/** Lumps that are too much for their shards even without anything else go elsewhere, where grains will make room for them. */
+function settleLumps(board: Board): void {
+  const { task, frame } = board;
+  const grain = grainOf(board);
+  const weights = task.weights.map((weight) => (weight > grain ? weight : 0));
+  const lumps = new Board({ ...task, weights }, frame, { goal: board.goal, low: Number.NEGATIVE_INFINITY });
+  repair(lumps);
+  for (const slot of lumps.levelledSlots()) board.give(slot, lumps.goal[slot]!);
 }
 
 /** Slots without load of shards that are to own none go to whoever has the fewest slots: load may come. */
@@ -85,11 +129,13 @@ function giveEmptySlots(board: Board): void {
 }
 
 /** In order. A shard that is not levelled keeps nothing but a slot that was set apart. */
-function goingSlots(board: Board, surplus: Float64Array): number[] {
+function goingSlots(board: Board, surplus: Float64Array, heaviest: number): number[] {
   const going = new Uint8Array(SLOT_COUNT);
+  const room = Math.max(...board.frame.open.map((shard) => Math.max(0, -surplus[shard]!))) + board.high - board.low;
+  const most = Math.min(heaviest, room);
   for (const [shard, own] of board.slotsByShard().entries()) {
     const chosen = board.isOpen(shard)
-      ? chooseSlots(board, own, surplus[shard]!, (slot) => going[slot] === 1)
+      ? chooseSlots(board, own, { need: surplus[shard]!, most }, (slot) => going[slot] === 1)
       : own.filter((slot) => !board.frame.hot.has(slot));
     for (const slot of chosen) going[slot] = 1;
   }
@@ -119,3 +165,8 @@ function countedWeights(weights: Float64Array, present: Int16Array): Float64Arra
   const counted = weights.map((weight, slot) => (present[slot] === NOBODY || !(weight > 0) ? 0 : weight));
   return counted.some((weight) => weight > 0) ? counted : counted.map((_, slot) => (present[slot] === NOBODY ? 0 : 1));
 }
+
+const sortedByWeight = (weights: Float64Array): number[] =>
+  Array.from(weights.keys())
+    .filter((slot) => weights[slot]! > 0)
+    .sort((a, b) => weights[a]! - weights[b]! || a - b);
