@@ -1,0 +1,171 @@
+/** What each reshard showed, in figures, words and tables. Pure. */
+import { sumByKind } from '../faults/verdict.ts';
+import type { Table } from '../support/report.ts';
+import { ms, percentile } from '../support/stats.ts';
+import { WAYS, type Way } from './clients.ts';
+import type { Change } from './course.ts';
+import { type Finding, OK, sumOf } from './judge.ts';
+import type { Operation, Round } from './load.ts';
+
+type ByWay<T> = Record<Way, T>;
+
+/** Of the operations of a round, those under way during the reshard; errors are of all. */
+interface Measured {
+  operations: number;
+  longestMs: ByWay<number>;
+  errors: ByWay<Record<string, number>>;
+}
+
+export interface Repetition extends Measured {
+  change: Change;
+  /** The longest time in which the measuring program itself did nothing. */
+  ownPauseMs: number;
+  found: ByWay<Finding>;
+}
+
+/** What belongs to no single reshard. */
+export interface Remains {
+  repetitions: readonly Repetition[];
+  /** What the check at the end found, when nothing was under way. */
+  last: ByWay<Finding>;
+  ballast: Finding;
+  readErrors: readonly string[];
+  /** Commands that ioredis repeated by itself because a connection ended. */
+  sentAgain: number;
+  operations: number;
+  /** Why it ended early; null: it did not. */
+  failure: string | null;
+}
+
+const byWay = <T>(of: (way: Way) => T): ByWay<T> => ({ endpoint: of('endpoint'), cluster: of('cluster') });
+const countBy = (kinds: readonly string[]): Record<string, number> => sumByKind(kinds.map((kind) => ({ [kind]: 1 })));
+
+/** How long they waited, and what became of them. */
+export function measuredIn({ startedAt, endedAt }: Pick<Change, 'startedAt' | 'endedAt'>, round: Round): Measured {
+  const of = (way: Way): Operation[] => round.operations.filter((operation) => operation.way === way);
+  const during = ({ sentAt, answeredAt }: Operation): boolean => sentAt <= endedAt && answeredAt! >= startedAt;
+  const waits = (way: Way): number[] =>
+    of(way)
+      .filter(during)
+      .map(({ sentAt, answeredAt }) => answeredAt! - sentAt);
+  return {
+    operations: round.operations.length,
+    longestMs: byWay((way) => waits(way).reduce((a, b) => Math.max(a, b), 0)),
+    errors: byWay((way) => countBy(of(way).flatMap(({ outcome }) => (outcome === OK ? [] : [outcome])))),
+  };
+}
+
+const listed = (counts: Record<string, number>): string =>
+  Object.entries(counts)
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ') || '0';
+
+const foundIn = (findings: readonly ByWay<Finding>[]): Finding =>
+  sumOf(findings.flatMap((found) => WAYS.map((way) => found[way])));
+
+/** One line for people. */
+export function wordsOf({ change, longestMs, errors, found, ownPauseMs, operations }: Repetition): string {
+  const { from, to, act, isStuck, startedAt, endedAt, estimate, seconds } = change;
+  const { lost, wrong, twice } = foundIn([found]);
+  const moved = estimate ? `${estimate.slots} slots, ${estimate.keys} keys, ${estimate.jobs} jobs` : 'no estimate';
+  return [
+    `${from} -> ${to}${act ? ` (${act})` : ''}${isStuck ? ' STUCK' : ''}`,
+    `${moved} in ${ms(endedAt - startedAt)} (event ${seconds} s, expected ${estimate?.seconds} s)`,
+    `wait ${ms(longestMs.endpoint)} endpoint, ${ms(longestMs.cluster)} cluster, own ${ms(ownPauseMs)}`,
+    `${operations} operations`,
+    ...WAYS.map((way) => `errors ${way} ${listed(errors[way])}`),
+    `lost ${lost}, wrong ${wrong}, twice ${twice}`,
+  ].join('; ');
+}
+
+/** What is not as it should be, in words; empty when all is. */
+export function complaints(repetitions: readonly Repetition[], remains?: Remains): string[] {
+  const stuck = repetitions.filter(({ change }) => change.isStuck).length;
+  const errors = sumByKind(repetitions.flatMap((one) => WAYS.map((way) => one.errors[way])));
+  const found = foundIn([...repetitions.map((one) => one.found), ...(remains ? [remains.last] : [])]);
+  const { ballast, readErrors = [] } = remains ?? {};
+  const counts: [number, string][] = [
+    [stuck, 'reshards were stuck'],
+    [found.lost, 'acknowledged operations were lost'],
+    [found.wrong, 'operations are there that should not be so'],
+    [found.twice, 'operations were applied twice'],
+    [ballast?.lost ?? 0, 'keys of the ballast are missing'],
+    [ballast?.wrong ?? 0, 'keys of the ballast have another value'],
+    ...Object.entries(errors).map(([kind, count]): [number, string] => [count, `errors at clients: ${kind}`]),
+    [readErrors.length, 'errors when reading back'],
+  ];
+  const broken = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return remains?.failure ? [`ended early: ${remains.failure}`, ...broken] : broken;
+}
+
+/** The report. */
+export function reshardTables(title: string, remains: Remains): Table[] {
+  const { repetitions, last, ballast, readErrors, sentAgain, operations } = remains;
+  const changes = repetitions.map(({ change }) => change);
+  const plain = changes.filter(({ act, isStuck }) => (act === null || act === 'too late') && !isStuck);
+  const found = byWay((way) => sumOf([...repetitions.map((one) => one.found[way]), last[way]]));
+  const errors = byWay((way) => listed(sumByKind(repetitions.map((one) => one.errors[way]))));
+  const both = (of: (way: Way) => number | string): string[] => WAYS.map((way) => `${of(way)}`);
+  const acted = (act: Change['act']): number => changes.filter((change) => change.act === act).length;
+  const ratios = (of: (change: Change) => number | null): number[] =>
+    plain.flatMap((change) => {
+      const seconds = of(change);
+      return seconds === null || change.estimate === null ? [] : [seconds / change.estimate.seconds];
+    });
+  return [
+    {
+      title,
+      head: ['', 'p50', 'p99', 'max'],
+      rows: [
+        [
+          'the longest wait at each, through the endpoint',
+          ...figures(repetitions.map((one) => one.longestMs.endpoint)),
+        ],
+        ['the longest wait at each, cluster clients', ...figures(repetitions.map((one) => one.longestMs.cluster))],
+        ['the longest pause of the measuring program itself', ...figures(repetitions.map((one) => one.ownPauseMs))],
+        ['from the request until ready', ...figures(changes.map(({ startedAt, endedAt }) => endedAt - startedAt))],
+        [
+          'time of the slots / estimate',
+          ...figures(
+            ratios(({ seconds }) => seconds),
+            ratio,
+          ),
+        ],
+        [
+          'from the request until ready / estimate',
+          ...figures(
+            ratios(({ startedAt, endedAt }) => (endedAt - startedAt) / 1_000),
+            ratio,
+          ),
+        ],
+      ],
+    },
+    {
+      title: 'Demanded',
+      head: ['', 'endpoint', 'cluster clients', 'demand'],
+      rows: [
+        ['acknowledged operations lost', ...both((way) => found[way].lost), '0'],
+        ['wrong', ...both((way) => found[way].wrong), '0'],
+        ['applied twice', ...both((way) => found[way].twice), '0'],
+        ['errors at clients', ...both((way) => errors[way]), '0'],
+      ],
+    },
+    {
+      title: 'All of it',
+      head: ['', 'measured', 'demand'],
+      rows: [
+        ['reshards', `${changes.length}, of which ${acted('pause')} were paused and ${acted('cancel')} cancelled`, ''],
+        ['stuck', `${changes.filter(({ isStuck }) => isStuck).length}`, '0'],
+        ['operations', `${operations}`, ''],
+        ['keys of the ballast missing / with another value', `${ballast.lost} / ${ballast.wrong}`, '0 / 0'],
+        ['errors when reading back', listed(countBy(readErrors)), '0'],
+        ['commands that ioredis sent again by itself as a connection ended', `${sentAgain}`, ''],
+      ],
+    },
+  ];
+}
+
+const ratio = (value: number): string => value.toFixed(2);
+
+const figures = (values: readonly number[], format: (value: number) => string = ms): string[] =>
+  values.length === 0 ? ['-', '-', '-'] : [50, 99, 100].map((percent) => format(percentile(values, percent)));
