@@ -12,10 +12,10 @@ import { Random } from '../test/sim/random.ts';
 import { checkBallast, fillBallast } from './reshards/ballast.ts';
 import { Check, spoil } from './reshards/check.ts';
 import { Clients } from './reshards/clients.ts';
-import { type Change, drawCourse, runCourse } from './reshards/course.ts';
+import { drawCourse, runCourse } from './reshards/course.ts';
 import { isClean } from './reshards/judge.ts';
 import { Load, type Round } from './reshards/load.ts';
-import { complaints, measuredIn, type Repetition, reshardTables, wordsOf } from './reshards/table.ts';
+import { complaints, failedIn, measuredIn, type Repetition, reshardTables, wordsOf } from './reshards/table.ts';
 import { Fleet } from './support/fleet.ts';
 import { describeMachine } from './support/machine.ts';
 import { printReport, progress } from './support/report.ts';
@@ -42,7 +42,8 @@ const MEMORY = '512mb';
 /** All of the ballast is read back after so many. */
 const BALLAST_EVERY = 10;
 /** Of a reshard that went wrong. */
-const EVENTS_SHOWN = 40;
+const EVENTS_SHOWN = 60;
+const FAILED_SHOWN = 50;
 
 await using fleet = new Fleet(ADDRESS_BASE);
 const machine = describeMachine((await fleet.engine()).version);
@@ -64,7 +65,7 @@ for (let number = 1; number <= TIMES && failure === null; number += 1) {
     const repetition = await repeat(number);
     repetitions.push(repetition);
     progress(`${number} of ${TIMES}: ${wordsOf(repetition)}`);
-    if (complaints([repetition]).length > 0) showEvents(repetition.change);
+    if (complaints([repetition]).length > 0) showReason(repetition);
     if (repetition.change.isStuck) failure = 'a reshard was stuck, and another would be refused';
   } catch (error) {
     failure = `reshard ${number}: ${error instanceof Error ? error.message : String(error)}`;
@@ -103,7 +104,8 @@ async function repeat(number: number): Promise<Repetition> {
     const ballast = await checkBallast(clients.reader, KEYS);
     if (!isClean(ballast)) progress(`ballast: ${JSON.stringify(ballast)}`);
   }
-  return { change, ownPauseMs, ...measuredIn(change, round), found };
+  const failed = failedIn(round, performance.timeOrigin).slice(0, FAILED_SHOWN);
+  return { change, ownPauseMs, ...measuredIn(change, round), found, failed };
 }
 
 async function checkRound(round: Round): Promise<Repetition['found']> {
@@ -111,7 +113,9 @@ async function checkRound(round: Round): Promise<Repetition['found']> {
   return await check.round(round);
 }
 
-function showEvents({ events, status, startedAt }: Change): void {
-  progress(`  began at ${Math.round(startedAt)}; conditions at its end: ${JSON.stringify(status.conditions)}`);
+/** What is known of one that went wrong. */
+function showReason({ change: { events, status }, failed }: Repetition): void {
+  progress(`  conditions at its end: ${JSON.stringify(status.conditions)}`);
+  for (const line of failed) progress(`  ${line}`);
   for (const { at, kind, message } of events.slice(-EVENTS_SHOWN)) progress(`  ${at} ${kind}: ${message}`);
 }

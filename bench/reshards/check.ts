@@ -10,6 +10,9 @@ import type { Counter, Operation, Round } from './load.ts';
 const BATCH = 500;
 const READ_TRIES = 50;
 const READ_PAUSE_MS = 200;
+
+/** As events are dated. */
+const clockTime = (at: number): string => new Date(performance.timeOrigin + at).toISOString();
 /** Of what is told one by one. */
 const MOST_WORDS = 200;
 
@@ -18,7 +21,7 @@ export interface Fault extends Finding {
   way: Way;
   key: string;
   slot: number;
-  /** What was sent and answered when, in milliseconds of the process, or what the counter was. */
+  /** What was sent and answered when, or what the counter was. */
   about: string;
 }
 
@@ -58,7 +61,7 @@ export class Check {
       const some = operations.slice(at, at + BATCH);
       const values = await this.#read((client) => client.mget(...some.map(({ key }) => key)));
       for (const [index, { way, key, value, outcome, sentAt, answeredAt }] of some.entries()) {
-        const about = `sent ${Math.round(sentAt)}, ${outcome} ${Math.round(answeredAt!)}, found ${values[index]}`;
+        const about = `sent ${clockTime(sentAt)}, ${outcome} ${clockTime(answeredAt!)}, found ${values[index]}`;
         found.push([way, this.#tell(way, key, judgeValue(outcome, value, values[index]!), () => about)]);
       }
     }
@@ -76,7 +79,7 @@ export class Check {
         const there = new Set(items);
         const missing = operations.filter(({ value, outcome }) => outcome === OK && !there.has(value));
         const again = items.filter((item, index) => items.indexOf(item) !== index);
-        const lines = missing.map(({ value, sentAt }) => `${value} sent ${Math.round(sentAt)}`);
+        const lines = missing.map(({ value, sentAt }) => `${value} sent ${clockTime(sentAt)}`);
         return `of ${operations.length} missing ${lines.join(', ')}; twice ${again.join(', ')}`;
       };
       found.push([way, this.#tell(way, key, finding, about)]);

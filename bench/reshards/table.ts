@@ -1,4 +1,5 @@
 /** What each reshard showed, in figures, words and tables. Pure. */
+import { keySlot } from '../../src/domain/key-slot.ts';
 import { sumByKind } from '../faults/verdict.ts';
 import type { Table } from '../support/report.ts';
 import { ms, percentile } from '../support/stats.ts';
@@ -21,6 +22,8 @@ export interface Repetition extends Measured {
   /** The longest time in which the measuring program itself did nothing. */
   ownPauseMs: number;
   found: ByWay<Finding>;
+  /** The first operations that failed, see `failedIn`. */
+  failed: readonly string[];
 }
 
 /** What belongs to no single reshard. */
@@ -62,6 +65,21 @@ const listed = (counts: Record<string, number>): string =>
 
 const foundIn = (findings: readonly ByWay<Finding>[]): Finding =>
   sumOf(findings.flatMap((found) => WAYS.map((way) => found[way])));
+
+const clockTime = (at: number, origin: number): string => new Date(origin + at).toISOString();
+
+/**
+ * The operations of a round that ended in an error, beside which events can be laid.
+ * @param origin milliseconds since the epoch of the moment from which their times are counted
+ */
+export function failedIn({ operations }: Round, origin: number): string[] {
+  return operations
+    .filter(({ outcome }) => outcome !== OK)
+    .map(({ key, outcome, sentAt, answeredAt }) => {
+      const times = `sent ${clockTime(sentAt, origin)}, ended ${clockTime(answeredAt!, origin)}`;
+      return `${outcome}: ${key} (slot ${keySlot(key)}), ${times}`;
+    });
+}
 
 /** One line for people. */
 export function wordsOf({ change, longestMs, errors, found, ownPauseMs, operations }: Repetition): string {
