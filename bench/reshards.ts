@@ -74,10 +74,9 @@ for (let number = 1; number <= TIMES && failure === null; number += 1) {
 load.stop();
 const last = await checkRound(await load.nextRound());
 const ballast = await checkBallast(clients.reader, KEYS);
-const { sentAgain } = clients;
 clients.close();
 
-const result = { repetitions, last, ballast, readErrors: check.errors, sentAgain, operations: load.total, failure };
+const result = { repetitions, last, ballast, readErrors: check.errors, operations: load.total, failure };
 const title = `${repetitions.length} reshards between 1 and 6 shards, pace ${options.pace}, ${KEYS} keys beside ${PER_SECOND} operations a second`;
 printReport(
   {
@@ -96,6 +95,7 @@ async function repeat(number: number): Promise<Repetition> {
   const { spec } = await fleet.client.database(DATABASE);
   const course = drawCourse(random, spec.shards);
   load.takeLongestPauseMs();
+  const sentAgainBefore = clients.sentAgain;
   const change = await runCourse(fleet.client, DATABASE, number, course);
   const ownPauseMs = load.takeLongestPauseMs();
   const round = await load.nextRound();
@@ -104,8 +104,10 @@ async function repeat(number: number): Promise<Repetition> {
     const ballast = await checkBallast(clients.reader, KEYS);
     if (!isClean(ballast)) progress(`ballast: ${JSON.stringify(ballast)}`);
   }
-  const failed = failedIn(round, performance.timeOrigin).slice(0, FAILED_SHOWN);
-  return { change, ownPauseMs, ...measuredIn(change, round), found, failed };
+  const { timeOrigin } = performance;
+  const failed = failedIn(round, timeOrigin).slice(0, FAILED_SHOWN);
+  const sentAgain = clients.sentAgain - sentAgainBefore;
+  return { change, ownPauseMs, sentAgain, ...measuredIn(change, round, timeOrigin), found, failed };
 }
 
 async function checkRound(round: Round): Promise<Repetition['found']> {

@@ -8,12 +8,16 @@ import type { Change } from './course.ts';
 import { type Finding, OK, sumOf } from './judge.ts';
 import type { Operation, Round } from './load.ts';
 
+const SLOWEST_TOLD = 3;
+
 type ByWay<T> = Record<Way, T>;
 
 /** Of the operations of a round, those under way during the reshard; errors are of all. */
 interface Measured {
   operations: number;
   longestMs: ByWay<number>;
+  /** Those that waited longest, see `toldOf`. */
+  longest: ByWay<readonly string[]>;
   errors: ByWay<Record<string, number>>;
 }
 
@@ -21,6 +25,8 @@ export interface Repetition extends Measured {
   change: Change;
   /** The longest time in which the measuring program itself did nothing. */
   ownPauseMs: number;
+  /** Commands that ioredis repeated by itself because a connection of a cluster client ended. */
+  sentAgain: number;
   found: ByWay<Finding>;
   /** The first operations that failed, see `failedIn`. */
   failed: readonly string[];
@@ -33,8 +39,6 @@ export interface Remains {
   last: ByWay<Finding>;
   ballast: Finding;
   readErrors: readonly string[];
-  /** Commands that ioredis repeated by itself because a connection ended. */
-  sentAgain: number;
   operations: number;
   /** Why it ended early; null: it did not. */
   failure: string | null;
@@ -43,17 +47,29 @@ export interface Remains {
 const byWay = <T>(of: (way: Way) => T): ByWay<T> => ({ endpoint: of('endpoint'), cluster: of('cluster') });
 const countBy = (kinds: readonly string[]): Record<string, number> => sumByKind(kinds.map((kind) => ({ [kind]: 1 })));
 
-/** How long they waited, and what became of them. */
-export function measuredIn({ startedAt, endedAt }: Pick<Change, 'startedAt' | 'endedAt'>, round: Round): Measured {
+const waitOf = ({ sentAt, answeredAt }: Operation): number => answeredAt! - sentAt;
+
+/**
+ * How long they waited, and what became of them.
+ * @param origin milliseconds since the epoch of the moment from which their times are counted
+ */
+export function measuredIn(
+  { startedAt, endedAt }: Pick<Change, 'startedAt' | 'endedAt'>,
+  round: Round,
+  origin: number,
+): Measured {
   const of = (way: Way): Operation[] => round.operations.filter((operation) => operation.way === way);
   const during = ({ sentAt, answeredAt }: Operation): boolean => sentAt <= endedAt && answeredAt! >= startedAt;
-  const waits = (way: Way): number[] =>
+  const slowest = byWay((way) =>
     of(way)
       .filter(during)
-      .map(({ sentAt, answeredAt }) => answeredAt! - sentAt);
+      .sort((a, b) => waitOf(b) - waitOf(a))
+      .slice(0, SLOWEST_TOLD),
+  );
   return {
     operations: round.operations.length,
-    longestMs: byWay((way) => waits(way).reduce((a, b) => Math.max(a, b), 0)),
+    longestMs: byWay((way) => (slowest[way][0] ? waitOf(slowest[way][0]) : 0)),
+    longest: byWay((way) => slowest[way].map((operation) => toldOf(operation, origin))),
     errors: byWay((way) => countBy(of(way).flatMap(({ outcome }) => (outcome === OK ? [] : [outcome])))),
   };
 }
@@ -66,23 +82,18 @@ const listed = (counts: Record<string, number>): string =>
 const foundIn = (findings: readonly ByWay<Finding>[]): Finding =>
   sumOf(findings.flatMap((found) => WAYS.map((way) => found[way])));
 
-const clockTime = (at: number, origin: number): string => new Date(origin + at).toISOString();
-
-/**
- * The operations of a round that ended in an error, beside which events can be laid.
- * @param origin milliseconds since the epoch of the moment from which their times are counted
- */
-export function failedIn({ operations }: Round, origin: number): string[] {
-  return operations
-    .filter(({ outcome }) => outcome !== OK)
-    .map(({ key, outcome, sentAt, answeredAt }) => {
-      const times = `sent ${clockTime(sentAt, origin)}, ended ${clockTime(answeredAt!, origin)}`;
-      return `${outcome}: ${key} (slot ${keySlot(key)}), ${times}`;
-    });
+/** One operation, so that events and logs can be laid beside it. */
+function toldOf({ key, outcome, sentAt, answeredAt }: Operation, origin: number): string {
+  const [sent, ended] = [sentAt, answeredAt!].map((at) => new Date(origin + at).toISOString());
+  return `${outcome}: ${key} (slot ${keySlot(key)}), sent ${sent}, ended ${ended}`;
 }
 
+/** The operations of a round that ended in an error, as `measuredIn` has times. */
+export const failedIn = ({ operations }: Round, origin: number): string[] =>
+  operations.filter(({ outcome }) => outcome !== OK).map((operation) => toldOf(operation, origin));
+
 /** One line for people. */
-export function wordsOf({ change, longestMs, errors, found, ownPauseMs, operations }: Repetition): string {
+export function wordsOf({ change, longestMs, errors, found, ownPauseMs, operations, sentAgain }: Repetition): string {
   const { from, to, act, isStuck, startedAt, endedAt, estimate, seconds } = change;
   const { lost, wrong, twice } = foundIn([found]);
   const moved = estimate ? `${estimate.slots} slots, ${estimate.keys} keys, ${estimate.jobs} jobs` : 'no estimate';
@@ -92,6 +103,7 @@ export function wordsOf({ change, longestMs, errors, found, ownPauseMs, operatio
     `wait ${ms(longestMs.endpoint)} endpoint, ${ms(longestMs.cluster)} cluster, own ${ms(ownPauseMs)}`,
     `${operations} operations`,
     ...WAYS.map((way) => `errors ${way} ${listed(errors[way])}`),
+    ...(sentAgain > 0 ? [`${sentAgain} sent again by ioredis`] : []),
     `lost ${lost}, wrong ${wrong}, twice ${twice}`,
   ].join('; ');
 }
@@ -118,8 +130,9 @@ export function complaints(repetitions: readonly Repetition[], remains?: Remains
 
 /** The report. */
 export function reshardTables(title: string, remains: Remains): Table[] {
-  const { repetitions, last, ballast, readErrors, sentAgain, operations } = remains;
+  const { repetitions, last, ballast, readErrors, operations } = remains;
   const changes = repetitions.map(({ change }) => change);
+  const sentAgain = repetitions.reduce((sum, one) => sum + one.sentAgain, 0);
   const plain = changes.filter(({ act, isStuck }) => (act === null || act === 'too late') && !isStuck);
   const found = byWay((way) => sumOf([...repetitions.map((one) => one.found[way]), last[way]]));
   const errors = byWay((way) => listed(sumByKind(repetitions.map((one) => one.errors[way]))));
