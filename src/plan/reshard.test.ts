@@ -186,6 +186,23 @@ describe('the next job', () => {
     );
   });
 
+  it('does not begin while its target would refuse commands, as a primary does that has just started', () => {
+    const ready = moving(5);
+    const [job] = nextJob(ready);
+    assert.ok(job?.kind === 'move_slots');
+    const node = ready.view.nodes.get(job.args.to)!;
+    assert.ok(node.engine?.state === 'answering');
+    const refusing: NodeView = { ...node, engine: { ...node.engine, clusterOk: false } };
+    const early = { ...ready, view: { ...ready.view, nodes: new Map(ready.view.nodes).set(job.args.to, refusing) } };
+    assert.equal(nextJob(early).length, 0);
+    assert.match(
+      plan(early.database, early.view)
+        .blocked.map(({ reason }) => reason)
+        .join(),
+      /does not serve yet/,
+    );
+  });
+
   it('does not begin while it is paused', () => {
     const paused = moving(2, { paused: true });
     assert.equal(nextJob(paused).length, 0);

@@ -148,6 +148,8 @@ export function moveSlots(situation: Situation, problem: Problem): Action[] {
   const source = shards.find(({ name }) => name === move.from)!.owner!;
   const target = shards.find(({ name }) => name === move.to)?.owner;
   if (target?.engine?.role !== 'primary') return [{ blocked: `the primary of ${move.to} does not answer` }];
+  // The engine refuses every command for two seconds after the start of a primary, and would own the slots meanwhile.
+  if (!target.engine.clusterOk) return [{ blocked: `the primary of ${move.to} does not serve yet` }];
   const failures = failuresOf(source, reshard);
   const pauseMs = failures.length === 0 ? 0 : FIRST_PAUSE_MS * 2 ** (failures.length - 1);
   const waitMs = (failures[0]?.updatedAt ?? 0) + pauseMs - view.at;
