@@ -1,7 +1,7 @@
 /**
  * What clients notice while the number of shards changes: reshards to random numbers under a steady load, through the
- * endpoint and by cluster clients. Everything that was acknowledged is read back after each. What the figures mean is
- * told in docs/benchmarks.md.
+ * endpoint and by cluster clients. Everything that was acknowledged is read back after each. What is promised is
+ * told in docs/resharding.md.
  *
  *   npm run bench:reshards -- [--times N] [--seed N] [--per-second N] [--pace fast|gentle] [--keys N] [--spoil N] [--json]
  *
@@ -15,7 +15,15 @@ import { Clients } from './reshards/clients.ts';
 import { drawCourse, runCourse } from './reshards/course.ts';
 import { isClean } from './reshards/judge.ts';
 import { Load, type Round } from './reshards/load.ts';
-import { complaints, failedIn, measuredIn, type Repetition, reshardTables, wordsOf } from './reshards/table.ts';
+import {
+  complaints,
+  errorsIn,
+  failedIn,
+  measuredIn,
+  type Repetition,
+  reshardTables,
+  wordsOf,
+} from './reshards/table.ts';
 import { Fleet } from './support/fleet.ts';
 import { describeMachine } from './support/machine.ts';
 import { printReport, progress } from './support/report.ts';
@@ -72,7 +80,8 @@ for (let number = 1; number <= TIMES && failure === null; number += 1) {
   }
 }
 load.stop();
-const last = await checkRound(await load.nextRound());
+const lastRound = await load.nextRound();
+const last = { found: await checkRound(lastRound), errors: errorsIn(lastRound) };
 const ballast = await checkBallast(clients.reader, KEYS);
 clients.close();
 

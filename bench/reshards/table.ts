@@ -35,8 +35,8 @@ export interface Repetition extends Measured {
 /** What belongs to no single reshard. */
 export interface Remains {
   repetitions: readonly Repetition[];
-  /** What the check at the end found, when nothing was under way. */
-  last: ByWay<Finding>;
+  /** Of the operations after the last reshard, and of all counters when nothing was under way any more. */
+  last: { found: ByWay<Finding>; errors: ByWay<Record<string, number>> };
   ballast: Finding;
   readErrors: readonly string[];
   operations: number;
@@ -70,9 +70,13 @@ export function measuredIn(
     operations: round.operations.length,
     longestMs: byWay((way) => (slowest[way][0] ? waitOf(slowest[way][0]) : 0)),
     longest: byWay((way) => slowest[way].map((operation) => toldOf(operation, origin))),
-    errors: byWay((way) => countBy(of(way).flatMap(({ outcome }) => (outcome === OK ? [] : [outcome])))),
+    errors: errorsIn(round),
   };
 }
+
+/** The errors of a round, by kind. */
+export const errorsIn = ({ operations }: Round): ByWay<Record<string, number>> =>
+  byWay((one) => countBy(operations.flatMap(({ way, outcome }) => (way !== one || outcome === OK ? [] : [outcome]))));
 
 const listed = (counts: Record<string, number>): string =>
   Object.entries(counts)
@@ -111,8 +115,9 @@ export function wordsOf({ change, longestMs, errors, found, ownPauseMs, operatio
 /** What is not as it should be, in words; empty when all is. */
 export function complaints(repetitions: readonly Repetition[], remains?: Remains): string[] {
   const stuck = repetitions.filter(({ change }) => change.isStuck).length;
-  const errors = sumByKind(repetitions.flatMap((one) => WAYS.map((way) => one.errors[way])));
-  const found = foundIn([...repetitions.map((one) => one.found), ...(remains ? [remains.last] : [])]);
+  const all = [...repetitions, ...(remains ? [remains.last] : [])];
+  const errors = sumByKind(all.flatMap((one) => WAYS.map((way) => one.errors[way])));
+  const found = foundIn(all.map((one) => one.found));
   const { ballast, readErrors = [] } = remains ?? {};
   const counts: [number, string][] = [
     [stuck, 'reshards were stuck'],
@@ -134,8 +139,9 @@ export function reshardTables(title: string, remains: Remains): Table[] {
   const changes = repetitions.map(({ change }) => change);
   const sentAgain = repetitions.reduce((sum, one) => sum + one.sentAgain, 0);
   const plain = changes.filter(({ act, isStuck }) => (act === null || act === 'too late') && !isStuck);
-  const found = byWay((way) => sumOf([...repetitions.map((one) => one.found[way]), last[way]]));
-  const errors = byWay((way) => listed(sumByKind(repetitions.map((one) => one.errors[way]))));
+  const all = [...repetitions, last];
+  const found = byWay((way) => sumOf(all.map((one) => one.found[way])));
+  const errors = byWay((way) => listed(sumByKind(all.map((one) => one.errors[way]))));
   const both = (of: (way: Way) => number | string): string[] => WAYS.map((way) => `${of(way)}`);
   const acted = (act: Change['act']): number => changes.filter((change) => change.act === act).length;
   const ratios = (of: (change: Change) => number | null): number[] =>
