@@ -83,7 +83,7 @@ export class Grants {
   ): Promise<NodeAssignment[]> {
     if (shards.length === 0) return [];
     const wishes = Array.from({ length: 1 + now.replicas }, () => shards).flat();
-    const found = this.placesFor(database, wishes, now, view);
+    const found = headsFirst(this.placesFor(database, wishes, now, view), database, view);
     const ports = await this.#freePorts(found, now.port);
     return assignNodes(found, view.machines, idsFor(found.length), ports);
   }
@@ -154,4 +154,20 @@ export class Grants {
     });
     return new Map(await Promise.all(found));
   }
+}
+
+/** The first node of a new shard becomes its primary: it lies where the fewest primaries are. */
+function headsFirst(places: readonly Place[], database: Database, view: DatabaseView): Place[] {
+  const primaries = new Map<string, number>();
+  const count = (machine: string): number => primaries.get(machine) ?? 0;
+  const note = (machine: string): void => void primaries.set(machine, count(machine) + 1);
+  for (const name of shardNames(database)) {
+    const { owner } = shardTopology(database, view, name);
+    if (owner) note(owner.assignment.machine);
+  }
+  return [...Map.groupBy(places, ({ shard }) => shard).values()].flatMap((ofShard) => {
+    const ordered = ofShard.toSorted((a, b) => count(a.machine) - count(b.machine));
+    note(ordered[0]!.machine);
+    return ordered;
+  });
 }

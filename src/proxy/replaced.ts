@@ -3,12 +3,16 @@ import type { Home } from './home.ts';
 import type { Lane } from './lane.ts';
 import type { Upstream } from './upstream.ts';
 
-/** A connection to a node that no longer owns anything is given so long to answer what it has. */
+/** A connection to a node whose place its replica has taken is given so long to answer what it has. */
 const DEMOTED_GRACE_MS = 200;
+/** To one whose slots went to another shard: it drops their keys first, and answers then. */
+const EMPTIED_GRACE_MS = 5_000;
 
 export class Replaced {
   readonly #home: Home;
   readonly #lanes: () => Iterable<Lane>;
+  /** By the index of a node, the primary that it followed last. */
+  readonly #followed = new Map<number, number>();
 
   constructor(home: Home, lanes: () => Iterable<Lane>) {
     this.#home = home;
@@ -18,25 +22,32 @@ export class Replaced {
   mapChanged(): void {
     const owners = new Set(this.#home.map.primaries());
     for (const lane of this.#lanes()) lane.settleReplaced(owners);
-    const suspects = this.#silent(() => true);
-    if (suspects.size > 0) setTimeout(() => this.#closeSilent(suspects), DEMOTED_GRACE_MS).unref();
+    for (const { index, primary } of this.#home.map.nodes) if (primary >= 0) this.#followed.set(index, primary);
+    const replaced = new Set([...owners].map((owner) => this.#followed.get(owner)));
+    this.#closeLater((index) => replaced.has(index), DEMOTED_GRACE_MS);
+    this.#closeLater((index) => !replaced.has(index), EMPTIED_GRACE_MS);
+  }
+
+  #closeLater(isOne: (index: number) => boolean, graceMs: number): void {
+    const suspects = this.#silent(isOne);
+    if (suspects.size > 0) setTimeout(() => this.#closeSilent(suspects), graceMs).unref();
   }
 
   /** Commands on their way to a node that was replaced and says nothing would wait for ever. */
   #closeSilent(suspects: ReadonlyMap<Upstream, number>): void {
-    const silent = this.#silent((upstream) => suspects.get(upstream) === upstream.bytesIn);
+    const silent = this.#silent((_, upstream) => suspects.get(upstream) === upstream.bytesIn);
     for (const upstream of silent.keys()) upstream.close();
   }
 
   /** Connections with commands under way to nodes that own nothing and copy nothing, with the bytes they have sent. */
-  #silent(isOne: (upstream: Upstream) => boolean): Map<Upstream, number> {
+  #silent(isOne: (index: number, upstream: Upstream) => boolean): Map<Upstream, number> {
     const { map } = this.#home;
     const owners = new Set(map.primaries());
     const found = new Map<Upstream, number>();
     for (const lane of this.#lanes()) {
       for (const [index, upstream] of lane.open()) {
         const isOut = !owners.has(index) && map.nodes[index]!.primary < 0;
-        if (isOut && upstream.inFlight > 0 && isOne(upstream)) found.set(upstream, upstream.bytesIn);
+        if (isOut && upstream.inFlight > 0 && isOne(index, upstream)) found.set(upstream, upstream.bytesIn);
       }
     }
     return found;
