@@ -3,7 +3,8 @@ import { loseMachine } from './acts/lose-machine.ts';
 import { losePrimary } from './acts/lose-primary.ts';
 import { oneAddress } from './acts/one-address.ts';
 import { readCopies } from './acts/read-copies.ts';
+import { reshard } from './acts/reshard.ts';
 import { spread } from './acts/spread.ts';
 import type { Act } from './scene.ts';
 
-export const ACTS: readonly Act[] = [spread, readCopies, losePrimary, oneAddress, loseMachine];
+export const ACTS: readonly Act[] = [spread, readCopies, losePrimary, oneAddress, reshard, loseMachine];

@@ -13,6 +13,8 @@ export interface Scene {
   show(): Promise<DatabaseStatus>;
   /** Failovers of the database, latest first. */
   failovers(): Promise<readonly FailoverRecord[]>;
+  /** Asks for another number of shards; they come into being afterwards. */
+  reshard(shards: number): Promise<void>;
   /** kill -9 of the node's process. @throws RangeError when it has none, or it is none of this fleet */
   kill(node: NodeStatus): void;
   /** A machine as the control plane publishes it now. */

@@ -1,6 +1,6 @@
 /** The stored intent: what was asked for and which nodes were assigned to carry it. What can be observed is not stored. */
 import type { NodeId } from './ids.ts';
-import { presentSpec, type Reshard } from './reshard.ts';
+import { type PresentSpec, presentSpec, type Reshard } from './reshard.ts';
 import type { SlotRange } from './slots.ts';
 import type { DatabaseSpec } from './spec.ts';
 
@@ -96,7 +96,7 @@ export interface Database {
 }
 
 /** The spec as its nodes are to live by it now; see `presentSpec`. Always the same object for the same record. */
-export function specNow(database: Pick<Database, 'spec' | 'reshard'>): DatabaseSpec {
+export function specNow(database: Pick<Database, 'spec' | 'reshard'>): PresentSpec {
   if (database.reshard === null) return database.spec;
   const kept = NOW.get(database.reshard);
   if (kept?.of === database.spec) return kept.spec;
@@ -105,7 +105,7 @@ export function specNow(database: Pick<Database, 'spec' | 'reshard'>): DatabaseS
   return spec;
 }
 
-const NOW = new WeakMap<Reshard, { of: DatabaseSpec; spec: DatabaseSpec }>();
+const NOW = new WeakMap<Reshard, { of: DatabaseSpec; spec: PresentSpec }>();
 
 /** Names of the database's shards, in order. */
 export const shardNames = (database: Pick<Database, 'nodes'>): string[] => [

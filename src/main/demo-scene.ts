@@ -15,6 +15,7 @@ export function sceneOf(
     ...stage,
     show: () => client.database(database),
     failovers: async () => (await client.failovers(database)).failovers,
+    reshard: async (shards) => void (await client.update(database, { shards })),
     machine: (name) => client.machine(name),
     kill: ({ pid }) => killIn(dataDir, pid),
     cutPower: (machine) => power.cut(machine),

@@ -1,6 +1,7 @@
 /** The engine's settings that follow from a spec and can change while a node runs: what is wanted, and what differs. */
 import type { Database } from '../domain/database.ts';
-import { type DatabaseSpec, memoryBytesPerNode, type Persistence } from '../domain/spec.ts';
+import type { PresentSpec } from '../domain/reshard.ts';
+import { memoryBytesPerNode, type Persistence } from '../domain/spec.ts';
 import type { NodeView, Settings } from '../domain/view.ts';
 import { keptFor } from './kept.ts';
 
@@ -19,10 +20,11 @@ export const MANAGED_SETTINGS = [
   'repl-backlog-size',
   'client-output-buffer-limit',
   'cluster-replica-no-failover',
+  'loglevel',
 ] as const;
 
 /** The managed settings as directives. Without an append-only file, `appendfsync` is left to the engine. */
-export function settingDirectives(spec: DatabaseSpec): Directive[] {
+export function settingDirectives(spec: PresentSpec): Directive[] {
   const memoryBytes = memoryBytesPerNode(spec);
   return [
     ['maxmemory', String(memoryBytes)],
@@ -31,6 +33,7 @@ export function settingDirectives(spec: DatabaseSpec): Directive[] {
     ['repl-backlog-size', String(Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8))))],
     // Must hold what is written while a copy is made; too small means copying for ever.
     ['client-output-buffer-limit', 'replica', String(Math.max(256 * MIB, memoryBytes)), '0', '0'],
+    ['loglevel', spec.logsLess ? 'warning' : 'notice'],
     // The engine's own election may choose a replica that lacks an acknowledged write; Valkeeper compares them first.
     ['cluster-replica-no-failover', spec.durability === 'acknowledged' ? 'yes' : 'no'],
   ];
@@ -59,7 +62,7 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
 
 /** The managed settings by name, as CONFIG GET would show them. */
 export const wantedSettings = keptFor(
-  (spec: DatabaseSpec): Settings =>
+  (spec: PresentSpec): Settings =>
     Object.freeze(Object.fromEntries(settingDirectives(spec).map(([name, ...args]) => [name, args.join(' ')]))),
 );
 
@@ -77,7 +80,7 @@ export interface SettingsDifference {
 }
 
 /** What is not known does not count as different. */
-export function settingsDifference(spec: DatabaseSpec, { engine, disk }: NodeView): SettingsDifference {
+export function settingsDifference(spec: PresentSpec, { engine, disk }: NodeView): SettingsDifference {
   const wanted = wantedSettings(spec);
   return {
     live: engine.state === 'answering' ? lacking(wanted, engine.settings) : {},

@@ -11,8 +11,6 @@ const EMPTIED_GRACE_MS = 5_000;
 export class Replaced {
   readonly #home: Home;
   readonly #lanes: () => Iterable<Lane>;
-  /** By the index of a node, the primary that it followed last. */
-  readonly #followed = new Map<number, number>();
 
   constructor(home: Home, lanes: () => Iterable<Lane>) {
     this.#home = home;
@@ -22,8 +20,7 @@ export class Replaced {
   mapChanged(): void {
     const owners = new Set(this.#home.map.primaries());
     for (const lane of this.#lanes()) lane.settleReplaced(owners);
-    for (const { index, primary } of this.#home.map.nodes) if (primary >= 0) this.#followed.set(index, primary);
-    const replaced = new Set([...owners].map((owner) => this.#followed.get(owner)));
+    const replaced = new Set([...owners].map((owner) => this.#home.map.nodes[owner]!.followed));
     this.#closeLater((index) => replaced.has(index), DEMOTED_GRACE_MS);
     this.#closeLater((index) => !replaced.has(index), EMPTIED_GRACE_MS);
   }

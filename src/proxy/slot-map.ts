@@ -16,6 +16,8 @@ export interface NodePlace {
   machine: string;
   /** Index of the primary it follows; -1 for a primary. */
   primary: number;
+  /** The one that it followed last, if it ever did; -1: none. */
+  followed: number;
   /** Until when it is known to have all that was written `READ_LAG_MS` ago; milliseconds of the monotonic clock. */
   freshUntil: number;
 }
@@ -41,6 +43,7 @@ export class SlotMap {
         zone: '',
         machine: '',
         primary: -1,
+        followed: -1,
         freshUntil: 0,
       };
       this.nodes.push(node);
@@ -76,6 +79,7 @@ export class SlotMap {
       const node = this.#byId.get(line.id);
       if (!node) continue;
       node.primary = line.role === 'replica' && line.primaryId ? (this.#byId.get(line.primaryId)?.index ?? -1) : -1;
+      if (node.primary >= 0) node.followed = node.primary;
     }
     return this.version !== before;
   }

@@ -155,6 +155,7 @@ test('a database is planned, created, shown and deleted', async () => {
     tls: 'optional',
     users: [],
     replaceAfterSeconds: 60,
+    pace: 'fast',
   });
   assert.ok(created.conditions.some(({ code }) => code === 'open_to_all'));
   const shown = (await fleet.cli('db', 'show', 'orders')).stdout;

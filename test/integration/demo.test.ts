@@ -63,6 +63,7 @@ it('plays every act, and each claim holds', async (test) => {
       ['read-copies', true],
       ['lose-primary', true],
       ['one-address', true],
+      ['reshard', true],
       ['lose-machine', true],
     ],
   );
@@ -96,6 +97,17 @@ it('plays every act, and each claim holds', async (test) => {
   assert.equal(plain['errors'], plain['unknownOutcomes']);
   assert.ok(plain['acknowledgedBeforeKill']! < plain['acknowledgedWrites']!, 'writes went on after the kill');
   assert.ok(plain['waitMs']! > 0 && plain['waitMs']! < plain['replicaBackMs']!);
+
+  const moved = figuresOf(document, 'reshard') as { changes: { from: number; to: number }[] } & Record<string, number>;
+  assert.deepEqual(
+    moved.changes.map(({ from, to }) => [from, to]),
+    [
+      [4, 6],
+      [6, 4],
+    ],
+  );
+  assert.deepEqual([moved['errors'], moved['acknowledgedWritesLost']], [0, 0]);
+  assert.ok(moved['acknowledgedWrites']! > 100);
 
   const machine = figuresOf(document, 'lose-machine') as Record<string, number> & {
     machine: string;
