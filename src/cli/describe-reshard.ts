@@ -1,4 +1,5 @@
 /** Slots on their way, in words. */
+import type { ReshardEstimate } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
@@ -18,7 +19,5 @@ export function describeReshard({ name, spec, reshard }: Pick<DatabaseStatus, 'n
 }
 
 /** What was to be expected when it began. */
-export const describeEstimate = ({ slots, keys, bytes, jobs, seconds }: NonNullable<Estimate>): string =>
+export const describeEstimate = ({ slots, keys, bytes, jobs, seconds }: ReshardEstimate): string =>
   `${slots} slots with ${counted(keys, 'key')} and ${formatSize(bytes)} move in ${counted(jobs, 'job')}: about ${seconds} s`;
-
-type Estimate = NonNullable<DatabaseStatus['reshard']>['estimate'] | null;

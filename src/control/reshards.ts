@@ -17,17 +17,15 @@ import type { ReshardAction } from '../protocol/api.ts';
 import type { Engines } from '../valkey/engines.ts';
 import type { Databases } from './databases.ts';
 import type { Grants } from './grants.ts';
-import { type SlotWeights, weighSlots } from './slot-weights.ts';
+import { EMPTY_BYTES, type SlotWeights, weighSlots } from './slot-weights.ts';
 import { admitChange, withSpec } from './update.ts';
 
-/** Of what a job costs beside its keys and bytes; measured, see docs/benchmarks.md. */
+/** Of what a job costs beside its keys and bytes. Rough: what came is told beside it (`reshard_done`). */
 const JOB_SECONDS = 0.35;
 const KEY_SECONDS = 12e-6;
 const BYTES_PER_SECOND = 150e6;
 /** Of a shard's memory that data may fill; the rest is for buffers and for what is written meanwhile. */
 const FILLED = 0.9;
-/** What a process uses without any key, about. */
-const EMPTY_BYTES = 3 * 1024 ** 2;
 
 export interface ReshardSurroundings {
   databases: Databases;

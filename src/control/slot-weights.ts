@@ -8,7 +8,7 @@ import type { Engines } from '../valkey/engines.ts';
 import { keysBySlot } from '../valkey/slot-migrations.ts';
 
 /** What a process uses without any key, about. */
-const EMPTY_BYTES = 3 * 1024 ** 2;
+export const EMPTY_BYTES = 3 * 1024 ** 2;
 /** So that empty slots are spread as well. */
 const SLOT_BYTES = 64;
 

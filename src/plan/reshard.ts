@@ -170,8 +170,7 @@ export function retireShard({ database, view }: Situation, problem: Problem): Ac
   if (obstacle) return [{ blocked: obstacle }];
   const endedAt = Math.max(0, ...[...view.nodes.values()].map(({ migrations }) => migrations?.[0]?.updatedAt ?? 0));
   if (view.at - endedAt < FAREWELL_MS) return [{ blocked: `${shard} stays until all who asked it are answered` }];
-  const nodes = database.nodes.filter((node) => node.shard === shard).map(({ id }) => id);
-  return [{ kind: 'retire_shard', target: shard, args: { nodes }, expects: {}, because: problem.code }];
+  return [{ kind: 'retire_shard', target: shard, args: {}, expects: {}, because: problem.code }];
 }
 
 /** Why a shard must not be taken out now; null when nothing is lost by it. Asked again when it is done. */

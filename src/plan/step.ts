@@ -57,7 +57,7 @@ export interface StepArgs {
   /** Slots go to another primary, with all that is in them: those first that have together no more keys than this. */
   move_slots: { to: NodeId; slots: readonly SlotRange[]; mostKeys: number };
   /** A shard that owns nothing is no longer part of the database; what is left of its nodes is removed next. */
-  retire_shard: { nodes: readonly NodeId[] };
+  retire_shard: Record<string, never>;
   /** What is left of a node that was replaced is removed, and the record forgets it. */
   clear_retired: Record<string, never>;
   /** The database's record is removed. */
