@@ -58,7 +58,14 @@ export function readyView(database: Database, machines: readonly MachineView[]):
         ackedOffset: OFFSET,
         ackAgeSeconds: 0,
       })),
-      ...{ keys: 1, usedMemoryBytes: 1_000_000, countedMemoryBytes: 1_000_000, settings, aclMark: database.aclMark },
+      ...{
+        keys: 1,
+        usedMemoryBytes: 1_000_000,
+        countedMemoryBytes: 1_000_000,
+        dataBytes: 1_000,
+        settings,
+        aclMark: database.aclMark,
+      },
       ...{
         logComplete: logsEveryWrite(settings),
         saving: false,

@@ -92,6 +92,8 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
       return wanted;
     },
     'POST /databases/{name}/reshard': ({ params, body }) => control.reshard(params.name, body),
+    'POST /databases/{name}/rebalance': ({ params, body }) => control.rebalance(params.name, body),
+    'GET /databases/{name}/hotspots': ({ params, query }) => control.hotspots(params.name, query),
     'GET /databases/{name}/explain': ({ params }) => control.explain(params.name),
     'GET /databases/{name}/failovers': async ({ params }) => ({
       failovers: await control.failoversOf(params.name),

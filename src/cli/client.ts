@@ -10,6 +10,8 @@ import { failureOf, type Transport, transportTo } from './transport.ts';
 
 /** Longest wait for an answer, in milliseconds. */
 const ANSWER_MS = 15_000;
+/** Of what is measured first. */
+const MEASURED_ANSWER_MS = 60_000;
 /** A restart of endpoints answers when the last successor has taken over. */
 const RESTART_ANSWER_MS = 120_000;
 /** A shutdown answers when every node has saved its data and stopped. */
@@ -30,6 +32,10 @@ export class Client {
   database = (name: string) => this.#call('GET /databases/{name}', { params: { name } });
   reshard = (name: string, body: RouteCall<'POST /databases/{name}/reshard'>['body']) =>
     this.#call('POST /databases/{name}/reshard', { params: { name }, body });
+  rebalance = (name: string, body: RouteCall<'POST /databases/{name}/rebalance'>['body']) =>
+    this.#call('POST /databases/{name}/rebalance', { params: { name }, body }, MEASURED_ANSWER_MS);
+  hotspots = (name: string, query: RouteCall<'GET /databases/{name}/hotspots'>['query']) =>
+    this.#call('GET /databases/{name}/hotspots', { params: { name }, query }, MEASURED_ANSWER_MS);
   explain = (name: string) => this.#call('GET /databases/{name}/explain', { params: { name } });
   failovers = (name: string) => this.#call('GET /databases/{name}/failovers', { params: { name } });
   create = (body: RouteCall<'POST /databases'>['body']) => this.#call('POST /databases', { body });

@@ -12,9 +12,11 @@ import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
 import { addDbExplain } from './commands/db-explain.ts';
 import { addDbFailovers } from './commands/db-failovers.ts';
+import { addDbHotspots } from './commands/db-hotspots.ts';
 import { addDbList } from './commands/db-list.ts';
 import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
+import { addDbRebalance } from './commands/db-rebalance.ts';
 import { addDbReshard } from './commands/db-reshard.ts';
 import { addDbShow } from './commands/db-show.ts';
 import { addDbUpdate } from './commands/db-update.ts';
@@ -56,6 +58,8 @@ const DATABASE: AddCommand[] = [
   addDbPlan,
   addDbUpdate,
   addDbReshard,
+  addDbRebalance,
+  addDbHotspots,
   addDbApply,
 ];
 const MACHINE: AddCommand[] = [

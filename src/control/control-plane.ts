@@ -8,10 +8,13 @@ import type {
   AuthoritiesDocument,
   CreateDatabase,
   FleetStatus,
+  HotspotsDocument,
   LogDocument,
   PasswordDocument,
   PlanDocument,
   PlanRequest,
+  RebalanceDocument,
+  RebalanceWish,
   ReshardAction,
   RestartedEndpoints,
   SpecInput,
@@ -67,6 +70,13 @@ export interface ControlPlane {
    * @throws database_not_found, being_deleted, no_reshard, reshard_refused
    */
   reshard(name: string, wish: ReshardAction): Promise<DatabaseStatus>;
+  /**
+   * Gives every shard its share of the load or of the memory, by moving slots: measures, answers, and goes on afterwards.
+   * @throws database_not_found, being_deleted, reshard_running, reshard_refused, no_load, data_does_not_fit
+   */
+  rebalance(name: string, wish: RebalanceWish): Promise<RebalanceDocument>;
+  /** Measures for so long which shards, slots and keys carry the load. @throws database_not_found, reshard_refused */
+  hotspots(name: string, wish: { seconds: number; slots: number }): Promise<HotspotsDocument>;
   /** Which primaries were replaced, the latest first. @throws database_not_found */
   failoversOf(name: string): Promise<FailoverRecord[]>;
   /** Why its nodes are where they are, by a look of its own. @throws database_not_found */

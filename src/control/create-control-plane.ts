@@ -4,9 +4,8 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { Event, NewEvent } from '../domain/event.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { PlacementExplanation } from '../domain/placement.ts';
-import { ANY_PORT, type DatabaseSpec } from '../domain/spec.ts';
+import { ANY_PORT } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
-import { counted } from '../domain/template.ts';
 import { endpointProblem } from '../plan/endpoints.ts';
 import { explainPlacement } from '../plan/placement/explain.ts';
 import { plan } from '../plan/plan.ts';
@@ -27,7 +26,6 @@ import { authoritiesOf } from './authorities.ts';
 import { connectWhile } from './connect-while.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import type { Databases } from './databases.ts';
-import { changesOf, describeChange, dryRun } from './dry-run.ts';
 import { createEntrance, type Entrance } from './entrance.ts';
 import { Failovers } from './failovers.ts';
 import { Fleet } from './fleet.ts';
@@ -41,20 +39,21 @@ import { Observer } from './observer.ts';
 import { passwordOf } from './password-of.ts';
 import type { ControlPlaneOptions } from './plane-options.ts';
 import { openRecords, type PlaneRecords } from './plane-records.ts';
-import { newNodeId, PlannedIds } from './planned-ids.ts';
+import { newNodeId } from './planned-ids.ts';
 import { PrimaryWishes } from './primary-wishes.ts';
+import { Rebalances } from './rebalances.ts';
 import { Reconciler } from './reconciler.ts';
 import { recorder } from './recorder.ts';
 import { Reshards } from './reshards.ts';
 import { ALONE } from './servers.ts';
 import { requireDataOnDisk, stopMachines } from './shut-down.ts';
+import { SlotRates } from './slot-rates.ts';
+import { type Allow, SpecChanges } from './spec-changes.ts';
 import { Telling } from './telling.ts';
-import { changedSpec, isSameSpec, wholeSpec } from './update.ts';
 
 /** After the first agent the others come within this time. */
 const ARRIVAL_MS = 3_000;
 
-type Allow = (present: SpecVersion) => void;
 type EndpointRestart = Parameters<ControlPlane['restartEndpoints']>[0];
 
 /** What the owner of a control plane needs beside its public face. */
@@ -77,6 +76,8 @@ class Plane implements RunningControlPlane {
   readonly switchOver: ControlPlane['switchOver'];
   readonly takeOver: ControlPlane['takeOver'];
   readonly reshard: ControlPlane['reshard'];
+  readonly rebalance: ControlPlane['rebalance'];
+  readonly hotspots: ControlPlane['hotspots'];
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
   readonly #record: (event: NewEvent) => void;
@@ -88,9 +89,8 @@ class Plane implements RunningControlPlane {
   readonly #loops = new Map<string, Reconciler>();
   readonly #telling: Telling;
   readonly #grants: Grants;
-  readonly #reshards: Reshards;
+  readonly #specs: SpecChanges;
   readonly #looks = new LookTimer();
-  readonly #plannedIds = new PlannedIds();
   readonly #startedAt: string;
   #stopping = false;
   /** Requests that reserve room or names run one after the other. */
@@ -121,9 +121,18 @@ class Plane implements RunningControlPlane {
       requireRunning: () => this.#refuseWhileStopping(),
     };
     const around = { ...wishing, engines: this.#engines, grants: this.#grants };
-    this.#reshards = new Reshards({ ...around, statusOf: (database) => this.#statusOf(database) });
+    const resharding = { ...around, statusOf: (database: Database) => this.#statusOf(database) };
+    const reshards = new Reshards(resharding);
+    const rebalances = new Rebalances({ ...resharding, observer: this.#observer });
+    this.#specs = new SpecChanges({
+      ...{ ...wishing, grants: this.#grants, observer: this.#observer, reshards },
+      endpointsChanged: () => this.#telling.endpoints.changed(),
+      lookAfter: (name) => this.#lookAfter(name),
+    });
     const wishes = new PrimaryWishes({ ...wishing, observer: this.#observer });
-    this.reshard = this.#reshards.act.bind(this.#reshards);
+    this.reshard = reshards.act.bind(reshards);
+    this.rebalance = rebalances.rebalance.bind(rebalances);
+    this.hotspots = rebalances.hotspots.bind(rebalances);
     this.switchOver = wishes.switchOver.bind(wishes);
     this.takeOver = wishes.takeOver.bind(wishes);
     this.#failovers = new Failovers({
@@ -187,18 +196,7 @@ class Plane implements RunningControlPlane {
   }
 
   createDatabase(request: CreateDatabase): Promise<DatabaseStatus> {
-    return this.#oneByOne(() => this.#create(request));
-  }
-
-  async #create(request: CreateDatabase): Promise<DatabaseStatus> {
-    const database = await this.#grants.newDatabase(request, (count) => this.#plannedIds.take(request.name, count));
-    await this.#databases.add(database);
-    this.#telling.endpoints.changed();
-    const { shards, replicas } = database.spec;
-    const message = `${database.name} was asked for: ${counted(shards, 'shard')}, ${counted(replicas, 'replica')} each.`;
-    this.#record({ kind: 'database_created', severity: 'info', database: database.name, message });
-    this.#lookAfter(database.name);
-    return this.#statusOf(database);
+    return this.#changing(() => this.#specs.create(request));
   }
 
   async deleteDatabase(name: string, allow: (present: SpecVersion) => void = () => {}): Promise<DatabaseStatus> {
@@ -214,38 +212,15 @@ class Plane implements RunningControlPlane {
   }
 
   updateDatabase(name: string, input: SpecInput, allow: Allow = () => {}): Promise<DatabaseStatus> {
-    return this.#oneByOne(() => {
-      const present = this.#databases.get(name);
-      allow(present);
-      return this.#change(present, changedSpec(present, input), allow);
-    });
+    return this.#changing(() => this.#specs.update(name, input, allow));
   }
 
   putDatabase(name: string, input: SpecInput, allow: Allow = () => {}): Promise<DatabaseStatus> {
-    return this.#oneByOne(() => {
-      const present = this.#databases.find(name);
-      allow(present ?? { name, generation: 0 });
-      if (!present) return this.#create({ name, spec: input });
-      return this.#change(present, changedSpec(present, wholeSpec(present, input)), allow);
-    });
+    return this.#changing(() => this.#specs.put(name, input, allow));
   }
 
-  async #change(present: Database, wish: DatabaseSpec, allow: Allow): Promise<DatabaseStatus> {
-    const { name } = present;
-    const spec = await this.#grants.granted(wish, present);
-    if (isSameSpec(spec, present.spec)) return this.#statusOf(present);
-    const ids = (count: number) => this.#plannedIds.take(name, count);
-    const next = await this.#reshards.change(present, spec, await this.#observer.observe(present), ids);
-    const database = await this.#databases.change(name, (record) => {
-      allow(record);
-      return next(record);
-    });
-    this.#telling.endpoints.changed();
-    const changes = changesOf(spec, present.spec).map(describeChange).join(', ');
-    const message = `${name} was asked to change: ${changes}.`;
-    this.#record({ kind: 'database_changed', severity: 'info', database: name, message });
-    this.#loops.get(name)?.wake();
-    return this.#statusOf(database);
+  #changing(work: () => Promise<Database>): Promise<DatabaseStatus> {
+    return this.#oneByOne(async () => this.#statusOf(await work()));
   }
 
   async explain(name: string): Promise<PlacementExplanation> {
@@ -270,20 +245,8 @@ class Plane implements RunningControlPlane {
     return this.#failovers.list(this.#databases.get(name));
   }
 
-  async plan({ name, spec, whole = false }: PlanRequest): Promise<PlanDocument> {
-    const present = this.#databases.find(name);
-    if (!present) {
-      if (!spec) throw new ValkeeperError('database_not_found', { name });
-      const database = await this.#grants.newDatabase({ name, spec }, (count) => this.#plannedIds.show(name, count));
-      return dryRun(database, undefined, await this.#observer.observe(database));
-    }
-    const view = await this.#observer.observe(present);
-    if (!spec) return dryRun(present, present, view);
-    const wanted = await this.#grants.granted(changedSpec(present, whole ? wholeSpec(present, spec) : spec), present);
-    if (isSameSpec(wanted, present.spec)) return dryRun(present, present, view);
-    const next = await this.#reshards.change(present, wanted, view, (count) => this.#plannedIds.show(name, count));
-    const record = next(present);
-    return dryRun(record, present, record.nodes === present.nodes ? view : await this.#observer.observe(record));
+  plan(request: PlanRequest): Promise<PlanDocument> {
+    return this.#specs.plan(request);
   }
 
   events(query: EventQuery): Promise<Event[]> {
@@ -328,7 +291,7 @@ class Plane implements RunningControlPlane {
       clock: this.#options.clock,
       databases: this.#databases,
       engines: this.#engines,
-      observer: this.#observer,
+      ...{ observer: this.#observer, slotRates: new SlotRates() },
       machines: () => this.fleet.views(),
       newNodeId,
       oneByOne: (work) => this.#oneByOne(work),

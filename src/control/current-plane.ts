@@ -21,6 +21,8 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   putDatabase: async (name, input, allow) => now().putDatabase(name, input, allow),
   failoversOf: async (name) => now().failoversOf(name),
   reshard: async (name, wish) => now().reshard(name, wish),
+  rebalance: async (name, wish) => now().rebalance(name, wish),
+  hotspots: async (name, wish) => now().hotspots(name, wish),
   explain: async (name) => now().explain(name),
   switchOver: async (name, shard, to) => now().switchOver(name, shard, to),
   takeOver: async (name, shard, wish) => now().takeOver(name, shard, wish),

@@ -71,7 +71,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'switch_over':
       return promote(clock, engine, 'coordinated');
     case 'move_slots':
-      return moveSlots(engine, connectionTo(step.args.to), step);
+      return moveSlots(tools, engine, connectionTo(step.args.to), step);
     case 'probe':
       return probe(engine, step.args.slots);
     case 'configure':

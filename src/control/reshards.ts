@@ -3,29 +3,18 @@ import { type Database, type NodeAssignment, shardNames, specNow } from '../doma
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { NodeId } from '../domain/ids.ts';
-import { presentSpec, type Reshard, type ReshardEstimate, type SlotsByShard } from '../domain/reshard.ts';
-import { formatSize } from '../domain/size.ts';
-import { SLOT_COUNT, slotsIn } from '../domain/slots.ts';
-import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
+import { presentSpec, type Reshard } from '../domain/reshard.ts';
+import type { DatabaseSpec } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
-import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
-import { KEYS_OF_JOB } from '../plan/reshard.ts';
-import { spread } from '../plan/slots/spread.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { ReshardAction } from '../protocol/api.ts';
 import type { Engines } from '../valkey/engines.ts';
 import type { Databases } from './databases.ts';
 import type { Grants } from './grants.ts';
-import { EMPTY_BYTES, type SlotWeights, weighSlots } from './slot-weights.ts';
+import { shardsAfter, wayTo } from './reshard-way.ts';
+import { weighSlots } from './slot-weights.ts';
 import { admitChange, withSpec } from './update.ts';
-
-/** Of what a job costs beside its keys and bytes. Rough: what came is told beside it (`reshard_done`). */
-const JOB_SECONDS = 0.35;
-const KEY_SECONDS = 12e-6;
-const BYTES_PER_SECOND = 150e6;
-/** Of a shard's memory that data may fill; the rest is for buffers and for what is written meanwhile. */
-const FILLED = 0.9;
 
 export interface ReshardSurroundings {
   databases: Databases;
@@ -99,18 +88,7 @@ export class Reshards {
     }
     const weights = await weighSlots(engines, present, view);
     const names = shardsAfter(weights, spec.shards);
-    const goal = spread({ owners: weights.owners, weights: weights.bytes, shards: names });
-    refuseIfFull(name, spec, goal, weights);
-    const leaving = [...weights.owners.keys()].filter((shard) => !goal.has(shard));
-    const reshard: Reshard = {
-      goal: { ...Object.fromEntries(leaving.map((shard) => [shard, []])), ...Object.fromEntries(goal) },
-      before: { shards: present.spec.shards, goal: Object.fromEntries(weights.owners) },
-      paused: false,
-      cancels: false,
-      startedAt: clock.now(),
-      retriesFrom: clock.now(),
-      estimate: estimateOf(goal, weights, KEYS_OF_JOB[spec.pace]),
-    };
+    const reshard = wayTo(present, spec, weights, { names, loads: weights.bytes, now: clock.now() });
     const further = names.filter((shard) => !weights.owners.has(shard));
     const wanted = { ...present, spec, reshard };
     return { reshard, nodes: await grants.furtherNodes(wanted, further, specNow(wanted), view, idsFor) };
@@ -168,65 +146,4 @@ function cancelled(present: Database, reshard: Reshard, now: number): Database {
       retriesFrom: now,
     },
   };
-}
-
-/** Those that own slots afterwards: of the present ones the heaviest stay, and new ones get the next numbers. */
-function shardsAfter({ owners, bytes }: SlotWeights, count: number): string[] {
-  const present = [...owners.keys()];
-  const last = Math.max(0, ...present.map((name) => Number(name.slice(name.lastIndexOf('-') + 1)) || 0));
-  const more = Array.from({ length: Math.max(0, count - present.length) }, (_, index) => `shard-${last + index + 1}`);
-  const weightOf = (name: string): number => sumOf(bytes, slotsIn(owners.get(name)!));
-  const weights = new Map(present.map((name) => [name, weightOf(name)]));
-  const heaviest = present.toSorted((a, b) => weights.get(b)! - weights.get(a)!).slice(0, count);
-  return [...present.filter((name) => heaviest.includes(name)), ...more];
-}
-
-const sumOf = (values: Float64Array, slots: Iterable<number>): number => {
-  let sum = 0;
-  for (const slot of slots) sum += values[slot]!;
-  return sum;
-};
-
-/** @throws data_does_not_fit */
-function refuseIfFull(
-  name: string,
-  spec: DatabaseSpec,
-  goal: ReadonlyMap<string, SlotsByShard[string]>,
-  weights: SlotWeights,
-): void {
-  const limitBytes = memoryBytesPerNode(spec);
-  const largest = Math.max(...[...goal.values()].map((slots) => sumOf(weights.bytes, slotsIn(slots))));
-  if (EMPTY_BYTES + largest <= limitBytes * FILLED || spec.eviction !== 'noeviction') return;
-  throw new ValkeeperError('data_does_not_fit', {
-    name,
-    shards: counted(spec.shards, 'shard'),
-    largest: formatSize(largest),
-    limit: formatSize(limitBytes),
-    filled: Math.round(FILLED * 100),
-  });
-}
-
-function estimateOf(
-  goal: ReadonlyMap<string, SlotsByShard[string]>,
-  { keys, bytes, owners }: SlotWeights,
-  keysOfJob: number,
-): ReshardEstimate {
-  const ownerOf = new Array<string>(SLOT_COUNT);
-  for (const [name, ranges] of owners) for (const slot of slotsIn(ranges)) ownerOf[slot] = name;
-  const moved = { slots: 0, keys: 0, bytes: 0, largestSlotKeys: 0 };
-  const routes = new Map<string, number>();
-  for (const [name, ranges] of goal) {
-    for (const slot of slotsIn(ranges)) {
-      if (ownerOf[slot] === name) continue;
-      moved.slots += 1;
-      moved.keys += keys[slot]!;
-      moved.bytes += bytes[slot]!;
-      moved.largestSlotKeys = Math.max(moved.largestSlotKeys, keys[slot]!);
-      const route = `${ownerOf[slot]} ${name}`;
-      routes.set(route, (routes.get(route) ?? 0) + keys[slot]!);
-    }
-  }
-  const jobs = [...routes.values()].reduce((sum, count) => sum + Math.max(1, Math.ceil(count / keysOfJob)), 0);
-  const seconds = jobs * JOB_SECONDS + moved.keys * KEY_SECONDS + moved.bytes / BYTES_PER_SECOND;
-  return { ...moved, bytes: Math.round(moved.bytes), jobs, seconds: Math.ceil(seconds) };
 }

@@ -1,14 +1,13 @@
-/** How much each slot holds: its keys by the engine's count, each with the mean size of the shard's keys. */
+/** What each slot holds, and who owns it: asked of every primary at once. */
 import { type Database, shardNames } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import { SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
-import { shardTopology } from '../plan/topology.ts';
+import { type Member, shardTopology } from '../plan/topology.ts';
+import type { NodeCommands } from '../valkey/connection.ts';
 import type { Engines } from '../valkey/engines.ts';
-import { keysBySlot } from '../valkey/slot-migrations.ts';
+import { sampledBytes, slotStats } from '../valkey/slot-stats.ts';
 
-/** What a process uses without any key, about. */
-export const EMPTY_BYTES = 3 * 1024 ** 2;
 /** So that empty slots are spread as well. */
 const SLOT_BYTES = 64;
 
@@ -21,26 +20,58 @@ export interface SlotWeights {
   owners: Map<string, readonly SlotRange[]>;
 }
 
-/** Asks every primary. @throws reshard_refused when one does not answer, or not all slots are served */
+/** A shard with the primary that answers for it. */
+export interface OwningShard {
+  name: string;
+  slots: readonly SlotRange[];
+  owner: Member & { engine: NonNullable<Member['engine']> };
+  node: NodeCommands;
+}
+
+/** Every shard's primary. @throws reshard_refused when one does not answer */
+export const owningShards = (engines: Engines, database: Database, view: DatabaseView): OwningShard[] =>
+  shardNames(database).map((name) => {
+    const { owner, slots } = shardTopology(database, view, name);
+    const engine = owner?.engine;
+    if (!owner || engine?.role !== 'primary') {
+      throw new ValkeeperError('reshard_refused', { name: database.name, reason: `the primary of ${name} is away` });
+    }
+    const node = engines.connection(database.secrets.adminPassword, owner.assignment);
+    return { name, slots, owner: { ...owner, engine }, node };
+  });
+
+/** Keys by the engine's count, bytes from a sample of each slot's keys. @throws reshard_refused */
 export async function weighSlots(engines: Engines, database: Database, view: DatabaseView): Promise<SlotWeights> {
   const keys = new Float64Array(SLOT_COUNT);
   const bytes = new Float64Array(SLOT_COUNT).fill(SLOT_BYTES);
-  const owners = new Map<string, readonly SlotRange[]>();
+  const shards = owningShards(engines, database, view);
   await Promise.all(
-    shardNames(database).map(async (name) => {
-      const { owner, slots } = shardTopology(database, view, name);
-      if (owner?.engine?.role !== 'primary') {
-        throw new ValkeeperError('reshard_refused', { name: database.name, reason: `the primary of ${name} is away` });
-      }
-      owners.set(name, slots);
-      const found = await keysBySlot(engines.connection(database.secrets.adminPassword, owner.assignment), slots);
-      const total = [...found.values()].reduce((sum, count) => sum + count, 0);
-      const bytesPerKey = total === 0 ? 0 : Math.max(0, owner.engine.usedMemoryBytes - EMPTY_BYTES) / total;
-      for (const [slot, count] of found) {
-        keys[slot] = count;
-        bytes[slot] = SLOT_BYTES + count * bytesPerKey;
+    shards.map(async ({ slots, node, owner: { engine } }) => {
+      const stats = await slotStats(node, slots);
+      for (const [slot, { keys: count }] of stats) keys[slot] = count;
+      const counts = new Map([...stats].map(([slot, { keys: count }]) => [slot, count]));
+      for (const [slot, size] of bytesBySlot(counts, await sampledBytes(node, counts), engine.dataBytes)) {
+        bytes[slot] = SLOT_BYTES + size;
       }
     }),
   );
-  return { keys, bytes, owners };
+  return { keys, bytes, owners: new Map(shards.map(({ name, slots }) => [name, slots])) };
+}
+
+/** The sizes from the sample, so that they are together what the shard has; slots without a sample hold keys of mean size. */
+export function bytesBySlot(
+  keys: ReadonlyMap<number, number>,
+  sampled: ReadonlyMap<number, number>,
+  dataBytes: number,
+): Map<number, number> {
+  const sums = { keys: 0, bytes: 0 };
+  for (const [slot, bytes] of sampled) {
+    sums.keys += keys.get(slot) ?? 0;
+    sums.bytes += bytes;
+  }
+  const mean = sums.keys === 0 ? 1 : sums.bytes / sums.keys;
+  const sizes = new Map([...keys].map(([slot, count]) => [slot, sampled.get(slot) ?? count * mean]));
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const scale = total === 0 ? 0 : dataBytes / total;
+  return new Map([...sizes].map(([slot, size]) => [slot, size * scale]));
 }

@@ -6,6 +6,7 @@ import type { Engines } from '../valkey/engines.ts';
 import type { Agents } from './agents.ts';
 import type { Databases } from './databases.ts';
 import type { Observer } from './observer.ts';
+import type { SlotRates } from './slot-rates.ts';
 
 export interface Tools {
   agents: Agents;
@@ -13,6 +14,7 @@ export interface Tools {
   databases: Databases;
   engines: Engines;
   observer: Observer;
+  slotRates: SlotRates;
   /** Every machine of the fleet. */
   machines: () => readonly MachineView[];
   newNodeId: () => NodeId;

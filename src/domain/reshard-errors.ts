@@ -20,8 +20,13 @@ export const RESHARD_ERRORS = {
   data_does_not_fit: {
     kind: 'refused',
     message:
-      'The data of {name} does not fit into {shards}: the largest would hold {largest}, and has {limit}, of which data may fill {filled} %.',
+      'The data of {name} does not fit into {shards}: the largest would hold {largest}, and of its {limit} data may fill {room}.',
     hint: 'Nothing was changed. Ask for more memory in the same command, with --memory, or for more shards.',
+  },
+  no_load: {
+    kind: 'conflict',
+    message: 'There is no load of {name} to spread: in {seconds} s its commands took {percent} % of one processor.',
+    hint: 'Ask again while it is used, or spread its memory: `valkeeper db rebalance {name} --by memory`.',
   },
   no_room_for_copies: {
     kind: 'refused',

@@ -36,8 +36,12 @@ export interface ReshardEstimate {
   jobs: number;
   /** A slot moves as a whole, and its source answers nobody while it drops the keys: some 2 us each. */
   largestSlotKeys: number;
-  /** All of it, pauses included. */
+  /** All of it: until new shards are there, the jobs, and until those that leave have left. */
   seconds: number;
+  /** The most data that one shard may have meanwhile. */
+  peakBytes: number;
+  /** Of a client whose command meets the end of the largest job. */
+  longestWaitMs: number;
 }
 
 /** One job of atomic slot migration, by the word of a node that takes part (CLUSTER GETSLOTMIGRATIONS). */

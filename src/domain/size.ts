@@ -27,3 +27,6 @@ const unitOf = (bytes: number): [unit: string, factor: number] =>
   Object.entries(UNITS)
     .reverse()
     .find(([, size]) => bytes >= size) ?? ['b', 1];
+
+/** `12.5 %` of a part of 1. */
+export const formatShare = (share: number): string => `${(share * 100).toFixed(1)} %`;

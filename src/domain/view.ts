@@ -143,6 +143,8 @@ export type EngineView =
       usedMemoryBytes: number;
       /** Of it, what counts towards its limit: not what waits for replicas or for the log. */
       countedMemoryBytes: number;
+      /** Of it, what keys and values take: not the replicas' backlog, nor buffers, nor the empty process. */
+      dataBytes: number;
       /** What it could not write when it tried last. */
       failingWrites: readonly FailingWrite[];
       /** It would refuse writes for that, as a primary. */

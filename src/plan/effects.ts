@@ -160,6 +160,7 @@ const freshEngine = (id: NodeId, settings: Settings, aclMark: string | null): An
   keys: 0,
   usedMemoryBytes: 0,
   countedMemoryBytes: 0,
+  dataBytes: 0,
   failingWrites: [],
   refusesWrites: false,
   delayedFsyncs: 0,

@@ -5,7 +5,7 @@ import { fleet, killed, outOfReach, readyWorld } from '../../test/support/worlds
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { Reshard, SlotMigration, SlotsByShard } from '../domain/reshard.ts';
 import { countSlots, SLOT_COUNT } from '../domain/slots.ts';
-import type { DatabaseView, NodeView } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView, NodeView } from '../domain/view.ts';
 import { ABSENT, afterStep } from './effects.ts';
 import { forecast } from './forecast.ts';
 import { plan } from './plan.ts';
@@ -48,7 +48,7 @@ function towards(count: number, facts: Partial<Reshard> = {}): World {
   const reshard: Reshard = {
     ...{ goal: evenly(names, count), before: { shards: 3, goal: before }, paused: false, cancels: false },
     ...{ startedAt: 0, retriesFrom: 0 },
-    estimate: { slots: 1, keys: 0, bytes: 0, jobs: 1, largestSlotKeys: 0, seconds: 1 },
+    estimate: { slots: 1, keys: 0, bytes: 0, jobs: 1, largestSlotKeys: 0, seconds: 1, peakBytes: 0, longestWaitMs: 60 },
     ...facts,
   };
   const nodes = new Map(view.nodes);
@@ -184,21 +184,54 @@ describe('the next job', () => {
     );
   });
 
+  const engineOf = ({ view }: World, id: string): AnsweringEngine => {
+    const engine = view.nodes.get(id)?.engine;
+    assert.ok(engine?.state === 'answering');
+    return engine;
+  };
+  const withEngine = (world: World, id: string, facts: Partial<AnsweringEngine>): World => {
+    const node: NodeView = { ...world.view.nodes.get(id)!, engine: { ...engineOf(world, id), ...facts } };
+    return { ...world, view: { ...world.view, nodes: new Map(world.view.nodes).set(id, node) } };
+  };
+  const withAll = (world: World, facts: Partial<AnsweringEngine>): World =>
+    [...world.view.nodes.keys()].reduce((changed, id) => withEngine(changed, id, facts), world);
+  const targetOf = (world: World): string => {
+    const [job] = nextJob(world);
+    assert.ok(job?.kind === 'move_slots');
+    return job.args.to;
+  };
+  const blockedReasons = ({ database, view }: World): string =>
+    plan(database, view)
+      .blocked.map(({ reason }) => reason)
+      .join();
+
   it('does not begin while its target would refuse commands, as a primary does that has just started', () => {
     const ready = moving(5);
+    const first = targetOf(ready);
+    const oneRefuses = withEngine(ready, first, { clusterOk: false });
+    const second = targetOf(oneRefuses);
+    assert.notEqual(second, first, 'another move goes first');
+    const allRefuse = withAll(ready, { clusterOk: false });
+    assert.equal(nextJob(allRefuse).length, 0);
+    assert.match(blockedReasons(allRefuse), /does not serve yet/);
+  });
+
+  it('does not begin where its target has no memory for it, unless that evicts', () => {
+    const full = withAll(moving(4), { countedMemoryBytes: 99 * 1024 ** 2 });
+    assert.equal(nextJob(full).length, 0);
+    assert.match(blockedReasons(full), /uses 99mb of 100mb, too much for another .*--memory/);
+    const spec = { ...full.database.spec, eviction: 'allkeys-lru' } as const;
+    const evicting = { ...full, database: { ...full.database, spec } };
+    assert.ok(!/too much for another/.test(blockedReasons(evicting)));
+  });
+
+  it('has fewer keys where keys are large', () => {
+    const ready = moving(4);
     const [job] = nextJob(ready);
-    assert.ok(job?.kind === 'move_slots');
-    const node = ready.view.nodes.get(job.args.to)!;
-    assert.ok(node.engine?.state === 'answering');
-    const refusing: NodeView = { ...node, engine: { ...node.engine, clusterOk: false } };
-    const early = { ...ready, view: { ...ready.view, nodes: new Map(ready.view.nodes).set(job.args.to, refusing) } };
-    assert.equal(nextJob(early).length, 0);
-    assert.match(
-      plan(early.database, early.view)
-        .blocked.map(({ reason }) => reason)
-        .join(),
-      /does not serve yet/,
-    );
+    const large = withEngine(ready, job!.target, { keys: 1_000, dataBytes: 1_000 * 1024 ** 2 });
+    const [smaller] = nextJob(withAll(large, { countedMemoryBytes: -1e9 }));
+    assert.ok(smaller?.kind === 'move_slots');
+    assert.equal(smaller.args.most.keys, 256);
   });
 
   it('does not begin while it is paused', () => {
@@ -213,7 +246,7 @@ describe('the next job', () => {
       const from = nextJob(moving(2))[0]!.target;
       const shard = moving(2).database.nodes.find(({ id }) => id === from)!.shard;
       const [job] = nextJob(telling(moving(2), shard, jobs));
-      return job?.kind === 'move_slots' ? job.args.mostKeys : undefined;
+      return job?.kind === 'move_slots' && job.target === from ? job.args.most.keys : undefined;
     };
     assert.deepEqual(
       [0, 1, 2, 3].map((failures) => keysAfter(failures)),

@@ -2,12 +2,13 @@
  * Slots on their way to other shards: what is misplaced, which job comes next, when it is over. Nothing of it is stored
  * but the goal; owners and jobs are read from the nodes at every look, so whoever looks next goes on.
  */
-import { type Database, shardNames } from '../domain/database.ts';
+import { type Database, shardNames, specNow } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
 import { isToLeave, type Reshard, type SlotMigration } from '../domain/reshard.ts';
+import { formatSize } from '../domain/size.ts';
 import { countSlots, formatSlots, rangesOf, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
-import type { Pace } from '../domain/spec.ts';
-import type { DatabaseView } from '../domain/view.ts';
+import { memoryBytesPerNode, type Pace } from '../domain/spec.ts';
+import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
 import { keptFor } from './kept.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import type { Action, Situation } from './remedy.ts';
@@ -24,11 +25,21 @@ export interface Move {
 }
 
 /** How many keys a job may have: at its end the source drops them in one go, some 2 us each, and answers nobody meanwhile. */
-export const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 10_000 };
+const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 10_000 };
+/** And bytes: what a job that fails has sent in vain, and what waits for its end, such as a switchover, stays short. */
+const BYTES_OF_JOB: Record<Pace, number> = { fast: 256 * 1024 ** 2, gentle: 64 * 1024 ** 2 };
+/** And of what is written to its slots meanwhile: a source sends some 12 MB a second where both processors are busy. */
+const WRITTEN_BYTES_PER_SECOND = 4 * 1024 ** 2;
+/** Of a target's memory that data may fill; a part of it is for what is written meanwhile. */
+const FILLED = 0.95;
+
+/** Keys that a job may have where a key takes so many bytes, at the mean. */
+export const keysOfJob = (pace: Pace, bytesPerKey: number): number =>
+  Math.max(1, Math.min(KEYS_OF_JOB[pace], Math.floor(BYTES_OF_JOB[pace] / Math.max(1, bytesPerKey))));
 /** So many times in a row a job may fail, each time with half of the keys; then a person is asked. */
 const MOST_FAILURES = 4;
 /** A shard that gave its last slots away may still have to tell clients where they are; ends are told to the second. */
-const FAREWELL_MS = 2_000;
+export const FAREWELL_MS = 2_000;
 /** After a failure, twice as long after each further one. */
 const FIRST_PAUSE_MS = 1_000;
 
@@ -135,7 +146,7 @@ export function isReshardOver(database: Database, view: DatabaseView): boolean {
 /** What may stand beside a reshard: everything else is mended first. */
 const BESIDE: readonly ProblemCode[] = [...HARMLESS, 'slots_misplaced', 'news_spreading'];
 
-/** The next job, if nothing is in its way. */
+/** The next job, if nothing is in its way: of the moves that have room at their target the largest. */
 export function moveSlots(situation: Situation, problem: Problem): Action[] {
   const { database, view, problems } = situation;
   const reshard = database.reshard!;
@@ -143,24 +154,52 @@ export function moveSlots(situation: Situation, problem: Problem): Action[] {
   const obstacle = problems.find(({ code }) => !BESIDE.includes(code));
   if (obstacle) return [{ blocked: `no slots move while this holds: ${obstacle.code}` }];
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
-  const [move] = misplaced(reshard, shards);
-  if (!move) return [];
+  const jobs = misplaced(reshard, shards).map((move) => jobOf(situation, shards, move));
+  const possible = jobs.find((job) => !('blocked' in job)) ?? jobs[0];
+  if (!possible) return [];
+  return 'blocked' in possible ? [possible] : [{ kind: 'move_slots', ...possible, because: problem.code }];
+}
+
+type Job = { blocked: string } | Omit<Extract<Action, { kind: 'move_slots' }>, 'kind' | 'because'>;
+
+/** The next job of a move, or why it has to wait. */
+function jobOf({ database, view }: Situation, shards: readonly ShardTopology[], move: Move): Job {
   const source = shards.find(({ name }) => name === move.from)!.owner!;
   const target = shards.find(({ name }) => name === move.to)?.owner;
-  if (target?.engine?.role !== 'primary') return [{ blocked: `the primary of ${move.to} does not answer` }];
+  if (target?.engine?.role !== 'primary') return { blocked: `the primary of ${move.to} does not answer` };
   // The engine refuses every command for two seconds after the start of a primary, and would own the slots meanwhile.
-  if (!target.engine.clusterOk) return [{ blocked: `the primary of ${move.to} does not serve yet` }];
-  const failures = failuresOf(source, reshard);
+  if (!target.engine.clusterOk) return { blocked: `the primary of ${move.to} does not serve yet` };
+  const failures = failuresOf(source, database.reshard!);
   const pauseMs = failures.length === 0 ? 0 : FIRST_PAUSE_MS * 2 ** (failures.length - 1);
   const waitMs = (failures[0]?.updatedAt ?? 0) + pauseMs - view.at;
   if (waitMs > 0) {
     const since = `a job from ${shortId(source.assignment.id)} failed (${failures[0]!.message})`;
-    return [{ blocked: `the next job waits for ${Math.ceil(waitMs / 1_000)} s: ${since}` }];
+    return { blocked: `the next job waits for ${Math.ceil(waitMs / 1_000)} s: ${since}` };
   }
-  const mostKeys = Math.ceil(KEYS_OF_JOB[database.spec.pace] / 2 ** failures.length);
-  const args = { to: target.assignment.id, slots: move.slots, mostKeys };
-  const expects = { role: 'primary', ownsSlots: true } as const;
-  return [{ kind: 'move_slots', target: source.assignment.id, args, expects, because: problem.code }];
+  const bytesPerKey = meanBytes(source.engine);
+  const parts = 2 ** failures.length;
+  const keys = Math.ceil(keysOfJob(database.spec.pace, bytesPerKey) / parts);
+  const inJob = Math.min(keys, source.engine?.keys ?? 0);
+  const full = noRoom(database, move, inJob * bytesPerKey, target.engine.countedMemoryBytes);
+  if (full !== null) return { blocked: full };
+  const most = { keys, bytesPerSecond: WRITTEN_BYTES_PER_SECOND / parts };
+  return {
+    target: source.assignment.id,
+    args: { to: target.assignment.id, slots: move.slots, most },
+    expects: { role: 'primary', ownsSlots: true },
+  };
+}
+
+const meanBytes = (engine: AnsweringEngine | null): number =>
+  engine === null || engine.keys === 0 ? 0 : engine.dataBytes / engine.keys;
+
+/** The engine would take what it has no memory for, and refuse its clients' writes then. */
+function noRoom(database: Database, { to }: Move, bytes: number, usedBytes: number): string | null {
+  const spec = specNow(database);
+  const limitBytes = memoryBytesPerNode(spec);
+  if (spec.eviction !== 'noeviction' || usedBytes + bytes <= limitBytes * FILLED) return null;
+  const figures = `the primary of ${to} uses ${formatSize(usedBytes)} of ${formatSize(limitBytes)}`;
+  return `${figures}, too much for another ${formatSize(bytes)}: give the database more with \`--memory\``;
 }
 
 /** A shard that owns nothing goes, with all its nodes. */

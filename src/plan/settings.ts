@@ -21,6 +21,7 @@ export const MANAGED_SETTINGS = [
   'client-output-buffer-limit',
   'cluster-replica-no-failover',
   'loglevel',
+  'cluster-slot-stats-enabled',
 ] as const;
 
 /** The managed settings as directives. Without an append-only file, `appendfsync` is left to the engine. */
@@ -30,14 +31,20 @@ export function settingDirectives(spec: PresentSpec): Directive[] {
     ['maxmemory', String(memoryBytes)],
     ['maxmemory-policy', spec.eviction],
     ...PERSISTENCE[spec.persistence],
-    ['repl-backlog-size', String(Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8))))],
+    ['repl-backlog-size', String(backlogBytes(memoryBytes))],
     // Must hold what is written while a copy is made; too small means copying for ever.
     ['client-output-buffer-limit', 'replica', String(Math.max(256 * MIB, memoryBytes)), '0', '0'],
     ['loglevel', spec.logsLess ? 'warning' : 'notice'],
+    // What each slot costs: see `db hotspots` and `db rebalance`.
+    ['cluster-slot-stats-enabled', 'yes'],
     // The engine's own election may choose a replica that lacks an acknowledged write; Valkeeper compares them first.
     ['cluster-replica-no-failover', spec.durability === 'acknowledged' ? 'yes' : 'no'],
   ];
 }
+
+/** What a node with so much memory keeps of its stream for replicas that come back. */
+export const backlogBytes = (memoryBytes: number): number =>
+  Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8)));
 
 const PERSISTENCE: Record<Persistence, Directive[]> = {
   none: [

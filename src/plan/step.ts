@@ -14,6 +14,13 @@ export interface Expectation {
   logComplete?: boolean;
 }
 
+/** What the slots of one job have together at most; a job has one slot at least. */
+export interface JobSize {
+  keys: number;
+  /** That are written to them. */
+  bytesPerSecond: number;
+}
+
 /** Every kind of step with its arguments. */
 export interface StepArgs {
   /** The node is made on its machine and started. */
@@ -54,8 +61,8 @@ export interface StepArgs {
   add_copy: { machine: string; present: readonly NodeId[] };
   /** A node is no longer part of the database; what is left of it is removed next. */
   retire_copy: Record<string, never>;
-  /** Slots go to another primary, with all that is in them: those first that have together no more keys than this. */
-  move_slots: { to: NodeId; slots: readonly SlotRange[]; mostKeys: number };
+  /** Slots go to another primary, with all that is in them: the first of these, as many as make a job of this size. */
+  move_slots: { to: NodeId; slots: readonly SlotRange[]; most: JobSize };
   /** A shard that owns nothing is no longer part of the database; what is left of its nodes is removed next. */
   retire_shard: Record<string, never>;
   /** What is left of a node that was replaced is removed, and the record forgets it. */

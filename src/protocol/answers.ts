@@ -98,7 +98,7 @@ const endpoint = z.strictObject({ host: z.string(), port: count, url: z.string()
 
 const estimate = z.strictObject({
   ...{ slots: count, keys: count, bytes: count, jobs: count, largestSlotKeys: count },
-  seconds: count,
+  ...{ seconds: count, peakBytes: count, longestWaitMs: count },
 });
 
 const reshard = z.strictObject({
@@ -197,6 +197,40 @@ const plan = z.strictObject({
   ),
   blocked: z.array(z.strictObject({ because: z.string(), reason: z.string() })),
   reshard: estimate.nullable(),
+});
+
+const share = z.number().min(0).max(1);
+
+const rebalance = z.strictObject({
+  database: z.string(),
+  by: z.enum(['cpu', 'memory']),
+  seconds: count,
+  tolerance: share,
+  shards: z.array(z.strictObject({ shard: z.string(), before: share, after: share })),
+  imbalance: z.strictObject({ before: z.number().min(0), after: z.number().min(0) }),
+  tooHot: z.array(z.strictObject({ slot: count, shard: z.string(), share })),
+  estimate: estimate.nullable(),
+  begun: z.boolean(),
+});
+
+const load = {
+  shard: z.string(),
+  keys: count,
+  share,
+  cpuPercent: z.number().min(0),
+  bytesPerSecond: z.number().min(0),
+};
+
+const hotspots = z.strictObject({
+  database: z.string(),
+  seconds: count,
+  shards: z.array(z.strictObject({ ...load, slots: count })),
+  slots: z.array(
+    z.strictObject({
+      ...{ ...load, slot: count, tooHot: z.boolean() },
+      hottestKeys: z.array(z.strictObject({ key: z.string(), share })),
+    }),
+  ),
 });
 
 const breach = z.discriminatedUnion('rule', [
@@ -302,6 +336,8 @@ export const ANSWERS = {
   Authorities: z.strictObject({ pem: z.string() }),
   Password: z.strictObject({ user: z.string(), password: z.string().nullable() }),
   Plan: plan,
+  Rebalance: rebalance,
+  Hotspots: hotspots,
   PlacementExplanation: explanation,
   Machine: machineStatus,
   CreatedToken: z.strictObject({ id: z.string(), token: z.string(), command: z.string(), expiresAt: time }),

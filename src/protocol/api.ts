@@ -196,6 +196,72 @@ export const reshardActionSchema = z.strictObject({
 });
 export type ReshardAction = z.infer<typeof reshardActionSchema>;
 
+/** What the same number of shards is to share evenly, by whom it was measured for how long, and whether it is done. */
+export const rebalanceWishSchema = z.strictObject({
+  by: z.enum(['cpu', 'memory']).default('cpu').describe('What every shard is to have its share of.'),
+  seconds: z.int().min(1).max(10).default(5).describe('How long processor time is measured.'),
+  dryRun: z.boolean().default(false).describe('Tell what would move, and move nothing.'),
+});
+export type RebalanceWish = z.infer<typeof rebalanceWishSchema>;
+
+export interface RebalanceDocument {
+  database: string;
+  by: RebalanceWish['by'];
+  /** For how long it was measured; 0 for memory. */
+  seconds: number;
+  /** A shard may have so much more or less than the mean, as a part of it. */
+  tolerance: number;
+  /** What each has of the whole, 0 to 1, as measured now and with the slots that it is to have. */
+  shards: { shard: string; before: number; after: number }[];
+  /** The largest share as a multiple of the mean: 1 is perfect. */
+  imbalance: { before: number; after: number };
+  /** Slots that alone are more than a shard's share: no spread helps, only other keys. */
+  tooHot: { slot: number; shard: string; share: number }[];
+  /** What moves; null when every shard is within the tolerance, or as near as it can be. */
+  estimate: ReshardEstimate | null;
+  /** Slots are on their way. */
+  begun: boolean;
+}
+
+/** How long is measured, and how many slots are told. */
+export const hotspotsQuerySchema = z.strictObject({
+  seconds: z.coerce.number().int().min(1).max(10).default(5),
+  slots: z.coerce.number().int().min(1).max(100).default(10),
+});
+
+export interface ShardLoad {
+  shard: string;
+  slots: number;
+  keys: number;
+  /** Of the processor time that the database's commands take, 0 to 1. */
+  share: number;
+  /** Of one processor, for commands alone. */
+  cpuPercent: number;
+  /** Commands and their answers. */
+  bytesPerSecond: number;
+}
+
+export interface HotKey {
+  key: string;
+  /** Of the slot's commands in a short sample, 0 to 1. */
+  share: number;
+}
+
+export interface HotSlot extends Omit<ShardLoad, 'slots'> {
+  slot: number;
+  /** It alone is more than a shard's share of the load. */
+  tooHot: boolean;
+  hottestKeys: HotKey[];
+}
+
+export interface HotspotsDocument {
+  database: string;
+  seconds: number;
+  shards: ShardLoad[];
+  /** The hottest first. */
+  slots: HotSlot[];
+}
+
 /** Whom clients with TLS must believe. */
 export interface AuthoritiesDocument {
   /** One certificate or more, in PEM. */

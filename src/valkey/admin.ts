@@ -150,6 +150,7 @@ export interface NodeObservation {
   keys: number;
   usedMemoryBytes: number;
   countedMemoryBytes: number;
+  dataBytes: number;
   failingWrites: FailingWrite[];
   refusesWrites: boolean;
   /** Since it was started. */
@@ -196,6 +197,7 @@ export async function observeNode(node: NodeCommands): Promise<NodeObservation> 
     keys: keyCount(info),
     usedMemoryBytes: numberField(info, 'used_memory'),
     countedMemoryBytes: numberField(info, 'used_memory') - numberField(info, 'mem_not_counted_for_evict'),
+    dataBytes: dataBytes(info),
     ...writesOf(info, settings),
     delayedFsyncs: info.has('aof_delayed_fsync') ? numberField(info, 'aof_delayed_fsync') : 0,
     settings,
@@ -203,6 +205,15 @@ export async function observeNode(node: NodeCommands): Promise<NodeObservation> 
     logComplete: isLogComplete(info),
     saving: numberField(info, 'rdb_bgsave_in_progress') === 1,
   };
+}
+
+/** Used memory that is neither the empty process nor there for connections, replicas or the log (INFO memory). */
+function dataBytes(info: InfoFields): number {
+  const other = ['used_memory_startup', 'mem_total_replication_buffers', 'mem_clients_normal', 'mem_aof_buffer'];
+  return Math.max(
+    0,
+    other.reduce((left, name) => left - numberField(info, name), numberField(info, 'used_memory')),
+  );
 }
 
 /** After it is switched on, the append-only file is first written as a whole; only then does a start find all in it. */

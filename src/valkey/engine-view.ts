@@ -43,6 +43,7 @@ export function engineView(seen: NodeObservation, delayedFsyncs: number): Engine
     keys: seen.keys,
     usedMemoryBytes: seen.usedMemoryBytes,
     countedMemoryBytes: seen.countedMemoryBytes,
+    dataBytes: seen.dataBytes,
     failingWrites: seen.failingWrites,
     refusesWrites: seen.refusesWrites,
     delayedFsyncs,

@@ -5,6 +5,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { type Credentials, clientOptions } from '../trust/credentials.ts';
 import { type NodeCommands, NodeConnection, type NodeConnectionOptions } from './connection.ts';
+import type { SessionOptions } from './session.ts';
 
 const CONNECT_TIMEOUT_MS = 400;
 /** A node that needs longer for an admin command is not answering, as far as this pass goes. */
@@ -38,19 +39,23 @@ export class Engines {
   connection(adminPassword: string, node: NodeAssignment): EngineConnection {
     let connection = this.#connections.get(node.id);
     if (!connection) {
-      connection = this.#connect({
-        host: node.host,
-        port: node.port,
-        username: ADMIN_USER,
-        password: adminPassword,
-        connectTimeoutMs: CONNECT_TIMEOUT_MS,
-        commandTimeoutMs: COMMAND_TIMEOUT_MS,
-        maxQueued: MAX_QUEUED,
-        ...(node.tls ? { tls: () => this.#tlsTo(node) } : {}),
-      });
+      const limits = { commandTimeoutMs: COMMAND_TIMEOUT_MS, maxQueued: MAX_QUEUED };
+      connection = this.#connect({ ...this.options(adminPassword, node), ...limits });
       this.#connections.set(node.id, connection);
     }
     return connection;
+  }
+
+  /** How a session of its own with a node begins. */
+  options(adminPassword: string, node: NodeAssignment): SessionOptions {
+    return {
+      host: node.host,
+      port: node.port,
+      username: ADMIN_USER,
+      password: adminPassword,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      ...(node.tls ? { tls: () => this.#tlsTo(node) } : {}),
+    };
   }
 
   /** Whoever else has a certificate of the fleet is not this node, and is told no password. */

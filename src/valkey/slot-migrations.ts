@@ -32,7 +32,7 @@ export async function migrateSlots(node: NodeCommands, slots: readonly SlotRange
   await begin(node, slots, target);
   await untilLatest(node, BEGIN_MS, hasBegun);
   // Somebody may have written to another database for the first time meanwhile: see `migrateHeldSlots`.
-  if (await hasNumberedDatabases(node)) await giveUp(node, 'a database with a number has come into use');
+  if ((await readiness(node)).hasNumberedDatabases) await giveUp(node, 'a database with a number has come into use');
 }
 
 /**
@@ -62,9 +62,14 @@ const hasBegun = ({ phase }: SlotMigration): boolean => !BEFORE_SNAPSHOT.has(pha
 const begin = (node: NodeCommands, slots: readonly SlotRange[], target: NodeId) =>
   node.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', ...slots.flat(), 'NODE', target);
 
-/** Databases beside 0 hold keys (INFO keyspace). */
-export async function hasNumberedDatabases(node: NodeCommands): Promise<boolean> {
-  return /^db[1-9]/m.test(String(await node.command('INFO', 'keyspace')));
+/** What matters of a source before a job (INFO persistence and keyspace). */
+export async function readiness(
+  node: NodeCommands,
+): Promise<{ forks: 'snapshot' | 'new log' | null; hasNumberedDatabases: boolean }> {
+  const info = String(await node.command('INFO', 'persistence', 'keyspace'));
+  const isOn = (name: string): boolean => new RegExp(`^${name}:1`, 'm').test(info);
+  const forks = isOn('rdb_bgsave_in_progress') ? 'snapshot' : isOn('aof_rewrite_in_progress') ? 'new log' : null;
+  return { forks, hasNumberedDatabases: /^db[1-9]/m.test(info) };
 }
 
 async function untilLatest(
@@ -136,20 +141,4 @@ export async function copyFunctions(source: NodeCommands, target: NodeCommands):
   const [wanted, present] = await Promise.all([source.command('FUNCTION', 'DUMP'), target.command('FUNCTION', 'DUMP')]);
   if (!Buffer.isBuffer(wanted) || (Buffer.isBuffer(present) && wanted.equals(present))) return;
   await target.command('FUNCTION', 'RESTORE', wanted, 'REPLACE');
-}
-
-/** How many keys each of its slots has, all databases counted; slots of others are missing. */
-export async function keysBySlot(node: NodeCommands, ranges: readonly SlotRange[]): Promise<Map<number, number>> {
-  const found = new Map<number, number>();
-  const questions = ranges.map(([from, to]) => ['CLUSTER', 'SLOT-STATS', 'SLOTSRANGE', from, to] as const);
-  for (const answer of await node.pipeline(questions)) {
-    if (answer instanceof ReplyError) throw new EngineReplyError('CLUSTER SLOT-STATS', answer);
-    for (const [slot, stats] of answer as [number, Reply][]) found.set(Number(slot), keyCountIn(stats));
-  }
-  return found;
-}
-
-function keyCountIn(stats: Reply): number {
-  const words = (stats instanceof Map ? [...stats].flat() : (stats as Reply[])).map(String);
-  return Number(words[words.indexOf('key-count') + 1]);
 }

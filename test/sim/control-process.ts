@@ -11,6 +11,7 @@ import { Guards } from '../../src/control/guards.ts';
 import { Machines } from '../../src/control/machines.ts';
 import { Observer } from '../../src/control/observer.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
+import { SlotRates } from '../../src/control/slot-rates.ts';
 import { changedSpec, withSpec } from '../../src/control/update.ts';
 import { VoterRecord, Voters } from '../../src/control/voters.ts';
 import { type Database, isOn } from '../../src/domain/database.ts';
@@ -259,6 +260,7 @@ export class ControlProcess {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      slotRates: new SlotRates(),
       machines: () => this.#fleet.views(),
       newNodeId: () => this.#around.newNodeId(),
       oneByOne: (work) => this.#oneByOne(work),

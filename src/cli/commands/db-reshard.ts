@@ -1,16 +1,7 @@
-import type { DatabaseStatus } from '../../domain/status.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import type { Cli } from '../cli.ts';
 import { describeReshard } from '../describe-reshard.ts';
-import { integer } from '../options.ts';
-import { untilReady, waitUntil } from '../wait.ts';
-
-interface WaitOptions {
-  wait: boolean;
-  timeout: number;
-}
-
-const HOUR_SECONDS = 3_600;
+import { untilMoved, type WaitOptions, withWait } from '../reshard-wait.ts';
 
 /** `db reshard show`: how far the slots are. */
 const addReshardShow: AddCommand = (reshard, host) => {
@@ -64,16 +55,6 @@ const addReshardCancel: AddCommand = (reshard, host) => {
   ).action(action<WaitOptions>(host, (cli, options, name) => actAndWait(cli, name!, 'cancel', options)));
 };
 
-const withWait = (command: ReturnType<Parameters<AddCommand>[0]['command']>) =>
-  command
-    .option('--no-wait', 'return as soon as the wish is stored')
-    .option(
-      '--timeout <seconds>',
-      'how long to wait',
-      integer('--timeout', { min: 1, max: 24 * HOUR_SECONDS }),
-      HOUR_SECONDS,
-    );
-
 async function actAndWait(
   cli: Cli,
   name: string,
@@ -81,24 +62,8 @@ async function actAndWait(
   { wait, timeout }: WaitOptions,
 ): Promise<void> {
   let database = await cli.client.reshard(name, { action: wish });
-  if (wait) {
-    await untilOver(cli, name, timeout);
-    database = await untilReady(cli, name, timeout);
-  }
+  if (wait) database = await untilMoved(cli, name, timeout);
   cli.print({ reshard: database.reshard }, () => describeReshard(database));
-}
-
-/** Until all slots are where they are to be. @throws not_in_time */
-async function untilOver(cli: Cli, name: string, seconds: number): Promise<void> {
-  const progress = cli.progress();
-  await waitUntil({
-    poll: () => cli.client.database(name),
-    missing: (seen: DatabaseStatus) => (seen.reshard === null ? null : describeReshard(seen)),
-    timeoutMs: seconds * 1_000,
-    progress,
-    what: `the slots of ${name} are not all where they are to be`,
-    command: `valkeeper db reshard show ${name}`,
-  }).finally(() => progress.end());
 }
 
 /** `db reshard`: a change of the number of shards, while it lasts. */

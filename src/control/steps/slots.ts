@@ -3,15 +3,10 @@ import type { Database } from '../../domain/database.ts';
 import { rangesOf, type SlotRange, slotsIn } from '../../domain/slots.ts';
 import { withoutShard } from '../../plan/membership.ts';
 import { retireShardObstacle } from '../../plan/reshard.ts';
-import type { Outcome, Step } from '../../plan/step.ts';
+import type { JobSize, Outcome, Step } from '../../plan/step.ts';
 import type { NodeCommands } from '../../valkey/connection.ts';
-import {
-  copyFunctions,
-  hasNumberedDatabases,
-  keysBySlot,
-  migrateHeldSlots,
-  migrateSlots,
-} from '../../valkey/slot-migrations.ts';
+import { copyFunctions, migrateHeldSlots, migrateSlots, readiness } from '../../valkey/slot-migrations.ts';
+import { type SlotStats, slotStats } from '../../valkey/slot-stats.ts';
 import type { Tools } from '../tools.ts';
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
@@ -23,28 +18,41 @@ const DONE: Outcome = { result: 'done' };
 
 /** Begins one job; how it goes, the next looks tell. The functions that the slots' clients call are there before. */
 export async function moveSlots(
+  { clock, slotRates }: Tools,
   source: NodeCommands,
   target: NodeCommands,
-  { args }: StepOf<'move_slots'>,
+  { args, target: sourceId }: StepOf<'move_slots'>,
 ): Promise<Outcome> {
+  const { forks, hasNumberedDatabases } = await readiness(source);
+  // The engine makes one fork at a time: the job would stand in line, and its slots with it.
+  if (forks) return { result: 'blocked', reason: `its source makes a ${forks}` };
   await copyFunctions(source, target);
-  const keys = await keysBySlot(source, args.slots);
-  const isHeld = await hasNumberedDatabases(source);
-  const job = firstSlots(args.slots, keys, isHeld ? Math.min(args.mostKeys, HELD_KEYS) : args.mostKeys);
+  const stats = await slotStats(source, args.slots);
+  const rates = slotRates.note(sourceId, stats, clock.now());
+  const { keys, bytesPerSecond } = args.most;
+  const most = { bytesPerSecond, keys: hasNumberedDatabases ? Math.min(keys, HELD_KEYS) : keys };
+  const job = firstSlots(args.slots, stats, rates, most);
   if (job.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
-  await (isHeld ? migrateHeldSlots : migrateSlots)(source, job, args.to);
+  await (hasNumberedDatabases ? migrateHeldSlots : migrateSlots)(source, job, args.to);
   return DONE;
 }
 
-/** From the first on as many slots as have together no more keys than this; one at least. Those of others are left out. */
-function firstSlots(slots: readonly SlotRange[], keys: ReadonlyMap<number, number>, mostKeys: number): SlotRange[] {
+/** From the first on as many slots as make a job of this size; one at least. Those of others are left out. */
+export function firstSlots(
+  slots: readonly SlotRange[],
+  stats: ReadonlyMap<number, SlotStats>,
+  rates: ReadonlyMap<number, number>,
+  most: JobSize,
+): SlotRange[] {
   const chosen: number[] = [];
-  let sum = 0;
+  let keys = 0;
+  let bytesPerSecond = 0;
   for (const slot of slotsIn(slots)) {
-    const count = keys.get(slot);
-    if (count === undefined) continue;
-    sum += count;
-    if (chosen.length > 0 && sum > mostKeys) break;
+    const one = stats.get(slot);
+    if (one === undefined) continue;
+    keys += one.keys;
+    bytesPerSecond += rates.get(slot) ?? 0;
+    if (chosen.length > 0 && (keys > most.keys || bytesPerSecond > most.bytesPerSecond)) break;
     chosen.push(slot);
   }
   return rangesOf(chosen);
@@ -52,10 +60,12 @@ function firstSlots(slots: readonly SlotRange[], keys: ReadonlyMap<number, numbe
 
 /** Out of the record, if another look agrees that it owns nothing. */
 export async function retireShard(tools: Tools, database: Database, step: StepOf<'retire_shard'>): Promise<Outcome> {
-  const { databases, engines, observer } = tools;
+  const { databases, engines, observer, slotRates } = tools;
   const obstacle = retireShardObstacle(database, await observer.observe(database), step.target);
   if (obstacle) return { result: 'blocked', reason: obstacle };
-  engines.drop(database.nodes.filter(({ shard }) => shard === step.target));
+  const leaving = database.nodes.filter(({ shard }) => shard === step.target);
+  engines.drop(leaving);
+  slotRates.forget(leaving.map(({ id }) => id));
   await databases.change(database.name, (record) => withoutShard(record, step.target));
   return DONE;
 }

@@ -1,0 +1,78 @@
+/** What a change of owners takes, before it begins: what moves, how long, and what its clients and its memory see of it. */
+import type { ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
+import { SLOT_COUNT, slotsIn } from '../domain/slots.ts';
+import type { Pace } from '../domain/spec.ts';
+import { FAREWELL_MS, keysOfJob } from './reshard.ts';
+
+/** Of what a job costs beside its keys and bytes. Rough: what came is told beside it (`reshard_done`). */
+const JOB_SECONDS = 0.45;
+const KEY_SECONDS = 12e-6;
+const BYTES_PER_SECOND = 150e6;
+/** Until the nodes of new shards are in sync, and their primaries take commands, which the engine lets them only 2 s after their start. */
+const NEW_SHARDS_SECONDS = 3.5;
+/** Every client of the source waits for the hand-over, and then while the source drops the keys. */
+const HANDOVER_MS = 60;
+const MS_PER_KEY = 0.002;
+
+export interface Weighed {
+  owners: ReadonlyMap<string, SlotsByShard[string]>;
+  /** By slot. */
+  keys: Float64Array;
+  bytes: Float64Array;
+}
+
+/** @param goal the slots of those that are to own some */
+export function estimateOf(
+  goal: ReadonlyMap<string, SlotsByShard[string]>,
+  { keys, bytes, owners }: Weighed,
+  pace: Pace,
+): ReshardEstimate {
+  const ownerOf = new Array<string>(SLOT_COUNT);
+  for (const [name, ranges] of owners) for (const slot of slotsIn(ranges)) ownerOf[slot] = name;
+  const moved = { slots: 0, keys: 0, bytes: 0, largestSlotKeys: 0 };
+  const routes = new Map<string, number>();
+  const incoming = new Map<string, number>();
+  for (const [name, ranges] of goal) {
+    for (const slot of slotsIn(ranges)) {
+      if (ownerOf[slot] === name) continue;
+      moved.slots += 1;
+      moved.keys += keys[slot]!;
+      moved.bytes += bytes[slot]!;
+      moved.largestSlotKeys = Math.max(moved.largestSlotKeys, keys[slot]!);
+      const route = `${ownerOf[slot]} ${name}`;
+      routes.set(route, (routes.get(route) ?? 0) + keys[slot]!);
+      incoming.set(name, (incoming.get(name) ?? 0) + bytes[slot]!);
+    }
+  }
+  const most = keysOfJob(pace, moved.keys === 0 ? 0 : moved.bytes / moved.keys);
+  const jobs = [...routes.values()].reduce((sum, route) => sum + Math.max(1, Math.ceil(route / most)), 0);
+  const isGrowing = [...goal.keys()].some((name) => !owners.has(name));
+  const isShrinking = [...owners.keys()].some((name) => !goal.has(name));
+  const seconds =
+    (isGrowing ? NEW_SHARDS_SECONDS : 0) +
+    (jobs * JOB_SECONDS + moved.keys * KEY_SECONDS + moved.bytes / BYTES_PER_SECOND) +
+    (isShrinking ? FAREWELL_MS / 1_000 : 0);
+  const keysAtOnce = Math.max(moved.largestSlotKeys, Math.min(most, Math.max(0, ...routes.values())));
+  return {
+    ...{ ...moved, bytes: Math.round(moved.bytes), jobs, seconds: Math.ceil(seconds) },
+    peakBytes: Math.round(peakBytes(incoming, { bytes, owners })),
+    longestWaitMs: moved.slots === 0 ? 0 : Math.round(HANDOVER_MS + keysAtOnce * MS_PER_KEY),
+  };
+}
+
+/** The most data that a shard may have at any time: one that gives and takes may take first. */
+function peakBytes(
+  incoming: ReadonlyMap<string, number>,
+  { bytes, owners }: Pick<Weighed, 'bytes' | 'owners'>,
+): number {
+  const names = new Set([...owners.keys(), ...incoming.keys()]);
+  const of = (name: string): number => sumOf(bytes, slotsIn(owners.get(name) ?? [])) + (incoming.get(name) ?? 0);
+  return Math.max(...[...names].map(of));
+}
+
+/** What these slots have together. */
+export const sumOf = (values: Float64Array, slots: Iterable<number>): number => {
+  let sum = 0;
+  for (const slot of slots) sum += values[slot]!;
+  return sum;
+};
