@@ -6,6 +6,7 @@ import { SLOT_COUNT } from '../domain/slots.ts';
 import { argumentsIn } from '../valkey/monitor.ts';
 import { hotspotsIn } from './hotspots.ts';
 import { KeyCounts } from './key-counts.ts';
+import { shareOut } from './slot-loads.ts';
 
 const shards = [
   { name: 'shard-1', slots: [[0, 8_191]] as const },
@@ -60,4 +61,15 @@ it('reads what MONITOR shows', () => {
   const line = String.raw`1339518083.107412 [0 127.0.0.1:60866] "set" "k \"1\"" "a\\b\n\xc3\xa9"`;
   assert.deepEqual(argumentsIn(line), ['set', 'k "1"', 'a\\b\né']);
   assert.deepEqual(argumentsIn('OK'), []);
+});
+
+it('shares out by traffic what a process used beside its commands', () => {
+  const costs = new Map([
+    [1, { cpuUsec: 1_000, bytes: 300 }],
+    [2, { cpuUsec: 3_000, bytes: 100 }],
+    [3, { cpuUsec: 0, bytes: 0 }],
+  ]);
+  const shared = (processUsec: number) => [...shareOut(costs, processUsec).values()].map(({ cpuUsec }) => cpuUsec);
+  assert.deepEqual(shared(12_000), [7_000, 5_000, 0]);
+  assert.deepEqual(shared(100), [1_000, 3_000, 0], 'the process cannot have used less than its commands');
 });

@@ -14,8 +14,8 @@ import type { ReshardSurroundings } from './reshards.ts';
 import { measureSlots } from './slot-loads.ts';
 import { type SlotWeights, weighSlots } from './slot-weights.ts';
 
-/** Less than this of one processor is no load to move slots for: what was measured would be chance. */
-const LEAST_PERCENT = 1;
+/** Commands that take less than this of one processor are no load to move slots for: what was measured would be chance. */
+const LEAST_PERCENT = 0.05;
 const USEC_PER_PERCENT = 10_000;
 
 export interface RebalanceSurroundings extends ReshardSurroundings {
@@ -46,7 +46,7 @@ export class Rebalances {
         if (one.generation !== present.generation) {
           throw new ValkeeperError('reshard_refused', { name, reason: 'it was changed while its load was measured' });
         }
-        return { ...one, reshard };
+        return { ...one, reshard, generation: one.generation + 1 };
       });
       const { slots } = reshard.estimate;
       const message = `${slots} slots of ${name} are to change their shards, so that each has its share of the ${NAMES[wish.by]}.`;
@@ -97,8 +97,8 @@ export class Rebalances {
       const weights = await weighSlots(engines, present, view);
       return { weights, loads: weights.bytes };
     }
-    const { cpu } = await measureSlots(engines, clock, present, view, seconds);
-    const percent = cpu.reduce((sum, one) => sum + one, 0) / USEC_PER_PERCENT;
+    const { cpu, commandsUsec } = await measureSlots(engines, clock, present, view, seconds);
+    const percent = commandsUsec / USEC_PER_PERCENT;
     if (percent < LEAST_PERCENT) {
       const figures = { seconds, percent: Math.round(percent * 100) / 100 };
       throw new ValkeeperError('no_load', { name: present.name, ...figures });

@@ -7,6 +7,7 @@ import type { NewEvent } from '../domain/event.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import { shortId } from '../domain/ids.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
+import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { Backoff } from '../plan/backoff.ts';
 import { explainBecause } from '../plan/explain.ts';
@@ -223,7 +224,7 @@ export class Reconciler {
     await this.#around.databases.change(database.name, (record) => ({ ...record, reshard: null }));
     const seconds = Math.round((view.at - startedAt) / 100) / 10;
     const plan = `expected were ${estimate.seconds} s for ${estimate.slots} slots with ${estimate.keys} keys`;
-    const what = cancels ? 'are back where they were' : `are spread over ${database.spec.shards} shards`;
+    const what = cancels ? 'are back where they were' : `are spread over ${counted(database.spec.shards, 'shard')}`;
     const message = `The slots of ${database.name} ${what}: it took ${seconds} s; ${plan}.`;
     const details = { seconds, estimatedSeconds: estimate.seconds, slots: estimate.slots, bytes: estimate.bytes };
     this.#record({ kind: 'reshard_done', severity: 'info', message, details });

@@ -72,6 +72,8 @@ export interface ReshardStatus {
   cancels: boolean;
   /** ISO time. */
   since: string;
+  /** The number of shards before. */
+  from: number;
   /** All that were to move, and those that are still to. */
   slots: number;
   left: number;

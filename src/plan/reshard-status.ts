@@ -16,7 +16,7 @@ export function reshardStatus(
   problems: readonly Problem[],
 ): ReshardStatus | null {
   if (reshard === null) return null;
-  const { estimate, startedAt, cancels } = reshard;
+  const { estimate, startedAt, cancels, before } = reshard;
   const left = misplaced(reshard, shards).reduce((sum, { slots }) => sum + countSlots(slots), 0);
   const slots = Math.max(estimate.slots, left);
   const seconds = Math.max(0.001, (view.at - startedAt) / 1_000);
@@ -26,6 +26,7 @@ export function reshardStatus(
     state: stateOf(left, reshard.paused, problems),
     cancels,
     since: new Date(startedAt).toISOString(),
+    from: before.shards,
     slots,
     left,
     slotsPerSecond,

@@ -105,6 +105,7 @@ const reshard = z.strictObject({
   state: z.enum(['moving', 'paused', 'stuck', 'leaving']),
   cancels: z.boolean(),
   since: time,
+  from: count,
   slots: count,
   left: count,
   slotsPerSecond: z.number(),
