@@ -46,6 +46,8 @@ export class Scene {
   readonly #striker: Striker;
   readonly #patient: PatientClient;
   #rising: Promise<unknown> = Promise.resolve();
+  /** The reshard was seen. */
+  #isUnderWay = false;
 
   constructor(options: SceneOptions) {
     this.#options = options;
@@ -102,6 +104,7 @@ export class Scene {
     const over = new AbortController();
     const names = new Set(before.shards.map(({ id }) => id));
     this.#tell(before, names);
+    this.#isUnderWay = false;
     await this.#striker.aim(aim);
     const following = this.#follow(before.generation, names, over.signal);
     try {
@@ -126,7 +129,9 @@ export class Scene {
     const { fleet, database } = this.#options;
     const status = await fleet.client.database(database);
     this.#tell(status, names);
-    if (status.generation === generation) return; // nothing is asked for yet
+    // What was seen before the request goes on being told for a moment after it.
+    this.#isUnderWay ||= status.generation > generation && status.reshard !== null;
+    if (!this.#isUnderWay) return;
     for (const step of reachedSteps(names, status)) this.#striker.reached(step);
   }
 
