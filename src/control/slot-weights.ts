@@ -4,6 +4,7 @@ import { ValkeeperError } from '../domain/errors.ts';
 import { SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { shardTopology } from '../plan/topology.ts';
+import { EngineReplyError, EngineUnreachable } from '../valkey/engine-errors.ts';
 import type { Engines } from '../valkey/engines.ts';
 import { keysBySlot } from '../valkey/slot-migrations.ts';
 
@@ -29,11 +30,16 @@ export async function weighSlots(engines: Engines, database: Database, view: Dat
   await Promise.all(
     shardNames(database).map(async (name) => {
       const { owner, slots } = shardTopology(database, view, name);
-      if (owner?.engine?.role !== 'primary') {
-        throw new ValkeeperError('reshard_refused', { name: database.name, reason: `the primary of ${name} is away` });
-      }
+      const refusal = (reason: string, cause?: unknown): ValkeeperError =>
+        new ValkeeperError('reshard_refused', { name: database.name, reason }, { cause });
+      if (owner?.engine?.role !== 'primary') throw refusal(`the primary of ${name} is away`);
       owners.set(name, slots);
-      const found = await keysBySlot(engines.connection(database.secrets.adminPassword, owner.assignment), slots);
+      const connection = engines.connection(database.secrets.adminPassword, owner.assignment);
+      const found = await keysBySlot(connection, slots).catch((error: unknown) => {
+        const isTheirs = error instanceof EngineUnreachable || error instanceof EngineReplyError;
+        // It may have died since the look.
+        throw isTheirs ? refusal(`the primary of ${name} does not answer (${error.message})`, error) : error;
+      });
       const total = [...found.values()].reduce((sum, count) => sum + count, 0);
       const bytesPerKey = total === 0 ? 0 : Math.max(0, owner.engine.usedMemoryBytes - EMPTY_BYTES) / total;
       for (const [slot, count] of found) {
