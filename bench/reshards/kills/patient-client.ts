@@ -8,6 +8,8 @@ import type { Step } from './pairs.ts';
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 20;
 const UNANSWERED = new Set(['not_running', 'no_answer']);
+/** A change is refused while a primary is away, as one is that was just killed. */
+const NOT_NOW = new Set([...UNANSWERED, 'reshard_refused']);
 const STEPS = { pause: 'paused', resume: 'resumed', cancel: 'cancelled' } as const;
 
 export class PatientClient implements CourseClient {
@@ -26,7 +28,7 @@ export class PatientClient implements CourseClient {
   /** The same again changes nothing. */
   update: Client['update'] = (name, body) => {
     this.#asking('accepted');
-    return this.#patient(() => this.#client().update(name, body));
+    return this.#patient(() => this.#client().update(name, body), NOT_NOW);
   };
 
   /** What was asked without an answer may have been done: cancelling again would be refused. */
@@ -41,13 +43,13 @@ export class PatientClient implements CourseClient {
     });
   };
 
-  async #patient<T>(ask: (tries: number) => Promise<T>): Promise<T> {
+  async #patient<T>(ask: (tries: number) => Promise<T>, again: ReadonlySet<string> = UNANSWERED): Promise<T> {
     const deadline = performance.now() + PATIENCE_MS;
     for (let tries = 1; ; tries += 1) {
       try {
         return await ask(tries);
       } catch (error) {
-        const isOpen = error instanceof ValkeeperError && UNANSWERED.has(error.code);
+        const isOpen = error instanceof ValkeeperError && again.has(error.code);
         if (!isOpen || performance.now() > deadline) throw error;
         await sleep(PAUSE_MS);
       }
