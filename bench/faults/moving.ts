@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SlotRange } from '../../src/domain/slots.ts';
-import { parseClusterNodes } from '../../src/valkey/cluster-nodes.ts';
 import type { Random } from '../../test/sim/random.ts';
 import type { Fault } from './acts.ts';
+import { type Owners, ownersIn, wrongIn } from './owners.ts';
 import { signalAndSee } from './processes.ts';
 import type { Shard, System } from './system.ts';
 import { until } from './wait.ts';
@@ -13,7 +13,6 @@ const OVER = /^(?:success|failed|cancelled)$/;
 /** States of a job at its source (`CLUSTER GETSLOTMIGRATIONS`) in which it is killed, one at random. */
 const STATES = ['waiting-to-snapshot', 'snapshotting', 'replicating', 'failover-paused'] as const;
 const POLL_MS = 1;
-const SLOTS = 16_384;
 
 /** The upper half of the slots of the hit shard moves; its keys are a list of their own, behind the shards'. */
 export function slotsWhileMoving(shards: readonly Shard[], shard: number): SlotRange[][] {
@@ -79,38 +78,14 @@ function stateOf(jobs: unknown): string {
 /** What is wrong with the ownership of slots that all nodes tell alike; null while they do not. */
 async function disagreement(system: System): Promise<string[] | null> {
   const nodes = (await system.shards()).flatMap(({ primary, replicas }) => [primary, ...replicas]);
-  const views = await Promise.all(nodes.map((node) => ownersSeenBy(system, node)));
-  const [first] = views as [Owners];
-  if (views.some(({ text }) => text !== first.text)) return null;
-  const wrong: string[] = [];
-  if (first.owned !== SLOTS || first.distinct !== SLOTS)
-    wrong.push(`${first.distinct} slots of ${SLOTS} have an owner`);
-  if (first.idle > 0) wrong.push(`${first.idle} primaries without slots`);
-  return wrong;
-}
-
-interface Owners {
-  text: string;
-  owned: number;
-  distinct: number;
-  idle: number;
+  return wrongIn(await Promise.all(nodes.map((node) => ownersSeenBy(system, node))));
 }
 
 async function ownersSeenBy(system: System, node: Shard['primary']): Promise<Owners> {
   const connection = system.admin(node);
   try {
-    const lines = parseClusterNodes(String(await connection.command('CLUSTER', 'NODES')));
-    const primaries = lines.filter(({ role }) => role === 'primary');
-    const slots = primaries.flatMap((line) => line.slots.flatMap(([from, to]) => range(from, to)));
-    const text = primaries
-      .map((line) => `${line.id} ${JSON.stringify(line.slots)}`)
-      .sort()
-      .join('\n');
-    const idle = primaries.filter((line) => line.slots.length === 0).length;
-    return { text, owned: slots.length, distinct: new Set(slots).size, idle };
+    return ownersIn(String(await connection.command('CLUSTER', 'NODES')));
   } finally {
     connection.close();
   }
 }
-
-const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);

@@ -3,11 +3,12 @@ import type { Redis } from 'ioredis';
 import { type Finding, judgeValue, OK, sumOf } from './judge.ts';
 
 const BATCH = 500;
+/** Of a value. */
 const BYTES = 100;
 
 const keyOf = (number: number): string => `ballast:${number}`;
 /** Another for every key. */
-const textOf = (number: number): string => `value of ${keyOf(number)} `.padEnd(BYTES, '.');
+const textOf = (number: number, bytes: number): string => `value of ${keyOf(number)} `.padEnd(bytes, '.');
 
 function* batches(count: number): Generator<number[]> {
   for (let from = 0; from < count; from += BATCH) {
@@ -16,18 +17,18 @@ function* batches(count: number): Generator<number[]> {
 }
 
 /** Writes so many. @throws when one is not acknowledged */
-export async function fillBallast(client: Redis, count: number): Promise<void> {
+export async function fillBallast(client: Redis, count: number, bytes = BYTES): Promise<void> {
   for (const numbers of batches(count)) {
-    await client.mset(...numbers.flatMap((number) => [keyOf(number), textOf(number)]));
+    await client.mset(...numbers.flatMap((number) => [keyOf(number), textOf(number, bytes)]));
   }
 }
 
 /** What is missing of so many, or has another value. */
-export async function checkBallast(client: Redis, count: number): Promise<Finding> {
+export async function checkBallast(client: Redis, count: number, bytes = BYTES): Promise<Finding> {
   const findings: Finding[] = [];
   for (const numbers of batches(count)) {
     const values = await client.mget(...numbers.map(keyOf));
-    findings.push(...numbers.map((number, index) => judgeValue(OK, textOf(number), values[index]!)));
+    findings.push(...numbers.map((number, index) => judgeValue(OK, textOf(number, bytes), values[index]!)));
   }
   return sumOf(findings);
 }

@@ -15,6 +15,9 @@ const DEADLINE_MS = 120_000;
 const POLL_MS = 50;
 const MOST_EVENTS = 1_000;
 
+/** As much of the API as a course needs. */
+export type CourseClient = Pick<Client, 'database' | 'update' | 'events' | 'reshard'>;
+
 /** What is to be done. All of it is drawn before anything begins, so that its times do not change what follows. */
 export interface Course {
   to: number;
@@ -44,22 +47,37 @@ export interface Change {
 /** Another number of shards, and now and then what a person does in the middle of it. */
 export function drawCourse(random: Random, shards: number): Course {
   const to = random.pick(SHARDS.filter((count) => count !== shards));
-  const interferes = random.chance(INTERFERENCE);
-  const kind = random.pick(['pause', 'cancel'] as const);
-  const afterMs = Math.round(random.between(ACTS_AFTER_MS.low, ACTS_AFTER_MS.high));
-  const pausedMs = Math.round(random.between(PAUSED_MS.low, PAUSED_MS.high));
-  return { to, act: interferes ? { kind, afterMs, pausedMs } : null };
+  const { happens, act } = drawAct(random);
+  return { to, act: happens ? act : null };
 }
 
-/** Runs it. @throws ValkeeperError when it is refused */
-export async function runCourse(client: Client, name: string, number: number, { to, act }: Course): Promise<Change> {
+/** What a person does, at the latest so long after the request, and whether it happens. All of it is drawn in any case. */
+export function drawAct(
+  random: Random,
+  latestMs: number = ACTS_AFTER_MS.high,
+): { happens: boolean; act: NonNullable<Course['act']> } {
+  const happens = random.chance(INTERFERENCE);
+  const kind = random.pick(['pause', 'cancel'] as const);
+  const afterMs = Math.round(random.between(ACTS_AFTER_MS.low, latestMs));
+  const pausedMs = Math.round(random.between(PAUSED_MS.low, PAUSED_MS.high));
+  return { happens, act: { kind, afterMs, pausedMs } };
+}
+
+/** Runs it, for so long at most. @throws ValkeeperError when it is refused */
+export async function runCourse(
+  client: CourseClient,
+  name: string,
+  number: number,
+  { to, act }: Course,
+  deadlineMs: number = DEADLINE_MS,
+): Promise<Change> {
   const { spec } = await client.database(name);
   const seen = (await client.events({ database: name, limit: 1 })).events.at(-1)?.seq ?? 0;
   const startedAt = performance.now();
   const asked = await client.update(name, { shards: to });
   const over = new AbortController();
   const acting = act === null ? Promise.resolve(null) : interfere(client, name, act, over.signal);
-  const { status, ...course } = await untilOver(client, name, asked, acting, over);
+  const { status, ...course } = await untilOver(client, name, asked, acting, over, deadlineMs);
   const { events } = await client.events({ database: name, after: seen, limit: MOST_EVENTS });
   const seconds = events.findLast(({ kind }) => kind === 'reshard_done')?.details?.['seconds'];
   return {
@@ -71,7 +89,7 @@ export async function runCourse(client: Client, name: string, number: number, { 
 
 /** The signal says that there is nothing to interfere with any more. */
 async function interfere(
-  client: Client,
+  client: CourseClient,
   name: string,
   act: NonNullable<Course['act']>,
   signal: AbortSignal,
@@ -85,7 +103,7 @@ async function interfere(
 }
 
 /** False when it is over, or all but over. */
-async function does(client: Client, name: string, action: 'pause' | 'resume' | 'cancel'): Promise<boolean> {
+async function does(client: CourseClient, name: string, action: 'pause' | 'resume' | 'cancel'): Promise<boolean> {
   try {
     await client.reshard(name, { action });
     return true;
@@ -99,14 +117,15 @@ async function does(client: Client, name: string, action: 'pause' | 'resume' | '
 
 /** Until nothing moves, also after what is done meanwhile, and the database is ready as it was asked for. */
 async function untilOver(
-  client: Client,
+  client: CourseClient,
   name: string,
   asked: DatabaseStatus,
   acting: Promise<unknown>,
   over: AbortController,
+  deadlineMs: number,
 ): Promise<Pick<Change, 'estimate' | 'endedAt' | 'status'>> {
   acting.catch(() => {}); // thrown where it is awaited
-  const deadline = performance.now() + DEADLINE_MS;
+  const deadline = performance.now() + deadlineMs;
   let status = asked;
   let estimate = asked.reshard?.estimate ?? null;
   let overAt: number | null = null;

@@ -78,7 +78,8 @@ export function measuredIn(
 export const errorsIn = ({ operations }: Round): ByWay<Record<string, number>> =>
   byWay((one) => countBy(operations.flatMap(({ way, outcome }) => (way !== one || outcome === OK ? [] : [outcome]))));
 
-const listed = (counts: Record<string, number>): string =>
+/** `3 MOVED, 1 CLUSTERDOWN`. */
+export const listed = (counts: Record<string, number>): string =>
   Object.entries(counts)
     .map(([kind, count]) => `${count} ${kind}`)
     .join(', ') || '0';

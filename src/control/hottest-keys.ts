@@ -5,7 +5,7 @@ import type { HotKey } from '../protocol/api.ts';
 import type { Engines } from '../valkey/engines.ts';
 import { sampleCommands } from '../valkey/monitor.ts';
 import { KeyCounts } from './key-counts.ts';
-import type { OwningShard } from './slot-weights.ts';
+import { askAll, type OwningShard } from './slot-weights.ts';
 
 /** A node that is watched does half as much, so it is watched only so long, and so many commands. */
 const SAMPLE = { ms: 500, commands: 20_000 };
@@ -13,16 +13,15 @@ const SAMPLE = { ms: 500, commands: 20_000 };
 /** Of each slot the keys asked for most, the hottest first; slots of which no command came are missing. */
 export async function hottestKeys(
   engines: Engines,
-  { secrets }: Database,
+  database: Database,
   shards: readonly OwningShard[],
   slots: readonly number[],
 ): Promise<Map<number, HotKey[]>> {
   const counts = new KeyCounts(slots);
   const concerned = shards.filter((shard) => [...slotsIn(shard.slots)].some((slot) => slots.includes(slot)));
-  await Promise.all(
-    concerned.map(({ owner }) =>
-      sampleCommands(engines.options(secrets.adminPassword, owner.assignment), SAMPLE, (args) => counts.note(args)),
-    ),
+  const { adminPassword } = database.secrets;
+  await askAll(database, concerned, ({ owner }) =>
+    sampleCommands(engines.options(adminPassword, owner.assignment), SAMPLE, (args) => counts.note(args)),
   );
   return counts.hottest();
 }

@@ -76,9 +76,10 @@ export class Observer {
   async #ask(database: Database, node: NodeAssignment): Promise<Answer> {
     try {
       const connection = this.#around.engines.connection(database.secrets.adminPassword, node);
-      const [seen, jobs] = await Promise.all([
-        observeNode(connection),
+      // In this order: a job that ended between the answers is then seen as running, never as over beside what was before.
+      const [jobs, seen] = await Promise.all([
         database.reshard === null ? null : connection.command(...MIGRATIONS_QUESTION),
+        observeNode(connection),
       ]);
       const engine = engineView(seen, this.#delays.note(node.id, seen.delayedFsyncs, this.#around.clock.now()));
       return jobs === null ? { engine } : { engine, migrations: parseSlotMigrations(jobs) };

@@ -14,7 +14,7 @@ import { explainBecause } from '../plan/explain.ts';
 import { endedOverrides, withoutOverrides } from '../plan/overridden.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
-import { isReshardOver } from '../plan/reshard.ts';
+import { isReshardOver, withoutReshard } from '../plan/reshard.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
@@ -221,7 +221,8 @@ export class Reconciler {
   async #endReshard(database: Database, view: DatabaseView): Promise<void> {
     if (!isReshardOver(database, view)) return;
     const { estimate, startedAt, cancels } = database.reshard!;
-    await this.#around.databases.change(database.name, (record) => ({ ...record, reshard: null }));
+    const changed = await this.#around.databases.change(database.name, (record) => withoutReshard(record, database));
+    if (changed.reshard !== null) return;
     const seconds = Math.round((view.at - startedAt) / 100) / 10;
     const plan = `expected were ${estimate.seconds} s for ${estimate.slots} slots with ${estimate.keys} keys`;
     const what = cancels ? 'are back where they were' : `are spread over ${counted(database.spec.shards, 'shard')}`;

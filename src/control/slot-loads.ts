@@ -7,7 +7,7 @@ import type { NodeCommands } from '../valkey/connection.ts';
 import type { Engines } from '../valkey/engines.ts';
 import { parseInfo, textField } from '../valkey/info.ts';
 import { type SlotStats, slotStats } from '../valkey/slot-stats.ts';
-import { type OwningShard, owningShards } from './slot-weights.ts';
+import { askAll, type OwningShard, owningShards } from './slot-weights.ts';
 
 export interface SlotLoads {
   shards: readonly OwningShard[];
@@ -36,7 +36,7 @@ export async function measureSlots(
   seconds: number,
 ): Promise<SlotLoads> {
   const shards = owningShards(engines, database, view);
-  const lookAll = () => Promise.all(shards.map(lookAt));
+  const lookAll = () => askAll(database, shards, lookAt);
   const startedAt = clock.now();
   const before = await lookAll();
   await clock.sleep(seconds * 1_000);

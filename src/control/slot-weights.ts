@@ -5,6 +5,7 @@ import { SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { type Member, shardTopology } from '../plan/topology.ts';
 import type { NodeCommands } from '../valkey/connection.ts';
+import { EngineReplyError, EngineUnreachable } from '../valkey/engine-errors.ts';
 import type { Engines } from '../valkey/engines.ts';
 import { sampledBytes, slotStats } from '../valkey/slot-stats.ts';
 
@@ -28,7 +29,7 @@ export interface OwningShard {
   node: NodeCommands;
 }
 
-/** Every shard's primary. @throws reshard_refused when one does not answer */
+/** Every shard's primary. @throws reshard_refused when one did not answer at the look */
 export const owningShards = (engines: Engines, database: Database, view: DatabaseView): OwningShard[] =>
   shardNames(database).map((name) => {
     const { owner, slots } = shardTopology(database, view, name);
@@ -40,21 +41,38 @@ export const owningShards = (engines: Engines, database: Database, view: Databas
     return { name, slots, owner: { ...owner, engine }, node };
   });
 
+/**
+ * Asks every shard's primary. One may have died since the look.
+ * @throws reshard_refused when one does not answer
+ */
+export const askAll = <T>(
+  { name: database }: Database,
+  shards: readonly OwningShard[],
+  ask: (shard: OwningShard) => Promise<T>,
+): Promise<T[]> =>
+  Promise.all(
+    shards.map((shard) =>
+      ask(shard).catch((error: unknown) => {
+        if (!(error instanceof EngineUnreachable || error instanceof EngineReplyError)) throw error;
+        const reason = `the primary of ${shard.name} does not answer (${error.message})`;
+        throw new ValkeeperError('reshard_refused', { name: database, reason }, { cause: error });
+      }),
+    ),
+  );
+
 /** Keys by the engine's count, bytes from a sample of each slot's keys. @throws reshard_refused */
 export async function weighSlots(engines: Engines, database: Database, view: DatabaseView): Promise<SlotWeights> {
   const keys = new Float64Array(SLOT_COUNT);
   const bytes = new Float64Array(SLOT_COUNT).fill(SLOT_BYTES);
   const shards = owningShards(engines, database, view);
-  await Promise.all(
-    shards.map(async ({ slots, node, owner: { engine } }) => {
-      const stats = await slotStats(node, slots);
-      for (const [slot, { keys: count }] of stats) keys[slot] = count;
-      const counts = new Map([...stats].map(([slot, { keys: count }]) => [slot, count]));
-      for (const [slot, size] of bytesBySlot(counts, await sampledBytes(node, counts), engine.dataBytes)) {
-        bytes[slot] = SLOT_BYTES + size;
-      }
-    }),
-  );
+  await askAll(database, shards, async ({ slots, node, owner: { engine } }) => {
+    const stats = await slotStats(node, slots);
+    for (const [slot, { keys: count }] of stats) keys[slot] = count;
+    const counts = new Map([...stats].map(([slot, { keys: count }]) => [slot, count]));
+    for (const [slot, size] of bytesBySlot(counts, await sampledBytes(node, counts), engine.dataBytes)) {
+      bytes[slot] = SLOT_BYTES + size;
+    }
+  });
   return { keys, bytes, owners: new Map(shards.map(({ name, slots }) => [name, slots])) };
 }
 

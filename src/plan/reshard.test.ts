@@ -9,7 +9,7 @@ import type { AnsweringEngine, DatabaseView, NodeView } from '../domain/view.ts'
 import { ABSENT, afterStep } from './effects.ts';
 import { forecast } from './forecast.ts';
 import { plan } from './plan.ts';
-import { isReshardOver, misplaced } from './reshard.ts';
+import { isReshardOver, misplaced, withoutReshard } from './reshard.ts';
 import { statusOf } from './status.ts';
 import type { Step } from './step.ts';
 import { shardTopology } from './topology.ts';
@@ -142,6 +142,36 @@ describe('a database that is to have fewer shards', () => {
       plan(unseen.database, unseen.view).steps.filter(({ kind }) => kind === 'retire_shard'),
       [],
     );
+  });
+});
+
+describe('the end of a reshard', () => {
+  it('waits for a job that still runs when it is given up: that takes slots away from where they are to be', () => {
+    const { database, view } = towards(1);
+    const { before } = database.reshard!;
+    const spec = { ...database.spec, shards: before.shards };
+    const cancelled = { ...database, spec, reshard: { ...database.reshard!, goal: before.goal, cancels: true } };
+    assert.ok(isReshardOver(cancelled, view));
+    const moving = telling({ database: cancelled, view }, 'shard-3', [{ state: 'active', phase: 'replicating' }]);
+    assert.equal(isReshardOver(cancelled, moving.view), false);
+    const ended = telling({ database: cancelled, view }, 'shard-3', [{ state: 'failed' }]);
+    assert.ok(isReshardOver(cancelled, ended.view));
+  });
+
+  it('is not believed while an owner does not say itself what it owns', () => {
+    const { database, view } = towards(5);
+    const { view: end } = forecast(database, view);
+    const owner = shardTopology(database, end, 'shard-1').owner!.assignment.id;
+    assert.equal(isReshardOver(database, outOfReach(end, owner)), false);
+  });
+
+  it('leaves a record alone that was given up after the look', () => {
+    const { database } = towards(5);
+    assert.equal(withoutReshard(database, database).reshard, null);
+    const paused = { ...database, reshard: { ...database.reshard!, paused: true } };
+    assert.equal(withoutReshard(paused, database).reshard, null);
+    const cancelled = { ...database, generation: database.generation + 1 };
+    assert.equal(withoutReshard(cancelled, database), cancelled);
   });
 });
 

@@ -132,16 +132,24 @@ const leavingShards = ({ goal }: Reshard, shards: readonly ShardTopology[]): Pro
     .filter(({ name, isEmpty }) => isEmpty && isToLeave(goal, name))
     .map(({ name }) => ({ code: 'shard_leaving', shard: name, params: { shard: name } }));
 
-/** Every slot is where it is to be, and no shard is left that owns none. */
+/**
+ * Every slot is where it is to be by its owner's own word, none is on its way, and no shard is left that owns none. A job
+ * that still runs when a reshard is given up takes its slots away from where they are to be again.
+ */
 export function isReshardOver(database: Database, view: DatabaseView): boolean {
   const { reshard } = database;
-  if (reshard === null) return false;
+  if (reshard === null || activeJob(view)) return false;
   const names = shardNames(database);
   if (names.some((name) => isToLeave(reshard.goal, name))) return false;
   const shards = names.map((name) => shardTopology(database, view, name));
+  if (shards.some(({ owner }) => owner?.engine?.role !== 'primary')) return false;
   const served = countSlots(shards.flatMap(({ slots }) => slots));
   return served === SLOT_COUNT && misplaced(reshard, shards).length === 0;
 }
+
+/** The record when the reshard that was looked at is over; as it is when something else was asked for meanwhile. */
+export const withoutReshard = (record: Database, looked: Database): Database =>
+  record.generation === looked.generation ? { ...record, reshard: null } : record;
 
 /** What may stand beside a reshard: everything else is mended first. */
 const BESIDE: readonly ProblemCode[] = [...HARMLESS, 'slots_misplaced', 'news_spreading'];

@@ -58,14 +58,25 @@ export function firstSlots(
   return rangesOf(chosen);
 }
 
-/** Out of the record, if another look agrees that it owns nothing. */
-export async function retireShard(tools: Tools, database: Database, step: StepOf<'retire_shard'>): Promise<Outcome> {
-  const { databases, engines, observer, slotRates } = tools;
-  const obstacle = retireShardObstacle(database, await observer.observe(database), step.target);
-  if (obstacle) return { result: 'blocked', reason: obstacle };
-  const leaving = database.nodes.filter(({ shard }) => shard === step.target);
-  engines.drop(leaving);
-  slotRates.forget(leaving.map(({ id }) => id));
-  await databases.change(database.name, (record) => withoutShard(record, step.target));
+/** Out of the record, if another look agrees that it owns nothing, and the record still says that it is to leave. */
+export async function retireShard(
+  { databases, engines, observer, slotRates }: Pick<Tools, 'databases' | 'engines' | 'observer' | 'slotRates'>,
+  database: Database,
+  { target }: StepOf<'retire_shard'>,
+): Promise<Outcome> {
+  const view = await observer.observe(database);
+  const obstacleIn = (record: Database): string | null => retireShardObstacle(record, view, target);
+  let obstacle = obstacleIn(database);
+  if (obstacle === null) {
+    // The reshard may have been given up since the look, and the shard gets its slots back then.
+    await databases.change(database.name, (record) => {
+      obstacle = obstacleIn(record);
+      return obstacle === null ? withoutShard(record, target) : record;
+    });
+  }
+  if (obstacle !== null) return { result: 'blocked', reason: obstacle };
+  const gone = database.nodes.filter(({ shard }) => shard === target);
+  engines.drop(gone);
+  slotRates.forget(gone.map(({ id }) => id));
   return DONE;
 }
