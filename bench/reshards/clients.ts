@@ -1,4 +1,5 @@
 /** The two ways to a database, each with its clients as an app would use them. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 
@@ -53,6 +54,13 @@ export class Clients {
     const clients = way === 'endpoint' ? this.#endpoint : this.#cluster;
     this.#turns[way] += 1;
     return clients[this.#turns[way] % clients.length]!;
+  }
+
+  /** Resolves when all that go through endpoints have a connection, at the latest after so long. */
+  async connected(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (this.#endpoint.some(({ status }) => status !== 'ready') && performance.now() < deadline)
+      await sleep(RECONNECT_MS);
   }
 
   /** How many commands the cluster clients sent again because a connection had ended; it may have been applied before. */

@@ -29,6 +29,8 @@ export class SlotMap {
   /** Grows by one with every change of an owner. */
   version = 1;
   readonly #epochs = new Float64Array(SLOT_COUNT);
+  /** 1: by MOVED, which tells no epoch. */
+  readonly #isHearsay = new Uint8Array(SLOT_COUNT);
   readonly #byId = new Map<string, NodePlace>();
 
   /** A node that is known to exist; its address is brought up to date. */
@@ -73,7 +75,7 @@ export class SlotMap {
       const host = line.host || (isMyself ? asked.host : '');
       if (host === '' || line.port === 0) continue;
       const node = this.place(line.id, host, line.port, null);
-      if (line.role === 'primary') this.#own(node.index, line);
+      if (line.role === 'primary') this.#own(node.index, line, isMyself);
     }
     for (const line of lines) {
       const node = this.#byId.get(line.id);
@@ -84,28 +86,34 @@ export class SlotMap {
     return this.version !== before;
   }
 
-  #own(index: number, { slots, configEpoch }: ClusterNodeLine): void {
+  #own(index: number, { slots, configEpoch }: ClusterNodeLine, isMyself: boolean): void {
     let changed = false;
     for (const [from, to] of slots) {
       for (let slot = from; slot <= to; slot += 1) {
         const owner = this.owners[slot]!;
         const epoch = this.#epochs[slot]!;
+        const isAgain = isMyself && configEpoch === epoch && this.#isHearsay[slot] === 1;
         if (owner === index) {
-          if (configEpoch > epoch) this.#epochs[slot] = configEpoch;
-        } else if (owner < 0 || configEpoch > epoch) {
+          if (configEpoch <= epoch) continue;
+        } else if (owner < 0 || configEpoch > epoch || isAgain) {
           this.owners[slot] = index;
-          this.#epochs[slot] = configEpoch;
           changed = true;
-        }
+        } else continue;
+        this.#epochs[slot] = configEpoch;
+        this.#isHearsay[slot] = 0;
       }
     }
     if (changed) this.version += 1;
   }
 
-  /** A node said MOVED: believed until a node with a higher epoch says otherwise. */
+  /**
+   * A node said MOVED: believed until a node with a higher epoch says otherwise, or who was the owner before says itself
+   * that it still is: the one that said MOVED may not know yet that the node it names was replaced.
+   */
   moved(slot: number, node: NodePlace): void {
     if (this.owners[slot] === node.index) return;
     this.owners[slot] = node.index;
+    this.#isHearsay[slot] = 1;
     this.version += 1;
   }
 

@@ -2,9 +2,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { servingEndpoint } from '../../../src/agent/endpoint-process.ts';
 import { countSlots } from '../../../src/domain/slots.ts';
 import type { DatabaseStatus, NodeStatus } from '../../../src/domain/status.ts';
 import { pathsIn } from '../../../src/main/data-dir.ts';
+import { recordedAgent } from '../../../src/main/local-fleet.ts';
 import { processesUnder } from '../../../test/support/leaks.ts';
 import { type Owners, ownersIn, wrongIn } from '../../faults/owners.ts';
 import type { Fleet } from '../../support/fleet.ts';
@@ -12,18 +14,28 @@ import { adminOf } from './admin.ts';
 
 const POLL_MS = 100;
 
-/** Waits until nothing is left to wait for. @returns what is not as it should be when time is up; null: all is */
-export async function untilWhole(fleet: Fleet, name: string, timeoutMs: number): Promise<string | null> {
+/**
+ * Waits until nothing is left to wait for.
+ * @param killed what is published of it may still be of the time before; null: nothing was
+ * @returns what is not as it should be when time is up; null: all is
+ */
+export async function untilWhole(
+  fleet: Fleet,
+  name: string,
+  killed: number | null,
+  timeoutMs: number,
+): Promise<string | null> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const wrong = await notWhole(fleet, name).catch((error: Error) => error.message);
+    const wrong = await notWhole(fleet, name, killed).catch((error: Error) => error.message);
     if (wrong === null || performance.now() > deadline) return wrong;
     await sleep(POLL_MS);
   }
 }
 
-async function notWhole(fleet: Fleet, name: string): Promise<string | null> {
+async function notWhole(fleet: Fleet, name: string, killed: number | null): Promise<string | null> {
   const status = await fleet.client.database(name);
+  if (nodesOf(status).some(({ pid }) => pid === killed)) return 'the killed node is told to run';
   return (
     unfinished(status) ??
     (await awayMachines(fleet, name)) ??
@@ -49,9 +61,14 @@ function unfinished({ state, reshard, conditions, spec, shards }: DatabaseStatus
   return null;
 }
 
-async function awayMachines({ client }: Fleet, name: string): Promise<string | null> {
+/** By what is published, and by their processes. */
+async function awayMachines({ client, dataDir }: Fleet, name: string): Promise<string | null> {
   const { machines } = await client.machines();
-  const away = machines.filter(({ connected, endpoint }) => !connected || !endpoint?.serves.includes(name));
+  const runs = (machine: string): boolean =>
+    recordedAgent(dataDir, machine) !== null && servingEndpoint(pathsIn(dataDir).machine(machine)) !== null;
+  const away = machines.filter(
+    (machine) => !machine.connected || !machine.endpoint?.serves.includes(name) || !runs(machine.name),
+  );
   return away.length === 0 ? null : `without agent or endpoint: ${away.map((machine) => machine.name).join(', ')}`;
 }
 

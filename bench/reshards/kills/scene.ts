@@ -74,7 +74,8 @@ export class Scene {
     const { change, struck } = await this.#underFire(number, course, aim, before);
     const killedAt = struck?.pid == null ? null : struck.at - performance.timeOrigin;
     await this.#rising.catch((error: Error) => progress(`  starting the server again: ${error.message}`));
-    const wrong = await untilWhole(fleet, database, deadlineMs);
+    const wrong = await untilWhole(fleet, database, struck?.pid ?? null, deadlineMs);
+    await clients.connected(deadlineMs);
     const wholeAt = performance.now();
     const ownPauseMs = load.takeLongestPauseMs();
     const round = await load.nextRound();
