@@ -1,8 +1,12 @@
 /** The folder of a run: what it was made with, every repetition, and the raw history behind each. */
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Raw, Repetition } from './repetition.ts';
+
+const REPETITIONS = 'repetitions.jsonl';
+
+/** A line of it, as `Output.keep` writes it. */
+export type Kept<Repetition> = Repetition & { row: string; system: string };
 
 export class Output {
   readonly folder: string;
@@ -14,8 +18,8 @@ export class Output {
   }
 
   /** A line in `repetitions.jsonl`, and the history as `ROW/SYSTEM/NUMBER.json.gz`. */
-  keep(row: string, system: string, repetition: Repetition, raw: Raw): void {
-    appendFileSync(join(this.folder, 'repetitions.jsonl'), `${JSON.stringify({ row, system, ...repetition })}\n`);
+  keep(row: string, system: string, repetition: { number: number }, raw: unknown): void {
+    appendFileSync(join(this.folder, REPETITIONS), `${JSON.stringify({ row, system, ...repetition })}\n`);
     const folder = join(this.folder, row, system.replaceAll(/[^\w.]+/g, '-'));
     mkdirSync(folder, { recursive: true });
     const name = `${String(repetition.number).padStart(4, '0')}.json.gz`;
@@ -27,3 +31,10 @@ export class Output {
     writeFileSync(join(this.folder, 'report.md'), text);
   }
 }
+
+/** All repetitions of a run that was made before. @throws Error when there are none */
+export const keptIn = <Repetition>(folder: string): Kept<Repetition>[] =>
+  readFileSync(join(folder, REPETITIONS), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Kept<Repetition>);
