@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
+const ABOUT = 'run.json';
 const REPETITIONS = 'repetitions.jsonl';
 
 /** A line of it, as `Output.keep` writes it. */
@@ -14,7 +15,7 @@ export class Output {
   constructor(folder: string, about: unknown) {
     this.folder = folder;
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'run.json'), `${JSON.stringify(about, null, 2)}\n`);
+    writeFileSync(join(folder, ABOUT), `${JSON.stringify(about, null, 2)}\n`);
   }
 
   /** A line in `repetitions.jsonl`, and the history as `ROW/SYSTEM/NUMBER.json.gz`. */
@@ -38,3 +39,6 @@ export const keptIn = <Repetition>(folder: string): Kept<Repetition>[] =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Kept<Repetition>);
+
+/** What a run was made with, as it was said to `Output`. */
+export const aboutIn = <About>(folder: string): About => JSON.parse(readFileSync(join(folder, ABOUT), 'utf8')) as About;
