@@ -35,6 +35,8 @@ const LAST_ANSWERS_MS = 15_000;
 /** Primes, so that every key is met before one is met again: each is written once, and what it is then is known. */
 const STRIDES = { read: 104_729, write: 7_919 } as const;
 const BATCH = 500;
+/** An error as good as any other. */
+const MISSING = 'missing key';
 
 interface Operation {
   kind: Kind;
@@ -88,15 +90,16 @@ function begin({ keys, perSecond, ...order }: Extract<LoadOrder, { order: 'begin
   return null;
 }
 
-/** How it ended: `ok`, or the kind of its error. A key that is there is to be found, with a value of its own. */
+/** How it ended: `ok`, or the kind of its error. A key of the data is to be there, also for whoever writes it again. */
 async function call(client: (typeof clients)[number], { kind, key }: Operation): Promise<string> {
   try {
-    if (kind !== 'read') {
+    if (kind === 'new') {
       await client.set(key, valueFor(key, version));
       return OK;
     }
+    if (kind === 'write') return (await client.set(key, valueFor(key, version), 'XX')) === null ? MISSING : OK;
     const found = await client.get(key);
-    if (found === null) return 'missing key';
+    if (found === null) return MISSING;
     return isValueFor(key, found) ? OK : 'value of another key';
   } catch (error) {
     return kindOf((error as Error).message);
