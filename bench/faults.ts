@@ -10,7 +10,7 @@
  * `--spoil N` removes so many acknowledged writes behind the back of each repetition, to see that it is noticed.
  * Needs root, for the namespaces. The raw history of every repetition is kept in the folder.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -26,19 +26,12 @@ import { type RowResult, runRow } from './faults/run-row.ts';
 import type { System } from './faults/system.ts';
 import { faultTable } from './faults/table.ts';
 import { Valkeeper } from './faults/valkeeper.ts';
-import { describeMachine } from './support/machine.ts';
+import { describeMachine, sourceCommit } from './support/machine.ts';
 import { printReport, progress, reportText } from './support/report.ts';
+import { onStage, SIGNALS, type Stage } from './support/stage.ts';
 
-/** The clean-ups of a system, as a test has them. */
-interface Stage {
-  after: (clean: () => unknown) => void;
-}
-
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const WRITES_PER_SECOND = 2_000;
 const BASELINE_TIMES = 10;
-/** As a shell has it for a program that was interrupted. */
-const INTERRUPTED = 130;
 
 const { values: options } = parseArgs({
   options: {
@@ -91,7 +84,7 @@ async function main(): Promise<number> {
   const machine = describeMachine(engine.version);
   const seed = Number(options.seed);
   const folder = options.out ?? join('fault-runs', new Date().toISOString().replaceAll(/[:.]/g, '-'));
-  const output = new Output(folder, { options, seed, machine, commit: commit(), rows: rows.map(({ id }) => id) });
+  const output = new Output(folder, { options, seed, machine, commit: sourceCommit(), rows: rows.map(({ id }) => id) });
   const common = { seed, output, perSecond: Number(options['per-second']), spoil: Number(options.spoil) };
   const results: RowResult[] = [];
   const systems: string[] = ['Valkeeper'];
@@ -132,28 +125,6 @@ function chosenRows(): Row[] {
     if (!row) throw new Error(`there is no row ${id}; there are ${ROWS.map((one) => one.id).join(', ')}`);
     return row;
   });
-}
-
-/** What was started is gone afterwards, whatever happens; a signal ends it early, and may come twice. */
-async function onStage(work: (stage: Stage) => Promise<void>): Promise<void> {
-  const cleanUps: (() => unknown)[] = [];
-  const clear = async (): Promise<void> => {
-    for (const clean of cleanUps.splice(0).reverse()) await clean();
-  };
-  const interrupted = (): void => void clear().finally(() => process.exit(INTERRUPTED));
-  for (const signal of SIGNALS) process.on(signal, interrupted);
-  try {
-    await work({ after: (clean) => cleanUps.push(clean) });
-  } finally {
-    await clear();
-    for (const signal of SIGNALS) process.off(signal, interrupted);
-  }
-}
-
-function commit(): string {
-  const git = (...args: string[]): string =>
-    execFileSync('git', ['-C', import.meta.dirname, ...args], { encoding: 'utf8' }).trim();
-  return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' and changes'}`;
 }
 
 /** For the document: without what cannot be written down. */

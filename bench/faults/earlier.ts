@@ -1,18 +1,14 @@
 /** Runs that were made before, read from their folders: one table of several, since all rows together take hours. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { keptIn } from './output.ts';
 import type { Repetition } from './repetition.ts';
 import { ROWS } from './rows.ts';
 import type { RowResult } from './run-row.ts';
-
-type Kept = Repetition & { row: string; system: string };
 
 /** Of what is in several folders, the last counts. @throws Error when a folder has no repetitions, or of a row unknown here */
 export function earlierResults(folders: readonly string[]): RowResult[] {
   const found = new Map<string, RowResult>();
   for (const folder of folders) {
-    const lines = readFileSync(join(folder, 'repetitions.jsonl'), 'utf8').trim().split('\n');
-    const kept = lines.map((line) => JSON.parse(line) as Kept);
+    const kept = keptIn<Repetition>(folder);
     for (const [key, repetitions] of Map.groupBy(kept, ({ row, system }) => `${row} of ${system}`)) {
       const { row: id, system } = repetitions[0]!;
       const row = ROWS.find((one) => one.id === id);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
+import type { Address } from '../support/formation.ts';
 
 export const WAYS = ['endpoint', 'cluster'] as const;
 export type Way = (typeof WAYS)[number];
@@ -22,7 +23,7 @@ const ONE_TRY = {
 const CONNECTION_CLOSED = 'Connection is closed.';
 
 /** ioredis as it comes. It sends again by itself what its connection ended under: that is counted. */
-class CountingCluster extends Cluster {
+export class CountingCluster extends Cluster {
   sentAgain = 0;
 
   override handleError(...args: Parameters<Cluster['handleError']>): void {
@@ -30,6 +31,21 @@ class CountingCluster extends Cluster {
     super.handleError(...args);
   }
 }
+
+const secretOf = (password: string | null): { password?: string } => (password === null ? {} : { password });
+
+const clientOf = ({ host, port }: Address, password: string | null): Redis =>
+  quiet(new Redis({ ...ONE_TRY, ...secretOf(password), host, port }));
+
+/** Some to each of these endpoints. */
+export const endpointClients = (endpoints: readonly Address[], password: string | null): Redis[] =>
+  endpoints.flatMap((endpoint) => Array.from({ length: PER_ENDPOINT }, () => clientOf(endpoint, password)));
+
+/** Each finds all nodes by these. */
+export const clusterClients = (nodes: readonly Address[], password: string | null): CountingCluster[] =>
+  Array.from({ length: CLUSTER_CLIENTS }, () =>
+    quiet(new CountingCluster([...nodes], { redisOptions: secretOf(password) })),
+  );
 
 export class Clients {
   readonly #endpoint: readonly Redis[];
@@ -39,14 +55,9 @@ export class Clients {
   readonly #turns: Record<Way, number> = { endpoint: 0, cluster: 0 };
 
   constructor({ endpoints, clusterEndpoints }: DatabaseStatus, password: string | null) {
-    const secret = password === null ? {} : { password };
-    const redis = ({ host, port }: { host: string; port: number }): Redis =>
-      quiet(new Redis({ ...ONE_TRY, ...secret, host, port }));
-    this.#endpoint = endpoints.flatMap((address) => Array.from({ length: PER_ENDPOINT }, () => redis(address)));
-    this.#cluster = Array.from({ length: CLUSTER_CLIENTS }, () =>
-      quiet(new CountingCluster([...clusterEndpoints], { redisOptions: secret })),
-    );
-    this.reader = redis(endpoints[0]!);
+    this.#endpoint = endpointClients(endpoints, password);
+    this.#cluster = clusterClients(clusterEndpoints, password);
+    this.reader = clientOf(endpoints[0]!, password);
   }
 
   /** One after the other. */

@@ -1,18 +1,19 @@
-/** The way without Valkeeper: six fresh processes with the very settings of six nodes of Valkeeper's, and `valkey-cli --cluster create`. */
+/** The way without Valkeeper: fresh processes with the very settings of nodes of Valkeeper's, and `valkey-cli --cluster`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseStatus } from '../../src/domain/status.ts';
 import { pathsIn } from '../../src/main/data-dir.ts';
+import { startChild } from './children.ts';
 import type { Engine, Fleet } from './fleet.ts';
 import { type Address, accepts, type Credentials, type Formation, watchFormation } from './formation.ts';
 
 /** Beyond the ports that Valkeeper gives to nodes first. */
-const FIRST_PORT = 9_001;
+export const FIRST_PORT = 9_001;
 
 /** A node's settings, to be used elsewhere. */
-interface Template {
+export interface Template {
   host: string;
   conf: string;
   users: string;
@@ -52,41 +53,70 @@ export async function formByCli(
     }
     const acceptedAt = Math.max(...(await Promise.all(addresses.map(accepts))));
     const credentials = adminOf(templates[0]!);
-    const [formation, endedAt] = await Promise.all([
+    const [formation, { endedAt }] = await Promise.all([
       watchFormation(addresses, credentials, acceptedAt),
-      createCluster(cliPath, addresses, credentials),
+      createCluster(cliPath, credentials, addresses),
     ]);
     return { ...formation, commandEnded: endedAt - acceptedAt };
   } finally {
-    for (const server of servers) server.kill('SIGKILL');
-    await Promise.all(servers.map((server) => server.exitCode ?? server.signalCode ?? once(server, 'exit')));
+    await killServers(servers);
     rmSync(root, { recursive: true, force: true });
   }
 }
 
-function startServer(serverPath: string, folder: string, { conf, users }: Template, { port }: Address): ChildProcess {
+/** A process with these settings, in this folder and at this port. */
+export function startServer(
+  serverPath: string,
+  folder: string,
+  { conf, users }: Template,
+  { port }: Pick<Address, 'port'>,
+): ChildProcess {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'users.acl'), users);
   const settings = conf.replaceAll('@folder@', folder).replace(/^port .*$/m, `port ${port}`);
   writeFileSync(join(folder, 'valkey.conf'), settings);
-  return spawn(serverPath, [join(folder, 'valkey.conf')], { cwd: folder, stdio: 'ignore' });
+  return startChild(serverPath, [join(folder, 'valkey.conf')], folder);
+}
+
+/** Resolves when all of them have ended. */
+export async function killServers(servers: readonly ChildProcess[]): Promise<void> {
+  for (const server of servers) server.kill('SIGKILL');
+  await Promise.all(servers.map((server) => server.exitCode ?? server.signalCode ?? once(server, 'exit')));
 }
 
 /** The user that replicas log in with may do everything. */
-function adminOf({ conf }: Template): Credentials {
+export function adminOf({ conf }: Template): Credentials {
   const value = (name: string): string => new RegExp(`^${name} "(.*)"$`, 'm').exec(conf)![1]!;
   return { username: value('primaryuser'), password: value('primaryauth') };
 }
 
-/** Resolves with the moment at which valkey-cli ended. @throws Error with what it wrote, when it failed */
-async function createCluster(
+/** `valkey-cli --cluster create`, primaries first and as many replicas. @throws Error with what it wrote, when it failed */
+export function createCluster(
   cliPath: string,
+  credentials: Credentials,
   addresses: readonly Address[],
+): Promise<{ endedAt: number; output: string }> {
+  return runCluster(
+    cliPath,
+    credentials,
+    'create',
+    ...addresses.map(wordOf),
+    '--cluster-replicas',
+    '1',
+    '--cluster-yes',
+  );
+}
+
+/** An address as valkey-cli takes it. */
+export const wordOf = ({ host, port }: Address): string => `${host}:${port}`;
+
+/** Runs `valkey-cli --cluster <words>`; tells when it ended (`performance.now()`). @throws Error with what it wrote, when it failed */
+export async function runCluster(
+  cliPath: string,
   { username, password }: Credentials,
-): Promise<number> {
-  const targets = addresses.map(({ host, port }) => `${host}:${port}`);
-  const args = ['--user', username, '--cluster', 'create', ...targets, '--cluster-replicas', '1', '--cluster-yes'];
-  const child = spawn(cliPath, args, {
+  ...words: string[]
+): Promise<{ endedAt: number; output: string }> {
+  const child = spawn(cliPath, ['--user', username, '--cluster', ...words], {
     env: { ...process.env, REDISCLI_AUTH: password },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -95,6 +125,6 @@ async function createCluster(
   child.stderr.on('data', (chunk: Buffer) => (output += chunk));
   const [code] = (await once(child, 'exit')) as [number | null];
   const endedAt = performance.now();
-  if (code !== 0) throw new Error(`valkey-cli --cluster create failed:\n${output}`);
-  return endedAt;
+  if (code !== 0) throw new Error(`valkey-cli --cluster ${words[0]} failed:\n${output}`);
+  return { endedAt, output };
 }

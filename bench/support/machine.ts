@@ -1,4 +1,5 @@
 /** The machine that figures were measured on. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
@@ -31,4 +32,11 @@ export function describeMachine(engineVersion: string): Machine {
 function systemName(): string {
   const text = readFileSync('/etc/os-release', 'utf8');
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? process.platform;
+}
+
+/** The commit of the sources that are measured, and whether they have been changed since. */
+export function sourceCommit(): string {
+  const git = (...args: string[]): string =>
+    execFileSync('git', ['-C', import.meta.dirname, ...args], { encoding: 'utf8' }).trim();
+  return `${git('rev-parse', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' and changes'}`;
 }
