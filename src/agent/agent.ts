@@ -20,6 +20,7 @@ import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { cutLog } from './cut-log.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
+import { endpointOperations } from './endpoint-operations.ts';
 import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
 import { Guard } from './guard.ts';
@@ -278,17 +279,7 @@ class MachineAgent implements Agent {
       remove_node: (wish) => this.#remove(wish),
       free_ports: ({ count, avoid }) => this.#freePorts(count, avoid),
       taken_ports: async ({ ports }) => ({ taken: await takenPorts(this.#options.address, ports) }),
-      serve_endpoint: async ({ databases }) => {
-        await this.#endpoint?.serve(databases);
-        return {};
-      },
-      nudge_endpoint: async ({ database }) => {
-        this.#endpoint?.nudge(database);
-        return {};
-      },
-      endpoint_waited: async ({ database, node }) => ({
-        waitedMs: (await this.#endpoint?.waitedFor(database, node)) ?? 0,
-      }),
+      ...endpointOperations(this.#endpoint, this.#options.machine),
       set_voters: async (voters) => {
         await this.#roster.setVoters(voters);
         return { version: this.#roster.voters.version };
@@ -297,7 +288,6 @@ class MachineAgent implements Agent {
         await this.#roster.guard(databases);
         return {};
       },
-      replace_endpoint: ({ drainMs }) => this.#replaceEndpoint(drainMs),
       forget_failover: async ({ id, version }) => {
         await this.#failovers?.forget(id, version);
         return {};
@@ -374,11 +364,6 @@ class MachineAgent implements Agent {
     const [from, to] = this.#options.portRange;
     const taken = new Set([...avoid, ...[...this.#nodes.values()].map(({ port }) => port)]);
     return { ports: await freePorts(this.#options.address, { from, to }, count, taken) };
-  }
-
-  async #replaceEndpoint(drainMs: number): Promise<{ pid: number }> {
-    if (!this.#endpoint) throw new ValkeeperError('no_endpoint', { machine: this.#options.machine });
-    return this.#endpoint.replace(drainMs);
   }
 
   async #readLog({ id, lines }: AgentRequests['read_log']['args']): Promise<{ text: string }> {

@@ -90,6 +90,14 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   },
   serve_endpoint: { databases: ['a list of databases', (value) => Array.isArray(value) && value.every(isDatabase)] },
   nudge_endpoint: { database: TEXT },
+  pace_endpoint: {
+    database: TEXT,
+    slots: ['slot ranges', (value) => Array.isArray(value) && value.every(isSlotRange)],
+    bytesPerSecond: [
+      'null or a number above 0',
+      (value) => value === null || (Number.isFinite(value) && Number(value) > 0),
+    ],
+  },
   endpoint_waited: { database: TEXT, node: TEXT },
   replace_endpoint: { drainMs: [`0 to ${LONGEST_DRAIN_MS} ms`, (value) => isWhole(value, 0, LONGEST_DRAIN_MS)] },
   forget_failover: { id: TEXT, version: ['a whole number', Number.isInteger] },

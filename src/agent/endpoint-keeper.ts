@@ -19,6 +19,8 @@ import {
   ENDPOINT_SOCKET,
   type EndpointConfig,
   type EndpointDatabase,
+  type ToEndpoint,
+  type WriterPace,
 } from '../protocol/endpoint-messages.ts';
 import { EndpointLine } from './endpoint-line.ts';
 import { endEndpoints, endpointsIn, lastWords, servingEndpoint, spawnEndpoint } from './endpoint-process.ts';
@@ -118,13 +120,25 @@ export class EndpointKeeper {
 
   /** Lets the process ask the nodes of a database for the slot map at once. */
   nudge(database: string): void {
-    if (!this.#running || !this.#config?.databases.some(({ uid }) => uid === database)) return;
-    this.#line.ask({ do: 'look', database }, ANSWER_MS).catch(() => {}); // it looks by itself, too
+    this.#tell(database, { do: 'look', database }); // it looks by itself, too
+  }
+
+  /** Lets the process slow down who writes to slots of a database, for a few seconds. */
+  pace(pace: WriterPace): void {
+    this.#tell(pace.database, { do: 'pace', ...pace });
+  }
+
+  #tell(database: string, message: ToEndpoint): void {
+    if (this.#serves(database)) this.#line.ask(message, ANSWER_MS).catch(() => {});
+  }
+
+  #serves(database: string): boolean {
+    return this.#running !== null && (this.#config?.databases.some(({ uid }) => uid === database) ?? false);
   }
 
   /** The longest time of late, in milliseconds, that commands of clients were held back here for this node; 0 when none were, or it does not say. */
   async waitedFor(database: string, node: NodeId): Promise<number> {
-    if (!this.#running || !this.#config?.databases.some(({ uid }) => uid === database)) return 0;
+    if (!this.#serves(database)) return 0;
     const answer = await this.#line.ask({ do: 'waited', database, node }, ANSWER_MS).catch(() => null);
     return answer?.waitedMs ?? 0;
   }

@@ -15,6 +15,7 @@ export function describeReshard({ name, spec, reshard }: Pick<DatabaseStatus, 'n
     ...(slotsPerSecond > 0 ? [`${Math.round(slotsPerSecond)} slots a second`] : []),
     ...(secondsLeft !== null && left > 0 ? [`${secondsLeft} s left`] : []),
     ...(job ? [`now ${job.slots} slots from ${job.from} to ${job.to} (${job.phase})`] : []),
+    ...(job?.paced != null ? [`writers paced to ${formatSize(job.paced)}/s`] : []),
   ].join(', ');
 }
 

@@ -301,12 +301,8 @@ class Plane implements RunningControlPlane {
       looked: (durationMs) => this.#looks.note(durationMs),
       seen: (status) => this.#notePrimaries(name, status),
       tookOver: (failover) => this.#failovers.note(failover),
-      moved: () => {
-        const database = this.#databases.find(name);
-        if (!database) return;
-        this.#telling.endpoints.changed();
-        this.#telling.endpoints.nudge(database.uid);
-      },
+      moved: () => this.#telling.moved(name),
+      pace: (pace) => this.#telling.endpoints.pace(pace),
     });
     this.#loops.set(name, loop);
     loop.wake();

@@ -91,4 +91,11 @@ test('every agent is told what to serve once, again when it changes, and anew wh
     asked.map(({ machine, request }) => `${machine} ${request.operation}`),
     ['machine-1 nudge_endpoint', 'machine-2 nudge_endpoint'],
   );
+  asked.length = 0;
+  const pace = { database: 'uid', slots: [[0, 9]] as const, bytesPerSecond: 1_000 };
+  endpoints.pace(pace);
+  assert.deepEqual(
+    asked.map(({ machine, request: { operation, args } }) => [machine, operation, args]),
+    ['machine-1', 'machine-2'].map((machine) => [machine, 'pace_endpoint', pace]),
+  );
 });

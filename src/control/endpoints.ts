@@ -6,7 +6,8 @@ import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { ANY_PORT, requiredAcknowledgements } from '../domain/spec.ts';
-import type { EndpointDatabase } from '../protocol/endpoint-messages.ts';
+import type { AgentOperation, AgentRequests } from '../protocol/agent-messages.ts';
+import type { EndpointDatabase, WriterPace } from '../protocol/endpoint-messages.ts';
 import { sha256 } from './acl.ts';
 import type { Machine } from './agents.ts';
 import { Teller, type TellerSurroundings } from './teller.ts';
@@ -67,11 +68,19 @@ export class Endpoints {
 
   /** Slots, primaries or copies of this database are not where they were. */
   nudge(database: string): void {
+    this.#tellAll('nudge_endpoint', { database }); // lost ones do no harm: endpoints look by themselves, too
+  }
+
+  /** Clients may write so fast to these slots, for `PACE_HOLDS_MS`. */
+  pace(pace: WriterPace): void {
+    this.#tellAll('pace_endpoint', pace); // told again as long as it is to hold, and over by itself when it is not
+  }
+
+  /** Nobody waits for what becomes of it. */
+  #tellAll<O extends AgentOperation>(operation: O, args: AgentRequests[O]['args']): void {
     const { agents } = this.#options;
     for (const { name, connected } of agents.machines()) {
-      if (!connected) continue;
-      // Lost ones do no harm: endpoints look by themselves, too.
-      agents.request(name, 'nudge_endpoint', { database }, NUDGE_TIMEOUT_MS).catch(() => {});
+      if (connected) agents.request(name, operation, args, NUDGE_TIMEOUT_MS).catch(() => {});
     }
   }
 

@@ -19,8 +19,10 @@ import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
+import type { WriterPace } from '../protocol/endpoint-messages.ts';
 import { controlFailover } from './control-failover.ts';
 import { execute } from './executor.ts';
+import { Pacer } from './pacer.ts';
 import { quietIntervalMs } from './quiet-interval.ts';
 import type { Tools } from './tools.ts';
 
@@ -46,6 +48,8 @@ export interface Surroundings extends Tools {
   tookOver?: (failover: FailoverRecord) => void;
   /** Slots, primaries or copies are, or may be, not where they were. */
   moved?: () => void;
+  /** How fast clients may write to slots that are on their way. */
+  pace?: (pace: WriterPace) => void;
 }
 
 /** Steps after which clients find something elsewhere. */
@@ -64,6 +68,7 @@ export class Reconciler {
   readonly #name: string;
   readonly #around: Surroundings;
   readonly #backoff = new Backoff();
+  readonly #pacer: Pacer;
   /** Since when each problem that holds has held, in milliseconds, and the ones that have been told, by `problemKey`. */
   #since = new Map<string, number>();
   readonly #told = new Map<string, Problem>();
@@ -79,6 +84,7 @@ export class Reconciler {
   constructor(name: string, around: Surroundings) {
     this.#name = name;
     this.#around = around;
+    this.#pacer = new Pacer({ pace: (pace) => around.pace?.(pace), record: (event) => this.#record(event) });
   }
 
   /** As the latest look showed it; null before the first. */
@@ -139,7 +145,8 @@ export class Reconciler {
     const next = plan(database, view);
     this.#noteProblems(next.problems);
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
-    this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts));
+    const paced = this.#pacer.look(database, view);
+    this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts, paced));
     await this.#reached(database);
     await this.#endReshard(database, view);
     await this.#endWishes(database, view);

@@ -8,9 +8,11 @@ import { type VoterRecord, Voters } from './voters.ts';
 
 export class Telling {
   readonly endpoints: Endpoints;
+  readonly #databases: Databases;
   readonly #all: readonly { forget(machine: string): void; changed(): void; close(): void }[];
 
   constructor(around: TellerSurroundings, databases: Databases, machines: Machines, record: VoterRecord) {
+    this.#databases = databases;
     const all = { ...around, databases: () => databases.all() };
     this.endpoints = new Endpoints(all);
     const guards = new Guards(all);
@@ -26,6 +28,14 @@ export class Telling {
       teller.forget(machine);
       teller.changed();
     }
+  }
+
+  /** Slots, primaries or copies of this database are, or may be, not where they were. */
+  moved(name: string): void {
+    const database = this.#databases.find(name);
+    if (!database) return;
+    this.endpoints.changed();
+    this.endpoints.nudge(database.uid);
   }
 
   close(): void {

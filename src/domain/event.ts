@@ -12,6 +12,8 @@ export const EVENT_KINDS = {
   reshard_resume: 'Slots go on their way again, as a person asked.',
   reshard_cancel: 'A change of the number of shards was given up by a person; the slots go back.',
   rebalance_asked: 'The shards of a database are to share its load or its memory evenly: slots move next.',
+  writers_paced:
+    'Clients that write to slots on their way through the endpoints are slowed down, because the job would not end.',
   reshard_done: 'All slots are where they are to be; the event tells the plan beside the fact.',
   database_state: 'A database is in another state than before.',
   database_unwanted: 'A database is to be deleted.',

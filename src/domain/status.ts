@@ -66,6 +66,16 @@ export interface EndpointAddress {
 /** `leaving`: all slots are there, and shards without any are being taken out. */
 export type ReshardState = 'moving' | 'paused' | 'stuck' | 'leaving';
 
+export interface ReshardJobStatus {
+  from: string;
+  to: string;
+  slots: number;
+  phase: string;
+  remainingBytes: number;
+  /** So many bytes a second may be written to its slots through each endpoint; null: as many as come. */
+  paced: number | null;
+}
+
 export interface ReshardStatus {
   state: ReshardState;
   /** Back to what was before. */
@@ -82,7 +92,7 @@ export interface ReshardStatus {
   /** At this rate; null before there is one. */
   secondsLeft: number | null;
   /** The job that is under way. */
-  job: { from: string; to: string; slots: number; phase: string; remainingBytes: number } | null;
+  job: ReshardJobStatus | null;
   /** What was to be expected when it began. */
   estimate: ReshardEstimate;
 }

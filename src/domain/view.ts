@@ -171,6 +171,8 @@ export interface NodeView {
   engine: EngineView;
   /** Its jobs of slot migration, the latest first; absent while nobody asks, which is as long as no slots are to move. */
   migrations?: readonly SlotMigration[];
+  /** What clients send it, over the last seconds; absent likewise. */
+  receivedBytesPerSecond?: number;
   /** That it has not run for any time worth the name; null while it does, or nobody knows. */
   down: DownView | null;
 }

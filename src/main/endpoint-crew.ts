@@ -1,7 +1,7 @@
 /** The further workers of an endpoint, as its own process sees them: kept running, told, asked. */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from '../platform/log.ts';
-import type { EndpointConfig } from '../protocol/endpoint-messages.ts';
+import type { EndpointConfig, WriterPace } from '../protocol/endpoint-messages.ts';
 import type { DatabaseFigures } from '../proxy/figures.ts';
 import type { WorkerQuestion } from '../proxy/home.ts';
 import type { ListeningHandle } from '../proxy/read-socket.ts';
@@ -95,6 +95,10 @@ export class Crew {
 
   look(uid: string): void {
     for (const member of this.#members.values()) this.#tell(member, { to: 'look', uid });
+  }
+
+  pace(pace: WriterPace): void {
+    for (const member of this.#members.values()) this.#tell(member, { to: 'pace', pace });
   }
 
   /** What every worker answers, but for one. */

@@ -19,6 +19,7 @@ import {
   type EndpointConfig,
   type FromEndpoint,
   type ToEndpoint,
+  type WriterPace,
 } from '../protocol/endpoint-messages.ts';
 import { Endpoint } from '../proxy/endpoint.ts';
 import { addFigures, type DatabaseFigures, figuresOf } from '../proxy/figures.ts';
@@ -148,6 +149,9 @@ class EndpointHost {
         this.#endpoint.look(message.database);
         this.#crew.look(message.database);
         return { ok: true };
+      case 'pace':
+        this.#pace(message);
+        return { ok: true };
       case 'waited': {
         const { database, node } = message;
         const question: WorkerQuestion = { ask: 'waited', database, args: [node] };
@@ -162,6 +166,14 @@ class EndpointHost {
       default:
         return { ok: false, error: `unknown: ${JSON.stringify(message)}` };
     }
+  }
+
+  /** Each worker gets its share. */
+  #pace({ database, slots, bytesPerSecond }: WriterPace): void {
+    const share = bytesPerSecond === null ? null : bytesPerSecond / this.#config!.workers;
+    const pace = { database, slots, bytesPerSecond: share };
+    this.#endpoint.pace(pace);
+    this.#crew.pace(pace);
   }
 
   async #handOver(drainMs: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** What processes of one endpoint say to each other over Node's channel, beside the listening sockets they hand on. */
-import type { EndpointConfig } from '../protocol/endpoint-messages.ts';
+import type { EndpointConfig, WriterPace } from '../protocol/endpoint-messages.ts';
 import type { DatabaseFigures } from '../proxy/figures.ts';
 import type { WorkerQuestion } from '../proxy/home.ts';
 
@@ -8,6 +8,7 @@ export type ToWorker =
   | { to: 'socket'; port: number }
   | { to: 'serve'; config: EndpointConfig; workers: number }
   | { to: 'look'; uid: string }
+  | { to: 'pace'; pace: WriterPace }
   | { to: 'answer'; id: number; question: WorkerQuestion }
   | { to: 'figures'; id: number }
   | { to: 'answers'; id: number; answers: string[] }

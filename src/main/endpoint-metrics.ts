@@ -23,6 +23,7 @@ const COUNTERS: Readonly<Record<string, [name: string, help: string]>> = {
   redirections: ['redirections_total', 'MOVED and ASK answers of nodes, followed by the endpoint.'],
   waited: ['waits_total', 'Times a command waited for a node or for the slot map.'],
   unknownOutcomes: ['unknown_outcomes_total', 'Commands whose node was lost before it answered.'],
+  paced: ['paced_writes_total', 'Writes that waited for their turn because their slots were on their way.'],
   refusedWaits: ['refused_waits_total', 'Commands that were answered with an error because too many waited.'],
   refreshes: ['slot_map_refreshes_total', 'Answers of nodes about who owns which slot.'],
 };

@@ -38,6 +38,8 @@ export function runWorker(index: number): void {
         return;
       case 'look':
         return endpoint.look(message.uid);
+      case 'pace':
+        return endpoint.pace(message.pace);
       case 'answer':
         return tell({ from: 'answer', id: message.id, answer: endpoint.answer(message.question) });
       case 'answers':

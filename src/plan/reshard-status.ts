@@ -8,12 +8,16 @@ import type { Problem } from './problems.ts';
 import { activeJob, misplaced } from './reshard.ts';
 import type { ShardTopology } from './topology.ts';
 
-/** Null when no slots are to move. The rate is that of the whole way so far. */
+/**
+ * Null when no slots are to move. The rate is that of the whole way so far.
+ * @param paced what writers to the slots of the job are held to, in bytes a second; null: to nothing
+ */
 export function reshardStatus(
   { nodes, reshard }: Database,
   shards: readonly ShardTopology[],
   view: DatabaseView,
   problems: readonly Problem[],
+  paced: number | null,
 ): ReshardStatus | null {
   if (reshard === null) return null;
   const { estimate, startedAt, cancels, before } = reshard;
@@ -31,7 +35,7 @@ export function reshardStatus(
     left,
     slotsPerSecond,
     secondsLeft: slotsPerSecond > 0 ? Math.ceil(left / slotsPerSecond) : null,
-    job: job && describeJob(job, nodes),
+    job: job && { ...describeJob(job, nodes), paced },
     estimate,
   };
 }

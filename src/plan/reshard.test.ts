@@ -317,4 +317,15 @@ describe('what is told of the way', () => {
     assert.deepEqual([status.reshard?.left, status.reshard?.state, status.state], [left, 'moving', 'updating']);
     assert.ok(left > 6_000 && left < 13_000);
   });
+
+  it('shows the job as its source tells it, and what writers are paced to', () => {
+    const job = { state: 'active', slots: [[0, 9]], phase: 'waiting-to-pause', remainingBytes: 7 } as const;
+    const bySource = telling(towards(2), 'shard-3', [job]);
+    const byBoth = telling(bySource, 'shard-1', [{ ...job, side: 'import', phase: 'any', remainingBytes: 0 }]);
+    const shown = (paced?: number) =>
+      statusOf(byBoth.database, byBoth.view, [], new Map(), new Map(), paced).reshard!.job!;
+    const { from, phase, remainingBytes, paced } = shown(1_000);
+    assert.deepEqual([from, phase, remainingBytes, paced], ['shard-3', 'waiting-to-pause', 7, 1_000]);
+    assert.equal(shown().paced, null);
+  });
 });

@@ -74,13 +74,15 @@ export function misplaced(reshard: Reshard, shards: readonly ShardTopology[]): M
     .sort((a, b) => countSlots(b.slots) - countSlots(a.slots));
 }
 
-/** A job that is under way, by the word of any node; null when there is none. */
+/** A job that is under way, by its source's word or else that of any node; null when there is none. */
 export function activeJob({ nodes }: DatabaseView): SlotMigration | null {
+  let found: SlotMigration | null = null;
   for (const { migrations = [] } of nodes.values()) {
     const active = migrations.find(({ state }) => state === 'active');
-    if (active) return active;
+    if (active?.side === 'export') return active;
+    found ??= active ?? null;
   }
-  return null;
+  return found;
 }
 
 /** The failed jobs of a source since the last that came through, the latest first. */

@@ -29,13 +29,17 @@ export const attemptKey = (code: string, target: string): string => `${code} ${t
 export const problemKey = ({ code, shard, node, machine }: Problem): string =>
   [code, shard, node, machine].map((part) => part ?? '').join('/');
 
-/** The status to publish. `problems` are those that are told by now. */
+/**
+ * The status to publish. `problems` are those that are told by now.
+ * @param paced what writers to slots on their way are held to, in bytes a second; null: to nothing
+ */
 export function statusOf(
   database: Database,
   view: DatabaseView,
   problems: readonly Problem[],
   since: Since,
   attempts: Attempts,
+  paced: number | null = null,
 ): DatabaseStatus {
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   return {
@@ -46,7 +50,7 @@ export function statusOf(
     observedGeneration: database.observedGeneration,
     conditions: problems.map((problem) => toCondition(problem, since, attempts, view.at)),
     ...endpointsOf(database, view),
-    reshard: reshardStatus(database, shards, view, problems),
+    reshard: reshardStatus(database, shards, view, problems, paced),
     clusterEndpoints: shards
       .flatMap(({ members }) => members)
       .filter(({ engine }) => engine)

@@ -10,7 +10,7 @@ import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
 import type { StartAs } from '../domain/start-as.ts';
 import type { CertificateView, CutView, DiskView, EndpointView, ProcessView, PulseView } from '../domain/view.ts';
-import type { EndpointDatabase } from './endpoint-messages.ts';
+import type { EndpointDatabase, WriterPace } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
 export const AGENT_PROTOCOL = 7;
@@ -162,6 +162,8 @@ export interface AgentRequests {
   serve_endpoint: { args: { databases: readonly EndpointDatabase[] }; result: Record<string, never> };
   /** The endpoint is to ask the nodes of this database (by uid) for the slot map at once. */
   nudge_endpoint: { args: { database: string }; result: Record<string, never> };
+  /** Holds for a few seconds, and is told again as long as it is to. An agent of a time before this refuses it. */
+  pace_endpoint: { args: WriterPace; result: Record<string, never> };
   /** The longest time of late that the endpoint held back commands of this database (by uid) that the node took at last. */
   endpoint_waited: { args: { database: string; node: NodeId }; result: { waitedMs: number } };
   /** A successor takes over; old connections end between commands, at the latest after `drainMs`. */

@@ -111,7 +111,10 @@ const reshard = z.strictObject({
   slotsPerSecond: z.number(),
   secondsLeft: count.nullable(),
   job: z
-    .strictObject({ from: z.string(), to: z.string(), slots: count, phase: z.string(), remainingBytes: count })
+    .strictObject({
+      ...{ from: z.string(), to: z.string(), slots: count, phase: z.string(), remainingBytes: count },
+      paced: count.nullable(),
+    })
     .nullable(),
   estimate,
 });

@@ -3,6 +3,7 @@
  * in the machine's folder, each answered by one line. Plain types, no schema library: both sides stay small.
  */
 
+import type { SlotRange } from '../domain/slots.ts';
 import type { ClientTls, ReadPolicy } from '../domain/spec.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 
@@ -63,12 +64,25 @@ export interface EndpointNode {
   zone: string;
 }
 
+/** For so long a pace holds that is not told again: nobody is left paced by who is gone. */
+export const PACE_HOLDS_MS = 3_000;
+
+/** How fast clients of a database (by uid) may write to slots that are on their way. */
+export interface WriterPace {
+  database: string;
+  slots: readonly SlotRange[];
+  /** Through one endpoint, all its workers together; null: as fast as they can, from now on. */
+  bytesPerSecond: number | null;
+}
+
 /** One line of JSON each, answered in order. */
 export type ToEndpoint =
   /** Read the file again and serve what it says now. */
   | { do: 'reload' }
   /** Something changed in this database (by uid): ask the nodes for the slot map at once. */
   | { do: 'look'; database: string }
+  /** An endpoint of a time before this refuses it, and paces nobody. */
+  | ({ do: 'pace' } & WriterPace)
   /** Start a successor, hand it the sockets, and end when the clients have gone or `drainMs` has passed. */
   | { do: 'hand-over'; drainMs: number }
   /** The longest time of late, in milliseconds, that commands were held back for this node (by id). */

@@ -271,7 +271,7 @@ export class Client extends Replies implements Peer {
 
   /** To be called when anything that it depends on has changed. */
   updatePlain(): void {
-    this.isPlain = this.session.isPlain && !this.home.pause.isOn && !this.home.busy.isOn;
+    this.isPlain = this.session.isPlain && !this.home.pause.isOn && !this.home.busy.isOn && !this.home.pacing.isOn;
   }
 
   /** Takes no further command until `release`. */
@@ -309,7 +309,7 @@ export class Client extends Replies implements Peer {
   /** Nothing was asked that is not answered, and nothing subscribed to. */
   get isSilent(): boolean {
     const { subscriptions } = this.session;
-    return this.head === null && (subscriptions === null || subscriptions.count === 0);
+    return this.head === null && this.#holds === 0 && (subscriptions === null || subscriptions.count === 0);
   }
 
   /** Looks at the clock: who says nothing for too long, or does not take its last replies, is closed. */

@@ -25,7 +25,7 @@ const PAUSE_PASSES = new Set(['client|unpause', 'auth', 'hello', 'quit']);
 /** Without a user: AUTH, HELLO, QUIT, RESET. */
 const needsUser = (command: Command): boolean => (command.facts.flags & FLAGS.no_auth) === 0 && command.name !== 'quit';
 
-/** Takes a command that is not plain; one that `hasWaited` for a pause does not wait again. */
+/** Takes a command that is not plain; one that `hasWaited` for a pause or its turn does not wait again. */
 export function dispatch(
   client: Client,
   parent: Command,
@@ -61,7 +61,8 @@ export function dispatch(
   }
   const again = (own: CommandScanner, frame: Buffer): void =>
     dispatch(client, parent, own, frame, 0, frame.length, true);
-  if (client.home.pause.isOn && !hasWaited && !PAUSE_PASSES.has(command.name) && postponed(found, again)) return;
+  const { pacing, pause } = client.home;
+  if ((pause.isOn || pacing.isOn) && !hasWaited && !PAUSE_PASSES.has(command.name) && postponed(found, again)) return;
   if (session.transaction !== null && !NOT_QUEUED.has(command.name)) return queueCommand(found);
   carryOut(found);
 }

@@ -2,7 +2,13 @@
 import type { Server } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { TlsFiles } from '../domain/tls-directives.ts';
-import type { EndpointConfig, EndpointDatabase, EndpointStatus } from '../protocol/endpoint-messages.ts';
+import {
+  type EndpointConfig,
+  type EndpointDatabase,
+  type EndpointStatus,
+  PACE_HOLDS_MS,
+  type WriterPace,
+} from '../protocol/endpoint-messages.ts';
 import { MachineCredentials } from '../trust/credential-files.ts';
 import type { AskOthers, WorkerQuestion } from './home.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
@@ -121,6 +127,13 @@ export class Endpoint {
   /** A hint that slots of this database have moved. */
   look(uid: string): void {
     this.find(uid)?.topology.look();
+  }
+
+  /** How fast clients may write to slots that are on their way, in this worker. */
+  pace({ database, slots, bytesPerSecond }: WriterPace): void {
+    const pacing = this.find(database)?.pacing;
+    if (bytesPerSecond === null) pacing?.end();
+    else pacing?.begin(slots, bytesPerSecond, PACE_HOLDS_MS);
   }
 
   status(): EndpointStatus {

@@ -10,6 +10,7 @@ import type { Lane, LaneIdentity, SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
 import type { Monitors } from './monitors.ts';
 import type { TlsTo } from './node-tls.ts';
+import type { Pacing } from './pacing.ts';
 import type { Pause } from './pause.ts';
 import type { ScriptCache } from './script-cache.ts';
 import type { Sender } from './sender.ts';
@@ -65,6 +66,8 @@ export interface Counts {
   /** Connections that were turned away since TLS is required; TLS handshakes that came to nothing. */
   plainRefused: number;
   failedHandshakes: number;
+  /** Writes that had to wait for their turn because their slots were on their way. */
+  paced: number;
   /** Commands at which the endpoint itself failed. */
   defects: number;
 }
@@ -139,6 +142,7 @@ export interface Home {
   readonly latency: { endpoint: Histogram; engine: Histogram };
   readonly scripts: ScriptCache;
   readonly pause: Pause;
+  readonly pacing: Pacing;
   readonly busy: Busy;
   readonly monitors: Monitors;
   // biome-ignore lint/suspicious/noExplicitAny: the client's own type would make the files import each other

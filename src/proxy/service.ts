@@ -16,6 +16,7 @@ import { Lane, type LaneIdentity, type SetupFor } from './lane.ts';
 import type { Limits } from './limits.ts';
 import { Monitors } from './monitors.ts';
 import { type TlsTo, tlsToNodesOf } from './node-tls.ts';
+import { Pacing } from './pacing.ts';
 import { Pause } from './pause.ts';
 import { acceptingServer, type Opener, turnAway } from './read-socket.ts';
 import { Replaced } from './replaced.ts';
@@ -56,11 +57,12 @@ export class Service implements Home {
   readonly counts: Counts = {
     ...{ accepted: 0, rejected: 0, bytesIn: 0, bytesOut: 0 },
     ...{ errorReplies: 0, protocolErrors: 0, longCommands: 0, slowClients: 0, largeClients: 0 },
-    ...{ lateLogins: 0, idleClients: 0, defects: 0, plainRefused: 0, failedHandshakes: 0 },
+    ...{ lateLogins: 0, idleClients: 0, paced: 0, defects: 0, plainRefused: 0, failedHandshakes: 0 },
   };
   readonly underWay = { bytes: 0 };
   readonly latency = { endpoint: new Histogram(), engine: new Histogram() };
   readonly pause = new Pause(() => this.#updateClients());
+  readonly pacing = new Pacing(() => this.#updateClients());
   readonly monitors = new Monitors();
   readonly busy = new Busy(
     (node) => askNode(this, node, ['PING']),
@@ -350,6 +352,7 @@ export class Service implements Home {
   close(): void {
     clearInterval(this.#clock);
     this.pause.end();
+    this.pacing.end();
     this.monitors.close();
     this.stopListening();
     this.#entrance.close();

@@ -92,6 +92,12 @@ async function giveUp(node: NodeCommands, reason: string): Promise<never> {
   throw new Error(`the job was cancelled: ${reason}`);
 }
 
+/** What clients send it, of late, in bytes a second (INFO stats). */
+export async function receivedBytesPerSecond(node: NodeCommands): Promise<number> {
+  const stats = String(await node.command('INFO', 'stats'));
+  return Math.round(Number(/^instantaneous_input_kbps:([\d.]+)/m.exec(stats)?.[1] ?? 0) * 1024);
+}
+
 /** What is asked of a node to learn of its jobs, the latest first; those of before its start are forgotten. */
 export const MIGRATIONS_QUESTION = ['CLUSTER', 'GETSLOTMIGRATIONS'] as const;
 

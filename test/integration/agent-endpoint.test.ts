@@ -81,6 +81,11 @@ test('an endpoint runs while there is something to serve, and is told of every c
   await session.request('nudge_endpoint', { database: 'uid of two' });
   await session.request('nudge_endpoint', { database: 'unknown' });
   await eventually('the nudge', async () => heard(scene).includes('{"do":"look","database":"uid of two"}'));
+  const pace = { database: 'uid of two', slots: [[0, 9]] as const, bytesPerSecond: 1_000 };
+  await session.request('pace_endpoint', pace);
+  await session.request('pace_endpoint', { ...pace, database: 'unknown' });
+  await eventually('the pace', async () => heard(scene).includes(JSON.stringify({ do: 'pace', ...pace })));
+  await assert.rejects(session.request('pace_endpoint', { ...pace, bytesPerSecond: 0 }), /a number above 0/);
   assert.ok(!heard(scene).some((line) => line.includes('unknown')));
 
   await session.request('serve_endpoint', { databases: [] });

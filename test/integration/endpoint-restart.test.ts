@@ -248,4 +248,37 @@ describe('an endpoint process that is replaced', () => {
       client.destroy();
     }
   });
+
+  it('paces writers in all its workers, together to what it is told', async (t) => {
+    const running = await start(t, 2);
+    const rate = 200_000;
+    const value = Buffer.alloc(5_000, 'x');
+    const pace = (bytesPerSecond: number | null) =>
+      running.tell({ do: 'pace', database: 'scene-uid', slots: [[0, 16_383]], bytesPerSecond });
+    let written = 0;
+    let isOver = false;
+    const clients = Array.from({ length: 8 }, async (_, index) => {
+      const client = await new ByteClient(running.port).connected();
+      while (!isOver) {
+        assert.equal(await client.ask('SET', `key:${index}`, value), '+OK\r\n');
+        written += value.length;
+      }
+      client.destroy();
+    });
+    const perSecond = async (ms: number): Promise<number> => {
+      const [before, since] = [written, performance.now()];
+      await pause(ms);
+      return ((written - before) / (performance.now() - since)) * 1_000;
+    };
+    assert.deepEqual(await pace(rate), { ok: true });
+    await pause(300);
+    const paced = await perSecond(1_500);
+    assert.deepEqual(await pace(null), { ok: true });
+    const free = await perSecond(500);
+    isOver = true;
+    await Promise.all(clients);
+    t.diagnostic(`${Math.round(paced)} bytes a second while paced to ${rate}, ${Math.round(free)} afterwards`);
+    // Half of it, should all clients have come to one worker.
+    assert.ok(paced > 0.35 * rate && paced < 1.3 * rate && free > 1.5 * paced, `${paced}, ${free}`);
+  });
 });
