@@ -41,6 +41,8 @@ const TIMES = Number(options.times);
 const KEYS = Number(options.keys);
 const DURABILITY = options.durability as Durability;
 const ADDRESS_BASE = '127.0.75.11';
+/** One that no other fleet tries while the server of this one is dead. */
+const API_PORTS = { first: 20_000, count: 10_000 };
 const DATABASE = 'main';
 const MEMORY = '512mb';
 /** Of a value of the ballast, so that snapshots take their time. */
@@ -57,7 +59,7 @@ const started = performance.now();
 await using fleet = new Fleet(ADDRESS_BASE);
 const machine = describeMachine((await fleet.engine()).version);
 progress('starting the fleet');
-await fleet.up();
+await fleet.up('--api-port', `${API_PORTS.first + (process.pid % API_PORTS.count)}`);
 await fleet.run('db', 'update', DATABASE, '--memory', MEMORY, '--durability', DURABILITY);
 const clients = new Clients(await fleet.untilReady(DATABASE), (await fleet.client.password(DATABASE)).password);
 progress(`writing ${KEYS} keys`);
