@@ -5,15 +5,18 @@
  * What is promised is told in docs/resharding.md.
  *
  *   npm run bench:reshard-kills -- [--times N] [--minutes N] [--seed N] [--durability async|acknowledged]
- *     [--victims LIST] [--states LIST] [--per-second N] [--keys N] [--json]
+ *     [--victims LIST] [--states LIST] [--per-second N] [--keys N] [--keep FOLDER] [--json]
  *
  * `--states` are words such as `export:snapshotting`, `import:waiting-for-ack` or `step:accepted`, or their beginnings.
+ * `--keep` keeps the logs of repetitions in which something broke or was lost.
  */
 import { parseArgs } from 'node:util';
 import { Random } from '../test/sim/random.ts';
 import { fillBallast } from './reshards/ballast.ts';
 import { Check } from './reshards/check.ts';
-import { Clients } from './reshards/clients.ts';
+import { Clients, WAYS } from './reshards/clients.ts';
+import { isClean } from './reshards/judge.ts';
+import { KeptLogs } from './reshards/kills/kept-logs.ts';
 import { MOMENTS, Turns, VICTIMS } from './reshards/kills/pairs.ts';
 import { Scene } from './reshards/kills/scene.ts';
 import { killTables, killWords } from './reshards/kills/table.ts';
@@ -31,6 +34,7 @@ const { values: options } = parseArgs({
     durability: { type: 'string', default: 'acknowledged' },
     victims: { type: 'string', default: '' },
     states: { type: 'string', default: '' },
+    keep: { type: 'string' },
     'per-second': { type: 'string', default: '1000' },
     keys: { type: 'string', default: '20000' },
     json: { type: 'boolean', default: false },
@@ -70,20 +74,25 @@ const turns = new Turns(chosen(VICTIMS, options.victims), chosen(MOMENTS, option
 const load = new Load(clients, Number(options['per-second']));
 const check = new Check(clients.reader, load.counters);
 const ballast = { keys: KEYS, bytes: BYTES };
-const parts = { fleet, database: DATABASE, durability: DURABILITY, clients, load, check, ballast };
+const logs = new KeptLogs(fleet.dataDir, options.keep ?? null);
+const parts = { fleet, database: DATABASE, durability: DURABILITY, clients, load, check, ballast, logs };
 const scene = new Scene({ ...parts, deadlineMs: DEADLINE_MS });
 const kills: Kill[] = [];
 let failure: string | null = null;
 
 for (let number = 1; number <= TIMES && failure === null; number += 1) {
   if (performance.now() - started > Number(options.minutes) * 60_000) break;
+  logs.begin(number);
   try {
     const kill = await scene.kill(number, turns.next(await scene.shards, random), random);
     kills.push(kill);
     progress(`${number} of ${TIMES}: ${killWords(kill)}`);
-    if (brokenIn(kill).length > 0) showReason(kill);
+    const isGood = brokenIn(kill).length === 0;
+    logs.ended(isGood && WAYS.every((way) => isClean(kill.found[way])));
+    if (!isGood) showReason(kill);
     if (kill.change.isStuck) failure = 'a reshard was stuck, and another would be refused';
   } catch (error) {
+    logs.ended(false);
     failure = `reshard ${number}: ${error instanceof Error ? error.stack : String(error)}`;
   }
 }
