@@ -56,8 +56,8 @@ const DEADLINE_MS = 60_000;
 /** Of a reshard that went wrong. */
 const EVENTS_SHOWN = 60;
 
-const chosen = <T extends string>(all: readonly T[], list: string): T[] =>
-  all.filter((one) => list === '' || list.split(',').some((word) => one.startsWith(word)));
+const chosen = <T extends string>(all: readonly T[], list: string, isIt: (one: T, word: string) => boolean): T[] =>
+  all.filter((one) => list === '' || list.split(',').some((word) => isIt(one, word)));
 
 const started = performance.now();
 await using fleet = new Fleet(ADDRESS_BASE);
@@ -70,7 +70,10 @@ progress(`writing ${KEYS} keys`);
 await fillBallast(clients.reader, KEYS, BYTES);
 
 const random = new Random(Number(options.seed));
-const turns = new Turns(chosen(VICTIMS, options.victims), chosen(MOMENTS, options.states));
+const turns = new Turns(
+  chosen(VICTIMS, options.victims, (victim, word) => victim === word),
+  chosen(MOMENTS, options.states, (moment, word) => moment.startsWith(word)),
+);
 const load = new Load(clients, Number(options['per-second']));
 const check = new Check(clients.reader, load.counters);
 const ballast = { keys: KEYS, bytes: BYTES };
