@@ -1,5 +1,7 @@
 /** The admin commands against real nodes: what each really does, and what one observation tells. */
 import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as admin from '../../src/valkey/admin.ts';
@@ -198,4 +200,42 @@ describe('a shard', () => {
     assert.notEqual(await admin.myId(one.node), oneId);
     await assert.rejects(admin.reset(two.node, 'hard'), refused('keys'));
   });
+});
+
+it('takes over in the middle of a job, and leaves no trace of it in the log, which is carried out at every start', async (t) => {
+  const start = () => startNode(t, ['--appendonly', 'yes']);
+  const [source, target, replica] = await Promise.all([start(), start(), start()]);
+  const all = [source, target, replica];
+  await admin.addSlotsRanges(source.node, [[0, 16_383]]);
+  for (const one of all) {
+    for (const { engine } of all) {
+      if (engine !== one.engine) await admin.clusterMeet(one.node, engine.host, engine.port, engine.port + 10_000);
+    }
+  }
+  const links = async (): Promise<string[]> =>
+    (await Promise.all(all.map(({ node }) => admin.observeNode(node)))).flatMap(({ nodes }) =>
+      nodes.map(({ flags, linkState }) => (flags.includes('handshake') ? 'handshake' : linkState)),
+    );
+  const areUp = (seen: string[]): boolean => seen.length === 9 && seen.every((state) => state === 'connected');
+  await until('all know each other', links, areUp);
+  const targetId = await admin.myId(target.node);
+  await admin.replicate(replica.node, targetId);
+  const replicas = async () => (await admin.observeNode(target.node)).replication.replicas;
+  await until('it has a replica', replicas, ([link]) => link?.state === 'online');
+
+  const serves = async () => (await admin.observeNode(source.node)).clusterOk;
+  await until('the source serves', serves, (isOk) => isOk);
+  const fill = `for number = 1, 4000 do redis.call('SET', 'key:' .. number, string.rep('x', 500)) end`;
+  await source.node.command('EVAL', `#!lua flags=allow-cross-slot-keys\n${fill}`, 0);
+  await admin.configSet(source.node, { 'rdb-key-save-delay': '1000' }); // so that the job lasts
+  await source.node.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', 0, 16_000, 'NODE', targetId);
+  const offset = async () => (await admin.observeNode(replica.node)).replication.offset;
+  await until('some of its keys are at the replica', offset, (seen) => seen > 100_000);
+  await target.engine.stop();
+  await admin.failover(replica.node, 'takeover');
+  await roleIs(replica.node, 'primary');
+  assert.match(String(await replica.node.command('CLUSTER', 'GETSLOTMIGRATIONS')), /failed/, 'it was under way');
+  const logs = globSync(join(replica.engine.dir, 'appendonlydir', '*.incr.aof'));
+  assert.ok(logs.length > 0);
+  for (const log of logs) assert.doesNotMatch(readFileSync(log, 'latin1'), /TAKEOVER/);
 });

@@ -11,6 +11,7 @@ import { type Change, type Course, runCourse } from '../course.ts';
 import type { Load } from '../load.ts';
 import { failedIn, measuredIn } from '../table.ts';
 import { untilWhole } from './aftermath.ts';
+import type { KeptLogs } from './kept-logs.ts';
 import { courseFor, type Pair, partsOf, type Step, type Victim } from './pairs.ts';
 import { PatientClient } from './patient-client.ts';
 import { likelyParties, reachedSteps } from './steps.ts';
@@ -36,6 +37,7 @@ export interface SceneOptions {
   clients: Clients;
   load: Load;
   check: Check;
+  logs: KeptLogs;
   ballast: { keys: number; bytes: number };
   /** A reshard is to be over, and all to be whole, so long after the kill. */
   deadlineMs: number;
@@ -146,6 +148,7 @@ export class Scene {
 
   /** The control plane of a fleet on one host is started again by hand; the rest is started by who keeps it. */
   #raise({ pid }: Struck, victim: Victim): void {
+    this.#options.logs.killed();
     if (victim !== 'control' || pid === null) return;
     this.#rising = this.#options.fleet.up();
     this.#rising.catch(() => {}); // told where it is awaited

@@ -4,6 +4,7 @@ import { keySlot } from '../../../src/domain/key-slot.ts';
 import { countSlots } from '../../../src/domain/slots.ts';
 import type { CommandArgument } from '../../../src/resp/encode.ts';
 import { type Reply, ReplyError } from '../../../src/resp/reply.ts';
+import { TAKEOVER } from '../../../src/valkey/admin.ts';
 import type { Engine } from './engine.ts';
 
 const OK = 'OK';
@@ -62,6 +63,7 @@ function answerOne(engine: Engine, name: string, args: string[]): Reply {
   if (name === 'ACL') return acl(engine, args[0]!);
   if (name === 'PING') return 'PONG';
   if (name === 'CLIENT') return pause(engine, args);
+  if (name === 'EVAL' && args[0] === TAKEOVER) return failover(engine, 'TAKEOVER');
   if (name === 'ROLE') return [engine.role === 'primary' ? 'master' : 'slave'];
   if (name !== 'CLUSTER') throw new Error(`the modelled engine has no ${name}`);
   const subcommand = args[0]!.toUpperCase();
