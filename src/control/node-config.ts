@@ -35,6 +35,8 @@ export function directives(database: Pick<Database, 'spec' | 'secrets' | 'uid' |
     // Who copies whom is decided by the plan.
     ['cluster-allow-replica-migration', 'no'],
     ['cluster-manual-failover-timeout', '1000'],
+    // Slots are handed over once so much is left to send, which is sent while writes wait: under steady writes nothing left never comes.
+    ['slot-migration-max-failover-repl-bytes', '1mb'],
     ['cluster-config-save-behavior', 'best-effort'],
     // The engine would end a replica whose disk is full: as a copy in memory it is worth more, and it catches up by itself.
     ['replica-ignore-disk-write-errors', 'yes'],
