@@ -27,6 +27,9 @@ export interface Kill extends Repetition {
 /** Said of operations that were on their way, or found nobody, when the connection to an endpoint had ended. */
 const WITHOUT_ENDPOINT = [UNKNOWN, 'connection lost', 'not connected', 'ECONNREFUSED'];
 
+/** Of cluster clients, which go to the nodes themselves and give up after so many tries. */
+const WITHOUT_PRIMARY = ['connection lost', 'not connected', 'Too many Cluster redirections'];
+
 /**
  * Kinds of errors that a kill explains. Who is connected to a killed endpoint loses its connection, and is refused until
  * the endpoint is back: an error at the client's side. A killed primary leaves what was on its way to it undecided.
@@ -37,8 +40,8 @@ const EXPECTED: Record<Victim, Record<Way, readonly string[]>> = {
   'source-agent': { endpoint: [], cluster: [] },
   'target-agent': { endpoint: [], cluster: [] },
   endpoint: { endpoint: WITHOUT_ENDPOINT, cluster: [] },
-  source: { endpoint: [UNKNOWN], cluster: ['connection lost', 'not connected'] },
-  target: { endpoint: [UNKNOWN], cluster: ['connection lost', 'not connected'] },
+  source: { endpoint: [UNKNOWN], cluster: WITHOUT_PRIMARY },
+  target: { endpoint: [UNKNOWN], cluster: WITHOUT_PRIMARY },
 };
 
 /** Whether what was acknowledged must be there: asynchronous copies promise nothing of it, nor do nodes to who asks them. */
