@@ -27,5 +27,5 @@ it('asks for jobs while slots move, and before it asks who owns them: one that h
   assert.ok(resting.includes('CLUSTER NODES') && !resting.includes('CLUSTER GETSLOTMIGRATIONS'));
   const moving = await askedOf({ ...database, reshard: {} as NonNullable<Database['reshard']> });
   assert.equal(moving[0], 'CLUSTER GETSLOTMIGRATIONS');
-  assert.deepEqual(moving.slice(1), resting);
+  assert.deepEqual(moving.slice(1, 1 + resting.length), resting);
 });

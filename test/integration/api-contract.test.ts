@@ -140,6 +140,10 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
   'GET /databases': [{ method: 'GET', path: '/v1/databases' }],
   'GET /databases/{name}': [{ method: 'GET', path: '/v1/databases/main' }],
   'GET /databases/{name}/failovers': [{ method: 'GET', path: '/v1/databases/main/failovers' }],
+  'POST /databases/{name}/rebalance': [
+    { method: 'POST', path: '/v1/databases/main/rebalance', body: { by: 'memory', dryRun: true } },
+  ],
+  'GET /databases/{name}/hotspots': [{ method: 'GET', path: '/v1/databases/main/hotspots?seconds=1' }],
   'GET /databases/{name}/explain': [{ method: 'GET', path: '/v1/databases/main/explain' }],
   'POST /databases/{name}/shards/{shard}/switchover': [
     { method: 'POST', path: '/v1/databases/main/shards/shard-1/switchover', body: {} },
