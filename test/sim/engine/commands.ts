@@ -225,6 +225,10 @@ function info(engine: Engine): string {
   lines.push(
     `loading:${engine.loading || replication.isLoadingCopy ? 1 : 0}`,
     'used_memory:3000000',
+    'used_memory_startup:2500000',
+    'mem_total_replication_buffers:0',
+    'mem_clients_normal:0',
+    'mem_aof_buffer:0',
     'mem_not_counted_for_evict:0',
   );
   const { storage } = replication;
