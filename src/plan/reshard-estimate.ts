@@ -5,11 +5,11 @@ import type { Pace } from '../domain/spec.ts';
 import { FAREWELL_MS, keysOfJob } from './reshard.ts';
 
 /** Of what a job costs beside its keys and bytes. Rough: what came is told beside it (`reshard_done`). */
-const JOB_SECONDS = 0.45;
+const JOB_SECONDS = 0.25;
 const KEY_SECONDS = 12e-6;
 const BYTES_PER_SECOND = 150e6;
 /** Until the nodes of new shards are in sync, and their primaries take commands, which the engine lets them only 2 s after their start. */
-const NEW_SHARDS_SECONDS = 3.5;
+const NEW_SHARDS_SECONDS = 2.6;
 /** Every client of the source waits for the hand-over, and then while the source drops the keys. */
 const HANDOVER_MS = 60;
 const MS_PER_KEY = 0.002;
