@@ -62,3 +62,9 @@ it('believes the owner again that a late MOVED forgot: the node that it names ha
   learn('replica', 'replica', 3);
   assert.equal(owner(), 'replica');
 });
+
+it('finds by its address the node that is there now, and not one that was there before', () => {
+  const map = new SlotMap();
+  for (const name of ['source', 'target'] as const) map.place(idOf(name), '10.0.0.1', 7_001, null);
+  assert.equal(map.at('10.0.0.1', 7_001)?.id, idOf('target'));
+});

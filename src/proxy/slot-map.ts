@@ -58,8 +58,9 @@ export class SlotMap {
     return node;
   }
 
+  /** The latest at this address: those that were there before are gone. */
   at(host: string, port: number): NodePlace | undefined {
-    return this.nodes.find((node) => node.host === host && node.port === port);
+    return this.nodes.findLast((node) => node.host === host && node.port === port);
   }
 
   byId(id: string): NodePlace | undefined {

@@ -44,6 +44,8 @@ export class Topology {
   readonly #lagTimer: NodeJS.Timeout;
   #stepMs = FIRST_STEP_MS;
   #suspectUntil = 0;
+  /** The nodes that the database has, by its record. */
+  #listed: ReadonlySet<string> = new Set();
   #turn = 0;
   #steps = 0;
   /** Primaries whose connections ended since all was well: whoever takes over from them is sought. */
@@ -76,6 +78,7 @@ export class Topology {
   }
 
   #learnPlaces(): void {
+    this.#listed = new Set(this.#database.nodes.map(({ id }) => id));
     for (const { id, host, port, zone, machine } of this.#database.nodes) {
       this.#map.place(id, host, port, zone, machine);
     }
@@ -131,7 +134,8 @@ export class Topology {
     }
     if (this.#events.isUsed()) {
       this.#turn += 1;
-      const node = this.#map.nodes[this.#turn % Math.max(1, this.#map.nodes.length)];
+      const present = this.#present();
+      const node = present[this.#turn % Math.max(1, present.length)];
       if (node) void this.#ask(node);
     }
     this.#schedule(QUIET_MS);
@@ -140,9 +144,15 @@ export class Topology {
   /** Whom to ask in this step. */
   #asked(): readonly NodePlace[] {
     this.#steps += 1;
-    if (this.#steps % ALL_EVERY_STEPS === 0) return this.#map.nodes;
+    if (this.#steps % ALL_EVERY_STEPS === 0) return this.#present();
     const heirs = [...this.#lost].flatMap((index) => this.#map.replicasOf(index));
-    return heirs.length > 0 ? heirs : this.#map.nodes;
+    return heirs.length > 0 ? heirs : this.#present();
+  }
+
+  /** Without those that are gone: of these the map has one for every shard that ever was, and others have their addresses. */
+  #present(): NodePlace[] {
+    const owners = new Set(this.#map.primaries());
+    return this.#map.nodes.filter(({ id, index }) => this.#listed.has(id) || owners.has(index));
   }
 
   async #ask(node: NodePlace): Promise<void> {
