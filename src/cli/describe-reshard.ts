@@ -36,6 +36,6 @@ export const describeEstimate = ({
 }: ReshardEstimate): string =>
   [
     `${slots} slots with ${counted(keys, 'key')} and ${formatSize(bytes)} move in ${counted(jobs, 'job')}: about ${seconds} s`,
-    `commands wait up to about ${longestWaitMs} ms at the end of a job`,
+    `a command waits about ${longestWaitMs} ms at the end of a job, more where processors are busy`,
     `a shard has ${formatSize(peakBytes)} of data at most meanwhile`,
   ].join('; ');

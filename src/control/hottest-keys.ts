@@ -1,6 +1,5 @@
 /** Which keys of some slots are asked for most, by a sample of the commands that their primaries get. */
 import type { Database } from '../domain/database.ts';
-import { slotsIn } from '../domain/slots.ts';
 import type { HotKey } from '../protocol/api.ts';
 import type { Engines } from '../valkey/engines.ts';
 import { sampleCommands } from '../valkey/monitor.ts';
@@ -18,7 +17,9 @@ export async function hottestKeys(
   slots: readonly number[],
 ): Promise<Map<number, HotKey[]>> {
   const counts = new KeyCounts(slots);
-  const concerned = shards.filter((shard) => [...slotsIn(shard.slots)].some((slot) => slots.includes(slot)));
+  const owns = (shard: OwningShard, slot: number): boolean =>
+    shard.slots.some(([from, to]) => from <= slot && slot <= to);
+  const concerned = shards.filter((shard) => slots.some((slot) => owns(shard, slot)));
   const { adminPassword } = database.secrets;
   await askAll(database, concerned, ({ owner }) =>
     sampleCommands(engines.options(adminPassword, owner.assignment), SAMPLE, (args) => counts.note(args)),

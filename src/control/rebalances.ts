@@ -1,22 +1,21 @@
 /** The same shards with other slots, so that each carries its share of the load, or of the memory. */
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import { SLOT_COUNT, slotsIn } from '../domain/slots.ts';
+import type { Reshard } from '../domain/reshard.ts';
+import { SLOT_COUNT, sumOf } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
-import { sumOf } from '../plan/reshard-estimate.ts';
 import { TOLERANCE } from '../plan/slots/spread.ts';
 import type { HotspotsDocument, RebalanceDocument, RebalanceWish } from '../protocol/api.ts';
-import { hotspotsIn } from './hotspots.ts';
+import { hotspotsIn, mostOfASlot, USEC_PER_PERCENT } from './hotspots.ts';
 import { hottestKeys } from './hottest-keys.ts';
 import type { Observer } from './observer.ts';
 import { wayTo } from './reshard-way.ts';
-import type { ReshardSurroundings } from './reshards.ts';
+import { type ReshardSurroundings, refuseWhileMoving } from './reshards.ts';
 import { measureSlots } from './slot-loads.ts';
 import { type SlotWeights, weighSlots } from './slot-weights.ts';
 
 /** Commands that take less than this of one processor are no load to move slots for: what was measured would be chance. */
 const LEAST_PERCENT = 0.05;
-const USEC_PER_PERCENT = 10_000;
 
 export interface RebalanceSurroundings extends ReshardSurroundings {
   observer: Observer;
@@ -31,28 +30,15 @@ export class Rebalances {
 
   /** @throws what `ControlPlane.rebalance` throws */
   async rebalance(name: string, wish: RebalanceWish): Promise<RebalanceDocument> {
-    const { clock, databases, observer, record, requireRunning, wake } = this.#around;
+    const { clock, databases, observer, requireRunning } = this.#around;
     requireRunning();
     const present = databases.get(name);
     refuseWhileMoving(present);
-    const view = await observer.observe(present);
-    const { loads, weights } = await this.#weighed(present, view, wish);
+    const { loads, weights } = await this.#weighed(present, await observer.observe(present), wish);
     const names = [...weights.owners.keys()];
     const reshard = wayTo(present, present.spec, weights, { names, loads, now: clock.now() });
     const moves = reshard.estimate.slots > 0;
-    if (moves && !wish.dryRun) {
-      await databases.change(name, (one) => {
-        refuseWhileMoving(one);
-        if (one.generation !== present.generation) {
-          throw new ValkeeperError('reshard_refused', { name, reason: 'it was changed while its load was measured' });
-        }
-        return { ...one, reshard, generation: one.generation + 1 };
-      });
-      const { slots } = reshard.estimate;
-      const message = `${slots} slots of ${name} are to change their shards, so that each has its share of the ${NAMES[wish.by]}.`;
-      record({ kind: 'rebalance_asked', severity: 'info', database: name, message });
-      wake(name);
-    }
+    if (moves && !wish.dryRun) await this.#begin(present, reshard, wish.by);
     const shares = {
       before: sharesOf(loads, weights.owners),
       after: sharesOf(loads, new Map(Object.entries(reshard.goal))),
@@ -66,6 +52,21 @@ export class Rebalances {
       estimate: moves ? reshard.estimate : null,
       begun: moves && !wish.dryRun,
     };
+  }
+
+  /** Unless something else was asked for while it was measured. */
+  async #begin({ name, generation }: Database, reshard: Reshard, by: RebalanceWish['by']): Promise<void> {
+    const { databases, record, wake } = this.#around;
+    await databases.change(name, (one) => {
+      refuseWhileMoving(one);
+      if (one.generation !== generation) {
+        throw new ValkeeperError('reshard_refused', { name, reason: 'it was changed while its load was measured' });
+      }
+      return { ...one, reshard, generation: generation + 1 };
+    });
+    const message = `${reshard.estimate.slots} slots of ${name} are to change their shards, so that each has its share of the ${NAMES[by]}.`;
+    record({ kind: 'rebalance_asked', severity: 'info', database: name, message });
+    wake(name);
   }
 
   /** @throws what `ControlPlane.hotspots` throws */
@@ -109,19 +110,12 @@ export class Rebalances {
 
 const NAMES: Record<RebalanceWish['by'], string> = { cpu: 'processor time', memory: 'memory' };
 
-function refuseWhileMoving({ name, deleting, reshard, spec, observedGeneration }: Database): void {
-  if (deleting) throw new ValkeeperError('being_deleted', { name });
-  if (reshard) throw new ValkeeperError('reshard_running', { name, shards: spec.shards });
-  if (observedGeneration > 0) return;
-  throw new ValkeeperError('reshard_refused', { name, reason: 'it is still being created' });
-}
-
 type Owners = SlotWeights['owners'];
 
 /** What each shard has of the whole, 0 to 1. */
 function sharesOf(loads: Float64Array, owners: Owners): Map<string, number> {
   const total = loads.reduce((sum, one) => sum + one, 0);
-  return new Map([...owners].map(([shard, slots]) => [shard, total === 0 ? 0 : sumOf(loads, slotsIn(slots)) / total]));
+  return new Map([...owners].map(([shard, slots]) => [shard, total === 0 ? 0 : sumOf(loads, slots) / total]));
 }
 
 /** The largest share as a multiple of the mean. */
@@ -134,7 +128,7 @@ function tooHot(
   goal: Record<string, readonly (readonly [number, number])[]>,
 ) {
   const total = loads.reduce((sum, one) => sum + one, 0);
-  const most = (total / owners.size) * (1 + TOLERANCE);
+  const most = mostOfASlot(total, owners.size);
   const shardOf = (slot: number): string =>
     Object.keys(goal).find((name) => goal[name]!.some(([from, to]) => from <= slot && slot <= to))!;
   return Array.from({ length: SLOT_COUNT }, (_, slot) => slot)

@@ -3,10 +3,10 @@ import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Reshard, SlotsByShard } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
-import { slotsIn } from '../domain/slots.ts';
+import { sumOf } from '../domain/slots.ts';
 import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
-import { estimateOf, sumOf } from '../plan/reshard-estimate.ts';
+import { estimateOf } from '../plan/reshard-estimate.ts';
 import { backlogBytes } from '../plan/settings.ts';
 import { spread } from '../plan/slots/spread.ts';
 import type { SlotWeights } from './slot-weights.ts';
@@ -48,7 +48,7 @@ export function shardsAfter({ owners, bytes }: SlotWeights, count: number): stri
   const present = [...owners.keys()];
   const last = Math.max(0, ...present.map((name) => Number(name.slice(name.lastIndexOf('-') + 1)) || 0));
   const more = Array.from({ length: Math.max(0, count - present.length) }, (_, index) => `shard-${last + index + 1}`);
-  const weights = new Map(present.map((name) => [name, sumOf(bytes, slotsIn(owners.get(name)!))]));
+  const weights = new Map(present.map((name) => [name, sumOf(bytes, owners.get(name)!)]));
   const heaviest = present.toSorted((a, b) => weights.get(b)! - weights.get(a)!).slice(0, count);
   return [...present.filter((name) => heaviest.includes(name)), ...more];
 }
@@ -61,7 +61,7 @@ function refuseIfFull(
 ): void {
   const limitBytes = memoryBytesPerNode(spec);
   const roomBytes = (limitBytes - backlogBytes(limitBytes) - EMPTY_BYTES) * FILLED;
-  const largest = Math.max(...[...goal.values()].map((slots) => sumOf(bytes, slotsIn(slots))));
+  const largest = Math.max(...[...goal.values()].map((slots) => sumOf(bytes, slots)));
   if (largest <= roomBytes || spec.eviction !== 'noeviction') return;
   throw new ValkeeperError('data_does_not_fit', {
     name,

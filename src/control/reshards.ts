@@ -57,7 +57,10 @@ export class Reshards {
     this.#admitCopies(present, spec, view);
     return (record) => {
       const changed = withSpec(record, spec);
-      return way === null ? changed : { ...changed, nodes: [...record.nodes, ...way.nodes], reshard: way.reshard };
+      if (way === null) return changed;
+      // Slots may have begun to move since: a rebalance waits in no line with changes of specs.
+      refuseWhileMoving(record);
+      return { ...changed, nodes: [...record.nodes, ...way.nodes], reshard: way.reshard };
     };
   }
 
@@ -81,11 +84,7 @@ export class Reshards {
   ): Promise<PlannedReshard | null> {
     if (spec.shards === present.spec.shards) return null;
     const { clock, engines, grants } = this.#around;
-    const { name } = present;
-    if (present.reshard) throw new ValkeeperError('reshard_running', { name, shards: present.spec.shards });
-    if (present.observedGeneration === 0) {
-      throw new ValkeeperError('reshard_refused', { name, reason: 'it is still being created' });
-    }
+    refuseWhileMoving(present);
     const weights = await weighSlots(engines, present, view);
     const names = shardsAfter(weights, spec.shards);
     const reshard = wayTo(present, spec, weights, { names, loads: weights.bytes, now: clock.now() });
@@ -146,4 +145,12 @@ function cancelled(present: Database, reshard: Reshard, now: number): Database {
       retriesFrom: now,
     },
   };
+}
+
+/** @throws being_deleted, reshard_running, reshard_refused */
+export function refuseWhileMoving({ name, deleting, reshard, spec, observedGeneration }: Database): void {
+  if (deleting) throw new ValkeeperError('being_deleted', { name });
+  if (reshard) throw new ValkeeperError('reshard_running', { name, shards: spec.shards });
+  if (observedGeneration > 0) return;
+  throw new ValkeeperError('reshard_refused', { name, reason: 'it is still being created' });
 }

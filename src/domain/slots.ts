@@ -31,6 +31,13 @@ export function* slotsIn(ranges: readonly SlotRange[]): Generator<number> {
   for (const [from, to] of ranges) for (let slot = from; slot <= to; slot += 1) yield slot;
 }
 
+/** What these slots have together. @param values by slot */
+export function sumOf(values: Float64Array, ranges: readonly SlotRange[]): number {
+  let sum = 0;
+  for (const slot of slotsIn(ranges)) sum += values[slot]!;
+  return sum;
+}
+
 /** The slots that two sets of ranges share. */
 export function sharedSlots(a: readonly SlotRange[], b: readonly SlotRange[]): SlotRange[] {
   const shared: SlotRange[] = [];

@@ -1,6 +1,6 @@
 /** What a change of owners takes, before it begins: what moves, how long, and what its clients and its memory see of it. */
 import type { ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
-import { SLOT_COUNT, slotsIn } from '../domain/slots.ts';
+import { SLOT_COUNT, slotsIn, sumOf } from '../domain/slots.ts';
 import type { Pace } from '../domain/spec.ts';
 import { FAREWELL_MS, keysOfJob } from './reshard.ts';
 
@@ -11,7 +11,7 @@ const BYTES_PER_SECOND = 150e6;
 /** Until the nodes of new shards are in sync, and their primaries take commands, which the engine lets them only 2 s after their start. */
 const NEW_SHARDS_SECONDS = 2.6;
 /** Every client of the source waits for the hand-over, and then while the source drops the keys. */
-const HANDOVER_MS = 60;
+const HANDOVER_MS = 100;
 const MS_PER_KEY = 0.002;
 
 export interface Weighed {
@@ -66,13 +66,6 @@ function peakBytes(
   { bytes, owners }: Pick<Weighed, 'bytes' | 'owners'>,
 ): number {
   const names = new Set([...owners.keys(), ...incoming.keys()]);
-  const of = (name: string): number => sumOf(bytes, slotsIn(owners.get(name) ?? [])) + (incoming.get(name) ?? 0);
+  const of = (name: string): number => sumOf(bytes, owners.get(name) ?? []) + (incoming.get(name) ?? 0);
   return Math.max(...[...names].map(of));
 }
-
-/** What these slots have together. */
-export const sumOf = (values: Float64Array, slots: Iterable<number>): number => {
-  let sum = 0;
-  for (const slot of slots) sum += values[slot]!;
-  return sum;
-};

@@ -1,0 +1,32 @@
+/** A change of the number of shards that takes a while to weigh, and what may have been asked for meanwhile. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { fleet, readyWorld } from '../../test/support/worlds.ts';
+import type { Database } from '../domain/database.ts';
+import { ValkeeperError } from '../domain/errors.ts';
+import type { Reply } from '../resp/reply.ts';
+import { type ReshardSurroundings, Reshards } from './reshards.ts';
+
+/** Slots without keys. */
+const empty = (question: readonly unknown[]): Reply => {
+  const [from, to] = question.slice(3).map(Number) as [number, number];
+  return Array.from({ length: to - from + 1 }, (_, index): Reply => [from + index, ['key-count', 0]]);
+};
+
+const around = {
+  engines: { connection: () => ({ pipeline: async (questions: unknown[][]) => questions.map(empty) }) },
+  grants: { furtherNodes: async () => [] },
+  clock: { now: () => 5 },
+} as unknown as ReshardSurroundings;
+
+it('stores no way over another that has begun since', async () => {
+  const { database, view } = readyWorld(fleet(3), { shards: 3 });
+  const next = await new Reshards(around).change(database, { ...database.spec, shards: 2 }, view, () => []);
+  const changed = next(database);
+  assert.deepEqual([changed.spec.shards, changed.reshard?.before.shards], [2, 3]);
+  const moving: Database = { ...database, reshard: changed.reshard };
+  assert.throws(
+    () => next(moving),
+    (error) => error instanceof ValkeeperError && error.code === 'reshard_running',
+  );
+});
