@@ -22,6 +22,8 @@ export interface SlotLoads {
 }
 
 interface Look {
+  /** When it had answered. */
+  at: number;
   stats: Map<number, SlotStats>;
   /** Microseconds of processor time that the process has used. */
   processUsec: number;
@@ -36,16 +38,16 @@ export async function measureSlots(
   seconds: number,
 ): Promise<SlotLoads> {
   const shards = owningShards(engines, database, view);
-  const lookAll = () => askAll(database, shards, lookAt);
-  const startedAt = clock.now();
+  const lookAll = () => askAll(database, shards, async (shard) => lookAt(shard, clock));
   const before = await lookAll();
   await clock.sleep(seconds * 1_000);
   const after = await lookAll();
-  const passed = Math.max(0.001, (clock.now() - startedAt) / 1_000);
   const loads = { cpu: bySlot(), bytes: bySlot(), keys: bySlot(), commandsUsec: 0 };
-  for (const [at, now] of after.entries()) {
-    const costs = costsBetween(before[at]!, now, passed);
-    for (const [slot, { cpuUsec, bytes }] of shareOut(costs, (now.processUsec - before[at]!.processUsec) / passed)) {
+  for (const [index, now] of after.entries()) {
+    const then = before[index]!;
+    const passed = Math.max(0.001, (now.at - then.at) / 1_000);
+    const costs = costsBetween(then, now, passed);
+    for (const [slot, { cpuUsec, bytes }] of shareOut(costs, (now.processUsec - then.processUsec) / passed)) {
       loads.cpu[slot] = cpuUsec;
       loads.bytes[slot] = bytes;
     }
@@ -57,11 +59,14 @@ export async function measureSlots(
 
 const bySlot = (): Float64Array => new Float64Array(SLOT_COUNT);
 
-async function lookAt({ node, slots }: { node: NodeCommands } & Pick<OwningShard, 'slots'>): Promise<Look> {
+async function lookAt(
+  { node, slots }: { node: NodeCommands } & Pick<OwningShard, 'slots'>,
+  clock: Clock,
+): Promise<Look> {
   const [stats, info] = await Promise.all([slotStats(node, slots), node.command('INFO', 'cpu')]);
   const fields = parseInfo(String(info));
   const seconds = (name: string): number => Number(textField(fields, name));
-  return { stats, processUsec: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6 };
+  return { at: clock.now(), stats, processUsec: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6 };
 }
 
 /** A second of one slot. */

@@ -49,6 +49,18 @@ it('asks every primary for the keys of its slots, and for the size of some', asy
   assert.ok(ratio > 5 && ratio < 10, `${ratio}: in proportion, with a little for the slot itself`);
 });
 
+it('asks a busy primary again', async () => {
+  const { database, view } = readyWorld(fleet(3), { shards: 3 });
+  let asked = 0;
+  const busy = engines(async (questions) => {
+    asked += 1;
+    if (asked % 20 === 0) throw new EngineUnreachable('timeout', 'no answer within 1000 ms');
+    return questions.map(oneKeyEach);
+  });
+  const { keys } = await weighSlots(busy, database, withData(view, 1_000_000));
+  assert.ok(keys.every((count) => count === 1));
+});
+
 it('refuses with the reason when a primary dies between the look and the question', async () => {
   const { database, view } = readyWorld(fleet(3), { shards: 3 });
   const dead = engines(async () => {

@@ -5,7 +5,7 @@ import { SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { type Member, shardTopology } from '../plan/topology.ts';
 import type { NodeCommands } from '../valkey/connection.ts';
-import { EngineReplyError, EngineUnreachable } from '../valkey/engine-errors.ts';
+import { EngineReplyError, EngineUnreachable, type UnreachableReason } from '../valkey/engine-errors.ts';
 import type { Engines } from '../valkey/engines.ts';
 import { sampledBytes, slotStats } from '../valkey/slot-stats.ts';
 
@@ -26,6 +26,7 @@ export interface OwningShard {
   name: string;
   slots: readonly SlotRange[];
   owner: Member & { engine: NonNullable<Member['engine']> };
+  /** Asked again where it is too busy. */
   node: NodeCommands;
 }
 
@@ -37,9 +38,29 @@ export const owningShards = (engines: Engines, database: Database, view: Databas
     if (!owner || engine?.role !== 'primary') {
       throw new ValkeeperError('reshard_refused', { name: database.name, reason: `the primary of ${name} is away` });
     }
-    const node = engines.connection(database.secrets.adminPassword, owner.assignment);
+    const node = asked(engines.connection(database.secrets.adminPassword, owner.assignment));
     return { name, slots, owner: { ...owner, engine }, node };
   });
+
+/** How often one is asked that is too busy to answer in time, or whose connection was lost over another question. */
+const TRIES = 4;
+const PASSING: readonly UnreachableReason[] = ['timeout', 'closed', 'too_many_commands'];
+
+/** For questions only: a command may be carried out more than once. */
+const asked = (node: NodeCommands): NodeCommands => ({
+  commandTimeoutMs: TRIES * node.commandTimeoutMs,
+  command: (...args) => again(TRIES, () => node.command(...args)),
+  pipeline: (commands) => again(TRIES, () => node.pipeline(commands)),
+});
+
+async function again<T>(times: number, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (times === 1 || !(error instanceof EngineUnreachable) || !PASSING.includes(error.reason)) throw error;
+  }
+  return again(times - 1, ask);
+}
 
 /**
  * Asks every shard's primary. One may have died since the look.

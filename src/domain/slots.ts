@@ -26,6 +26,15 @@ export function rangesOf(slots: Iterable<number>): SlotRange[] {
   return ranges;
 }
 
+/** The same slots in ranges of at most `most`. */
+export const splitRanges = (ranges: readonly SlotRange[], most: number): SlotRange[] =>
+  ranges.flatMap(([from, to]) =>
+    Array.from({ length: Math.ceil((to - from + 1) / most) }, (_, part): SlotRange => {
+      const first = from + part * most;
+      return [first, Math.min(to, first + most - 1)];
+    }),
+  );
+
 /** Every slot of the ranges, one by one. */
 export function* slotsIn(ranges: readonly SlotRange[]): Generator<number> {
   for (const [from, to] of ranges) for (let slot = from; slot <= to; slot += 1) yield slot;
