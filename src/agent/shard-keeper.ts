@@ -70,7 +70,7 @@ export class ShardKeeper {
     const target = place?.database.nodes.find((node) => node.id === by);
     if (!place || !target || !mayDecide() || this.#closed) return DECLINED;
     return this.#inTurn(keyOf(place.database, place.shard), async () => {
-      if (!hasDied(nodes.get(id))) return { result: 'blocked', reason: 'it runs again' };
+      if (nodes.get(id)?.report().process.state !== 'exited') return { result: 'blocked', reason: 'it runs again' };
       const engine = engines.connection(place.database.adminPassword, target);
       const seen = await observeNode(engine);
       const { role, primaryId } = seen.nodes.find(isMyself) ?? {};

@@ -65,6 +65,20 @@ it('keeps every key through down and up, refuses to lose what is only in memory,
   });
 });
 
+it('promotes the copy that came up first, also of a primary that was stopped as asked', async () => {
+  await withFleet({}, async (fleet) => {
+    const args = ['--persistence', 'snapshot', '--memory', '64mb', '--shards', '1'];
+    assert.equal((await fleet.cli('db', 'create', 'snap', ...args)).code, 0);
+    await fill(fleet, 'snap');
+    const { nodeId } = (await fleet.until('snap', isSettled)).shards[0]!.replicas[0]!;
+    assert.equal((await fleet.cli('down')).code, 0);
+    await startStray(nodeDirectories(fleet).find((directory) => directory.endsWith(nodeId))!);
+    await fleet.up();
+    assert.equal((await fleet.until('snap', isSettled)).shards[0]!.primary!.nodeId, nodeId);
+    await assertComplete(fleet, 'snap');
+  });
+});
+
 it('goes on serving when its own processes are killed, and adopts the nodes as they are', async () => {
   await withFleet({}, async (fleet) => {
     await fill(fleet, 'main');
@@ -99,19 +113,12 @@ it('goes on serving when its own processes are killed, and adopts the nodes as t
 it('comes back with every key in whatever order processes come up, some of them started by somebody else', async () => {
   await withFleet({}, async (fleet) => {
     await fill(fleet, 'main');
-    const { serverPath } = await testEngine();
     for (const early of [1, 3, 5]) {
       await fleet.until('main', isSettled);
       await pause(1_100); // AOF is flushed every second
       for (const { pid } of processesUnder(fleet.dir)) process.kill(pid, 'SIGKILL');
       for (const directory of nodeDirectories(fleet).slice(0, early)) {
-        const stray = spawn(serverPath, [join(directory, 'valkey.conf')], {
-          cwd: directory,
-          detached: true,
-          stdio: 'ignore',
-        });
-        stray.unref();
-        await pause(100);
+        await startStray(directory);
       }
       await fleet.up();
       await fleet.until('main', isSettled);
@@ -119,6 +126,14 @@ it('comes back with every key in whatever order processes come up, some of them 
     }
   });
 });
+
+/** A node that nobody supervises. */
+async function startStray(directory: string): Promise<void> {
+  const { serverPath } = await testEngine();
+  const options = { cwd: directory, detached: true, stdio: 'ignore' } as const;
+  spawn(serverPath, [join(directory, 'valkey.conf')], options).unref();
+  await pause(100);
+}
 
 const nodeDirectories = (fleet: Fleet): string[] =>
   readdirSync(join(fleet.dir, 'machines'))
