@@ -43,7 +43,7 @@ const ENDPOINT_GRACE_MS = 3_000;
 /** Of a machine that was taken out while it was away, nodes end within this time. */
 const REMOVED_GRACE_MS = 5_000;
 /** How often nodes are tended: so old is the copy of a nodes.conf at most. */
-const TEND_INTERVAL_MS = 5_000;
+const TEND_INTERVAL_MS = 1_000;
 
 /** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, neighbour_port_unusable, address_not_here, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {

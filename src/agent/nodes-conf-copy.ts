@@ -4,7 +4,7 @@
  * copied. What the copy says may be a few seconds old.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodeId } from '../domain/ids.ts';
 import { writeFileAtomic } from '../platform/files.ts';
@@ -40,8 +40,9 @@ export function isForeign(folder: string, id: NodeId): boolean {
   return line !== undefined && line.id !== id;
 }
 
-/** Copies nodes.conf, if it is whole, of this node, and not as it was copied last. @throws file_unusable */
+/** Copies nodes.conf, if it has changed, is whole, and of this node. @throws file_unusable */
 export async function keepNodesConf(folder: string, id: NodeId): Promise<void> {
+  if (!isNewer(join(folder, NODES_CONF), join(folder, COPY))) return;
   const own = ownNodesConf(folder, id);
   if (!own || own.isCopy) return;
   const copy = sealed(own.text);
@@ -66,6 +67,12 @@ export async function mendNodesConf(folder: string, id: NodeId): Promise<'whole'
 export function keepDamaged(folder: string): void {
   const path = join(folder, NODES_CONF);
   if (existsSync(path)) renameSync(path, join(folder, DAMAGED));
+}
+
+/** Written after the other was, or in the same tenth of a second: times of files are that coarse, and clocks are set. */
+function isNewer(path: string, other: string): boolean {
+  const [one, two] = [path, other].map((name) => statSync(name, { throwIfNoEntry: false })?.mtimeMs);
+  return one !== undefined && (two === undefined || one > two - 100 || two > Date.now());
 }
 
 const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
