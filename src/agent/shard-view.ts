@@ -2,12 +2,14 @@
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { asDatabase, type GuardedDatabase } from '../domain/roster.ts';
-import type { DatabaseView, EngineView, NodeView } from '../domain/view.ts';
+import { type DatabaseView, type NodeView, UNKNOWN_NODE } from '../domain/view.ts';
 import type { ShardPlanner } from '../plan/plan.ts';
+import { sourceOfImport } from '../plan/unfinished-import.ts';
 import type { Clock } from '../platform/clock.ts';
 import { observeNode } from '../valkey/admin.ts';
 import { engineView, unreachable } from '../valkey/engine-view.ts';
 import type { Engines } from '../valkey/engines.ts';
+import { slotMigrations } from '../valkey/slot-migrations.ts';
 import { hasDied, type OwnNode } from './own-node.ts';
 import { within } from './within.ts';
 
@@ -48,12 +50,21 @@ export async function lookAtShard(
   const seen = looked.map(async (node): Promise<[NodeId, NodeView]> => {
     if (stopped.has(node.id)) return [node.id, stoppedAt(at)];
     const own = seer.nodes.get(node.id)?.report();
-    const engine = own?.process.state === 'exited' ? unreachable('no process') : await ask(seer, guarded, node);
-    return [node.id, { process: own?.process ?? { state: 'unknown' }, disk: own?.disk ?? null, engine, down: null }];
+    const answer =
+      own?.process.state === 'exited' ? { engine: unreachable('no process') } : await ask(seer, guarded, node);
+    return [node.id, { process: own?.process ?? { state: 'unknown' }, disk: own?.disk ?? null, ...answer, down: null }];
   });
-  const view = { at, machines: [], nodes: new Map(await Promise.all(seen)) };
-  return { database: { ...record, nodes: looked }, view };
+  const nodes = new Map(await Promise.all(seen));
+  for (const source of sourcesOf(nodes, record))
+    nodes.set(source.id, { ...UNKNOWN_NODE, ...(await ask(seer, guarded, source)) });
+  return { database: { ...record, nodes: looked }, view: { at, machines: [], nodes } };
 }
+
+/** Of other shards those whose slots are on the way to this one: they know whether they have arrived. */
+const sourcesOf = (nodes: ReadonlyMap<NodeId, NodeView>, record: Database): NodeAssignment[] => {
+  const sources = [...nodes.values()].map(sourceOfImport);
+  return record.nodes.filter(({ id }) => sources.includes(id) && !nodes.has(id));
+};
 
 /** The other nodes of a node's shard, as they were seen. */
 export function fellowsOf({ database, view }: ShardSight, id: NodeId): [NodeAssignment, NodeView][] {
@@ -69,14 +80,19 @@ const stoppedAt = (at: number): NodeView => ({
   down: null,
 });
 
+type Answer = Pick<NodeView, 'engine' | 'migrations'>;
+
 async function ask(
   { clock, engines }: Seer,
-  { adminPassword }: GuardedDatabase,
+  { adminPassword, reshard }: GuardedDatabase,
   node: NodeAssignment,
-): Promise<EngineView> {
-  const asked = observeNode(engines.connection(adminPassword, node)).then(
-    (seen) => engineView(seen, 0),
-    (error: unknown) => unreachable(error instanceof Error ? error.message : String(error)),
+): Promise<Answer> {
+  const connection = engines.connection(adminPassword, node);
+  // In this order, as the control plane asks.
+  const answers = Promise.all([reshard ? slotMigrations(connection) : null, observeNode(connection)]);
+  const asked = answers.then(
+    ([migrations, seen]) => ({ engine: engineView(seen, 0), ...(migrations ? { migrations } : {}) }),
+    (error: unknown) => ({ engine: unreachable(error instanceof Error ? error.message : String(error)) }),
   );
-  return within(clock, ANSWER_MS, asked, unreachable(`no answer within ${ANSWER_MS} ms`));
+  return within<Answer>(clock, ANSWER_MS, asked, { engine: unreachable(`no answer within ${ANSWER_MS} ms`) });
 }

@@ -12,7 +12,7 @@ import type { NodeReport } from '../protocol/agent-messages.ts';
 import { observeNode } from '../valkey/admin.ts';
 import { engineView, unreachable } from '../valkey/engine-view.ts';
 import type { Engines } from '../valkey/engines.ts';
-import { MIGRATIONS_QUESTION, parseSlotMigrations, receivedBytesPerSecond } from '../valkey/slot-migrations.ts';
+import { receivedBytesPerSecond, slotMigrations } from '../valkey/slot-migrations.ts';
 import type { Agents } from './agents.ts';
 import { DownTimes } from './down-times.ts';
 import { RecentDelays } from './recent-delays.ts';
@@ -79,14 +79,13 @@ export class Observer {
       const connection = this.#around.engines.connection(database.secrets.adminPassword, node);
       const moves = database.reshard !== null;
       // In this order: a job that ended between the answers is then seen as running, never as over beside what was before.
-      const [jobs, seen, received] = await Promise.all([
-        moves ? connection.command(...MIGRATIONS_QUESTION) : null,
+      const [migrations, seen, received] = await Promise.all([
+        moves ? slotMigrations(connection) : null,
         observeNode(connection),
         moves ? receivedBytesPerSecond(connection) : 0,
       ]);
       const engine = engineView(seen, this.#delays.note(node.id, seen.delayedFsyncs, this.#around.clock.now()));
-      if (jobs === null) return { engine };
-      return { engine, migrations: parseSlotMigrations(jobs), receivedBytesPerSecond: received };
+      return migrations === null ? { engine } : { engine, migrations, receivedBytesPerSecond: received };
     } catch (error) {
       return { engine: unreachable(error instanceof Error ? error.message : String(error)) };
     }

@@ -33,6 +33,7 @@ import {
   type ShardTopology,
   shardTopology,
 } from './topology.ts';
+import { unfinishedImport } from './unfinished-import.ts';
 
 /** A remedy that a gate forbids for now. */
 export interface Blocked {
@@ -168,7 +169,10 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const candidate = bestCandidate(shard, said?.to);
   const unheard = said?.loseAcknowledged ? null : unheardCopies(shard, requiredAcknowledgements(spec), hasEverything);
   if (candidate && unheard && !hasEverything) return [{ blocked: unheard }, ...startToBeHeard(shard, problem.code)];
-  const lacksMuch = candidate !== null && (!isCurrent(candidate) || areFarBehind(shard, situation.view.at));
+  const imported = candidate ? unfinishedImport(candidate, dead, situation.view) : 'none';
+  if (imported === 'undecided') return [{ blocked: `the slots that came to ${dead.assignment.id} may be its own` }];
+  const isBehind = candidate !== null && (!isCurrent(candidate) || areFarBehind(shard, situation.view.at));
+  const lacksMuch = isBehind || imported === 'taken';
   if (candidate && !unheard && !(lacksMuch && hasEverything)) {
     const off = new Set(said ? [dead.assignment.machine, ...said.alsoOff] : []);
     const how = promotionMode(situation.database, situation.view, candidate, off);

@@ -79,7 +79,7 @@ async function untilLatest(
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const [latest] = parseSlotMigrations(await node.command(...MIGRATIONS_QUESTION));
+    const [latest] = await slotMigrations(node);
     if (!latest || isSo(latest)) return;
     if (performance.now() > deadline) return giveUp(node, `it was still ${latest.phase} after ${timeoutMs} ms`);
     await sleep(POLL_MS);
@@ -98,8 +98,19 @@ export async function receivedBytesPerSecond(node: NodeCommands): Promise<number
   return Math.round(Number(/^instantaneous_input_kbps:([\d.]+)/m.exec(stats)?.[1] ?? 0) * 1024);
 }
 
-/** What is asked of a node to learn of its jobs, the latest first; those of before its start are forgotten. */
+/** What is asked of a node to learn of its jobs. */
 export const MIGRATIONS_QUESTION = ['CLUSTER', 'GETSLOTMIGRATIONS'] as const;
+
+/**
+ * A node's jobs, the latest first; those of before its start are forgotten. One that loads its data is in none, and does
+ * not tell.
+ * @throws EngineReplyError, EngineUnreachable, SyntaxError when the answer has not the form it should have
+ */
+export async function slotMigrations(node: NodeCommands): Promise<SlotMigration[]> {
+  const [answer] = await node.pipeline([MIGRATIONS_QUESTION]);
+  if (answer instanceof ReplyError && answer.code === 'LOADING') return [];
+  return parseSlotMigrations(answer!);
+}
 
 /** @throws SyntaxError when the answer has not the form it should have */
 export function parseSlotMigrations(answer: Reply): SlotMigration[] {

@@ -10,12 +10,7 @@ import { keySlot } from '../../src/domain/key-slot.ts';
 import type { SlotMigration } from '../../src/domain/reshard.ts';
 import type { DatabaseView, NodeView } from '../../src/domain/view.ts';
 import { activeJob } from '../../src/plan/reshard.ts';
-import {
-  MIGRATIONS_QUESTION,
-  migrateSlots,
-  parseSlotMigrations,
-  receivedBytesPerSecond,
-} from '../../src/valkey/slot-migrations.ts';
+import { migrateSlots, receivedBytesPerSecond, slotMigrations } from '../../src/valkey/slot-migrations.ts';
 import { ByteClient } from '../support/byte-client.ts';
 import { endpointScene, type Scene, type SceneNode, until } from '../support/endpoint-scene.ts';
 
@@ -88,8 +83,8 @@ class Writers {
 
 /** What the control plane sees of the source. */
 async function seen({ id, admin }: SceneNode): Promise<DatabaseView> {
-  const [jobs, received] = await Promise.all([admin.command(...MIGRATIONS_QUESTION), receivedBytesPerSecond(admin)]);
-  const node: Partial<NodeView> = { migrations: parseSlotMigrations(jobs), receivedBytesPerSecond: received };
+  const [migrations, received] = await Promise.all([slotMigrations(admin), receivedBytesPerSecond(admin)]);
+  const node: Partial<NodeView> = { migrations, receivedBytesPerSecond: received };
   return { at: Date.now(), machines: [], nodes: new Map([[id, node as NodeView]]) };
 }
 
@@ -128,7 +123,7 @@ it('a job that would not end ends when the writers to its slots are paced, and t
     await pause(LOOK_MS);
   }
   t.diagnostic(`${since()} ms: it is over; paces: ${paces.join(', ')}`);
-  const [last] = parseSlotMigrations(await source.admin.command(...MIGRATIONS_QUESTION));
+  const [last] = await slotMigrations(source.admin);
   await writers.stop();
   assert.deepEqual([last?.state, last?.message], ['success', '']);
   assert.deepEqual([...writers.replies.keys()], ['+OK\r\n']);

@@ -1,0 +1,47 @@
+/** A primary that died as slots came to it: whether they are its own now, which a replica that lacks their keys cannot tell. */
+import type { NodeId } from '../domain/ids.ts';
+import type { SlotMigration } from '../domain/reshard.ts';
+import { countSlots, sharedSlots } from '../domain/slots.ts';
+import { answering, type DatabaseView, type NodeView } from '../domain/view.ts';
+import type { Member } from './topology.ts';
+
+/** What a node sent before its end is heard by then; a source that still waits was never told. */
+const HEARD_MS = 200;
+
+/** The engine's word for a source that has stopped writes to the slots and lets the target take them. */
+const GRANTED = 'failover-granted';
+
+/** The job whose end this replica has not seen: its primary may have more of the slots' keys. A replica's list names no source. */
+const openImport = (migrations: readonly SlotMigration[] = []): SlotMigration | undefined =>
+  migrations.find(({ side, state }) => side === 'import' && state === 'active');
+
+/** Who has the slots that are on the way to this replica's primary, as far as the replica knows; null when nothing is. */
+export function sourceOfImport({ engine, migrations }: NodeView): NodeId | null {
+  const job = openImport(migrations);
+  if (!job || engine.state !== 'answering') return null;
+  const source = engine.peers.find(
+    ({ id, slots }) => id !== engine.primaryId && sharedSlots(slots, job.slots).length > 0,
+  );
+  return source?.id ?? null;
+}
+
+/**
+ * Whether slots came to a dead primary whose end of the transfer this replica has not seen: it lacks keys of them, and its
+ * primary's log may be the only place that has them.
+ * `none` there are none, or their source goes on serving them;
+ * `undecided` the source has let them be taken, and may yet hear that they were;
+ * `taken` the source serves them no more, or does not answer.
+ */
+export function unfinishedImport(
+  replica: Member,
+  dead: Member,
+  { nodes, at }: DatabaseView,
+): 'none' | 'undecided' | 'taken' {
+  const job = openImport(replica.view.migrations);
+  if (!job) return 'none';
+  const source = nodes.get(sourceOfImport(replica.view) ?? '');
+  const engine = source && answering(source);
+  if (!engine || countSlots(sharedSlots(engine.slots, job.slots)) < countSlots(job.slots)) return 'taken';
+  const isGranted = source.migrations?.some(({ name, phase }) => name === job.name && phase === GRANTED);
+  return isGranted && at - (dead.view.down?.since ?? at) < HEARD_MS ? 'undecided' : 'none';
+}
