@@ -35,6 +35,7 @@ import { hasDied, type OwnNode, requireEnd } from './own-node.ts';
 import { PulseWatch } from './pulse.ts';
 import { isAnyReached } from './reach.ts';
 import { Roster } from './roster.ts';
+import { Seeds } from './seeds.ts';
 import { DECLINED } from './shard-keeper.ts';
 import { SupervisedNode } from './supervised-node.ts';
 
@@ -66,6 +67,7 @@ type Operations = { [O in AgentOperation]: (args: AgentRequests[O]['args']) => P
 class MachineAgent implements Agent {
   readonly closed: Promise<'shut-down' | 'detached'>;
   readonly #options: AgentOptions;
+  readonly #seeds: Seeds;
   readonly #nodes = new Map<NodeId, SupervisedNode>();
   readonly #end: (how: 'shut-down' | 'detached') => void;
   readonly #endpoint: EndpointKeeper | null;
@@ -86,6 +88,7 @@ class MachineAgent implements Agent {
     this.closed = promise;
     this.#end = resolve;
     this.#options = options;
+    this.#seeds = new Seeds(options.dir, options.machine);
     this.#credentials = options.credentials && new MachineCredentials(options.credentials);
     const { endpointProgram: program, endpointWorkers: workers = 1, dir, machine, address, zone, log } = options;
     const { credentials: tls } = options;
@@ -266,6 +269,7 @@ class MachineAgent implements Agent {
     checkArgs(operation, args);
     const operations: Operations = {
       create_node: (config) => this.#create(config),
+      seed_node: (piece) => this.#seeds.add(piece),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as, after }) => this.#start(id, as, after),
@@ -327,7 +331,7 @@ class MachineAgent implements Agent {
       throw new ValkeeperError('credentials_missing', { node, database, machine });
     }
     requireTls(`A node of ${config.database}`, config.tls, this.#options);
-    const directory = makeNode(this.#folder, config, address, files);
+    const directory = makeNode(this.#folder, config, address, files, config.seeded ? this.#seeds.take(config.id) : null);
     const node = new SupervisedNode(directory, this.#surroundings());
     this.#nodes.set(config.id, node);
     try {

@@ -42,6 +42,11 @@ const isStartAs = (value: unknown): boolean =>
       value['primary']['slots'].every(isSlotRange) &&
       isWhole(value['primary']['configEpoch'], 0, Number.MAX_SAFE_INTEGER)));
 
+/** Of a file: its size and what it is, or nothing. */
+const isEnd = (value: unknown): boolean =>
+  value === null ||
+  (isObject(value) && isWhole(value['bytes'], 0, Number.MAX_SAFE_INTEGER) && isText(value['sha256']));
+
 const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
 
 /** The endpoint reads the rest; here, only that it can be told from others and has a port. */
@@ -61,6 +66,13 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     aclFile: TEXT,
     adminPassword: TEXT,
     nodesConf: TEXT,
+    seeded: ['true, false or nothing', (value) => value === undefined || typeof value === 'boolean'],
+  },
+  seed_node: {
+    id: NODE,
+    offset: ['an offset', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER)],
+    data: TEXT,
+    end: ['an end', isEnd],
   },
   configure_node: { id: NODE, pid: PROCESS, directives: DIRECTIVES },
   write_users: { id: NODE, aclFile: TEXT },

@@ -270,7 +270,13 @@ async function readManifest(path: string, id: NodeId): Promise<Manifest> {
  * @param tls its files, for a node that speaks it
  * @throws file_unusable, invalid_value
  */
-export function makeNode(folder: string, config: NodeConfig, address: string, tls: TlsFiles | null): NodeDirectory {
+export function makeNode(
+  folder: string,
+  config: NodeConfig,
+  address: string,
+  tls: TlsFiles | null,
+  seed: string | null = null,
+): NodeDirectory {
   const path = join(folder, config.id);
   const draft = join(folder, `${NEW_PREFIX}${config.id}`);
   const { id, database, databaseUid, port, adminPassword } = config;
@@ -290,6 +296,7 @@ export function makeNode(folder: string, config: NodeConfig, address: string, tl
     rmSync(draft, { recursive: true, force: true });
     mkdirSync(draft, { recursive: true, mode: 0o700 });
     for (const [name, text] of Object.entries(files)) writeFileSync(join(draft, name), text, { mode: 0o600 });
+    if (seed !== null) renameSync(seed, join(draft, SNAPSHOT));
     renameSync(draft, path);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });

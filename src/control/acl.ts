@@ -1,6 +1,7 @@
 /** The users of a database's nodes: the ACL file, its mark, and the passwords in it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { ACL_MARK_PREFIX, ADMIN_USER, type Database, type Secrets } from '../domain/database.ts';
+import { isLoading } from '../domain/restore.ts';
 import type { UserSpec } from '../domain/spec.ts';
 
 /** Commands with which an app could pull its own database out from under Valkeeper. */
@@ -29,19 +30,22 @@ export const newPassword = (): string => randomBytes(24).toString('base64url');
 export const userPasswords = (users: readonly UserSpec[], present: Secrets['users'] = {}): Secrets['users'] =>
   Object.fromEntries(users.map(({ name }) => [name, present[name] ?? newPassword()]));
 
-type WithUsers = Pick<Database, 'spec' | 'secrets'>;
+type WithUsers = Pick<Database, 'spec' | 'secrets' | 'restore'>;
 
 /** The words of a user's rules with what no app may do behind them. */
 export const rulesOf = ({ rules }: UserSpec): string => `${rules.split(/\s+/).filter(Boolean).join(' ')} ${FORBIDDEN}`;
 
 /** `default` and the users of the spec for apps, `valkeeper` for Valkeeper and replication. Passwords are written as their hashes. */
-function userLines({ spec, secrets }: WithUsers): string[] {
+function userLines({ spec, secrets, restore }: WithUsers): string[] {
+  const admin = `user ${ADMIN_USER} on #${sha256(secrets.adminPassword)} ~* &* alldbs +@all`;
+  // Half of a backup is no database: nobody is let in before all of it is there.
+  if (isLoading({ restore })) return ['user default off resetpass nocommands', admin];
   const secret = secrets.password === null ? 'nopass' : `#${sha256(secrets.password)}`;
   // The endpoint says it behind their writes, as them.
   const wait = spec.durability === 'acknowledged' ? ' +wait' : '';
   return [
     `user default on ${secret} ~* &* alldbs +@all ${FORBIDDEN}`,
-    `user ${ADMIN_USER} on #${sha256(secrets.adminPassword)} ~* &* alldbs +@all`,
+    admin,
     ...spec.users.map((user) => `user ${user.name} on #${sha256(secrets.users[user.name]!)} ${rulesOf(user)}${wait}`),
   ];
 }

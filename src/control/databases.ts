@@ -25,7 +25,7 @@ function upToDate(stored: Database): Database {
   const spec = { ...DEFAULT_SPEC, ...stored.spec };
   const secrets = { ...stored.secrets, users: userPasswords(spec.users, stored.secrets.users) };
   const nodes = stored.nodes.map((node) => ({ ...node, tls: node.tls ?? false }));
-  const { wantedPrimaries = {}, overridden = {}, retired = [], reshard = null } = stored;
+  const { wantedPrimaries = {}, overridden = {}, retired = [], reshard = null, restore = null } = stored;
   return {
     ...stored,
     nodes,
@@ -35,6 +35,7 @@ function upToDate(stored: Database): Database {
     overridden,
     retired,
     reshard,
-    aclMark: aclMark({ spec, secrets }),
+    restore,
+    aclMark: aclMark({ spec, secrets, restore }),
   };
 }

@@ -5,6 +5,7 @@
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import { isLoading } from '../domain/restore.ts';
 import { ANY_PORT, requiredAcknowledgements } from '../domain/spec.ts';
 import type { AgentOperation, AgentRequests } from '../protocol/agent-messages.ts';
 import type { EndpointDatabase, WriterPace } from '../protocol/endpoint-messages.ts';

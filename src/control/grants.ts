@@ -60,11 +60,12 @@ export class Grants {
       wantedPrimaries: {},
       overridden: {},
       reshard: null,
+      restore: null,
       retired: [],
       createdAt: new Date(this.#around.clock.now()).toISOString(),
       deleting: false,
       secrets,
-      aclMark: aclMark({ spec, secrets }),
+      aclMark: aclMark({ spec, secrets, restore: null }),
       nodes,
     };
   }

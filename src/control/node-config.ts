@@ -21,7 +21,7 @@ export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'pri
 });
 
 /** All lines of valkey.conf that are not the agent's: the managed settings and the fixed defaults, each with its reason. Facts: valkey.conf of Valkey 9.1. */
-export function directives(database: Pick<Database, 'spec' | 'secrets' | 'uid' | 'reshard'>): Directive[] {
+export function directives(database: Pick<Database, 'spec' | 'secrets' | 'uid' | 'reshard' | 'restore'>): Directive[] {
   const { secrets, uid } = database;
   return [
     ...settingDirectives(specNow(database)),

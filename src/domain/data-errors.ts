@@ -8,6 +8,11 @@ export const DATA_ERRORS = {
       'The node {node} is not started as itself: {path} does not say who it is, and neither does the copy of it.',
     hint: 'As a replica of a running primary it is started all the same. Without one: put a copy of that file back.',
   },
+  seed_not_taken: {
+    kind: 'conflict',
+    message: 'The data with which {node} is to begin on {machine} is not there: {reason}.',
+    hint: 'It is sent again by itself.',
+  },
   node_data_damaged: {
     kind: 'conflict',
     message: 'The node {node} on {machine} cannot be started from {file}: {problem}.',

@@ -1,6 +1,7 @@
 /** The stored intent: what was asked for and which nodes were assigned to carry it. What can be observed is not stored. */
 import type { NodeId } from './ids.ts';
 import { type PresentSpec, presentSpec, type Reshard } from './reshard.ts';
+import { isLoading, type Restore } from './restore.ts';
 import type { SlotRange } from './slots.ts';
 import type { DatabaseSpec } from './spec.ts';
 
@@ -93,10 +94,13 @@ export interface Database {
   overridden: Readonly<Record<NodeId, Overridden>>;
   /** Slots are on their way to other shards; null when they are where they are to be. */
   reshard: Reshard | null;
+  /** It comes into being with the data of a backup; null when it has it, or was made empty. */
+  restore: Restore | null;
 }
 
 /** The spec as its nodes are to live by it now; see `presentSpec`. Always the same object for the same record. */
-export function specNow(database: Pick<Database, 'spec' | 'reshard'>): PresentSpec {
+export function specNow(database: Pick<Database, 'spec' | 'reshard' | 'restore'>): PresentSpec {
+  if (isLoading(database)) return loadingSpec(database.spec);
   if (database.reshard === null) return database.spec;
   const kept = NOW.get(database.reshard);
   if (kept?.of === database.spec) return kept.spec;
@@ -105,6 +109,14 @@ export function specNow(database: Pick<Database, 'spec' | 'reshard'>): PresentSp
   return spec;
 }
 
+/** What comes with the data of a backup begins with a snapshot, and keeps it so until others have the data, too. */
+function loadingSpec(spec: DatabaseSpec): PresentSpec {
+  const kept = LOADING.get(spec) ?? { ...spec, persistence: 'snapshot' };
+  LOADING.set(spec, kept);
+  return kept;
+}
+
+const LOADING = new WeakMap<DatabaseSpec, PresentSpec>();
 const NOW = new WeakMap<Reshard, { of: DatabaseSpec; spec: PresentSpec }>();
 
 /** Names of the database's shards, in order. */

@@ -42,5 +42,6 @@ export type GuardedDatabase = Omit<Database, 'secrets'> & Pick<Database['secrets
 export const asDatabase = ({ adminPassword, ...record }: GuardedDatabase): Database => ({
   ...record,
   overridden: record.overridden ?? {}, // a record that was kept by an earlier version has none
+  restore: record.restore ?? null,
   secrets: { password: null, adminPassword, users: {} },
 });

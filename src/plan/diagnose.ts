@@ -3,6 +3,7 @@ import { type Database, type NodeAssignment, shardNames, specNow } from '../doma
 import { type NodeId, placeholderOf, shortId } from '../domain/ids.ts';
 import type { Breach } from '../domain/placement.ts';
 import { isLoopback } from '../domain/plain-text.ts';
+import { isLoading } from '../domain/restore.ts';
 import { FEWEST_VOTERS } from '../domain/roster.ts';
 import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
@@ -20,6 +21,7 @@ import { judge, type Verdict } from './placement/judge.ts';
 import { reservedBytesPerNode } from './placement.ts';
 import { byUrgency, type Problem, type ProblemCode } from './problems.ts';
 import { reshardProblems } from './reshard.ts';
+import { restoreProblems } from './restore.ts';
 import { differingNames, hasUsers, settingsDifference } from './settings.ts';
 import { isInSync, type Member, memberOf, nodeIds, nodesById, type ShardTopology, shardTopology } from './topology.ts';
 
@@ -30,6 +32,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
   return [
     ...shards.flatMap((shard) => shardProblems(database, shard)),
     ...shards.flatMap((shard) => countProblems(database, shard, view)),
+    ...restoreProblems(database, view),
     ...reshardProblems(database, shards),
     ...leftovers(database),
     ...pulseProblems(database.nodes, view),
@@ -101,7 +104,7 @@ function birthOwner(database: Database, shard: ShardTopology): Member | null {
 function ownerProblems(shard: ShardTopology, owner: Member): Problem[] {
   const { assignment, engine, view } = owner;
   if (engine) {
-    const unborn = engine.role === 'replica' && engine.primaryId === placeholderOf(assignment.id);
+    const unborn = engine.role === 'replica' && engine.primaryId === placeholderOf(assignment.id) && !engine.loading;
     return unborn ? [about('primary_unborn', assignment)] : [];
   }
   if (view.engine.state === 'answering') return []; // identity_changed says it
@@ -334,8 +337,9 @@ function takeoverProblems({ nodes, spec }: Database, { machines }: DatabaseView)
 }
 
 /** Any machine's address is to work, whether or not it has nodes of this database. */
-function endpointProblems({ uid, spec: { port } }: Database, { machines }: DatabaseView): Problem[] {
-  if (port === ANY_PORT) return [];
+function endpointProblems(database: Database, { machines }: DatabaseView): Problem[] {
+  const { uid, spec: { port } } = database;
+  if (port === ANY_PORT || isLoading(database)) return [];
   return machines.flatMap(({ name, address, endpoint }): Problem[] => {
     const problem = endpointProblem(endpoint, uid, port);
     return problem === null

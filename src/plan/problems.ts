@@ -266,6 +266,11 @@ export const PROBLEMS = {
     message: 'The primary of {shard} is {node} on {machine}; {other} on {otherMachine} is to take its place, as asked.',
     advice: 'They change places, losing nothing, as soon as {other} is in sync. It is tried for ten minutes.',
   },
+  restoring: {
+    severity: 'info',
+    message: 'The data of backup {id} is on its way to {count} of {shards} shards; nobody is let in before all of it is there.',
+    advice: 'It is used as soon as all of it has been loaded. `valkeeper db delete {name}` gives it up.',
+  },
   reshard_stuck: {
     severity: 'error',
     message: 'The slots {slots} did not move from {shard} to {other}, {failures} times in a row: {message}.',

@@ -13,7 +13,7 @@ import type { CertificateView, CutView, DiskView, EndpointView, ProcessView, Pul
 import type { EndpointDatabase, WriterPace } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 7;
+export const AGENT_PROTOCOL = 8;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -113,12 +113,22 @@ export interface NodeConfig {
   adminPassword: string;
   /** First nodes.conf. */
   nodesConf: string;
+  /** It begins with the data that came for it (`seed_node`). */
+  seeded?: boolean;
 }
 
 /** The requests, with their arguments and results. */
 export interface AgentRequests {
   /** Makes the directory and starts the process; done when it accepts connections. Repeating it is harmless. */
   create_node: { args: NodeConfig; result: { pid: number } };
+  /**
+   * A piece of the RDB with which a node is to begin, that is made next; the first, at 0, begins anew. `data` in base64.
+   * `end` with the last: the whole is taken only if it is that. Answered with how many bytes there are.
+   */
+  seed_node: {
+    args: { id: NodeId; offset: number; data: string; end: { bytes: number; sha256: string } | null };
+    result: { bytes: number };
+  };
   /**
    * Writes valkey.conf anew, as a whole or not at all; the process is left alone. Not written, with the reason, while a
    * start by it would not find the data, or when another process runs than the one that was looked at.

@@ -32,7 +32,10 @@ export interface SessionOptions {
 export interface SessionEvents {
   /** Connected and admitted: commands may be written. */
   ready(): void;
-  reply(reply: Reply): void;
+  /** Left out where `bytes` is there. */
+  reply?(reply: Reply): void;
+  /** What comes after the admission as it comes, in place of replies. The owner may hold it up, see `pause`. */
+  bytes?(chunk: Buffer): void;
   /** Said once, unless the owner ended it; `wasReady` when it had been ready. */
   ended(why: EngineUnreachable, wasReady: boolean): void;
 }
@@ -83,6 +86,15 @@ export class Session {
     this.#socket.write(bytes);
   }
 
+  /** Nothing is read until `resume`: the node waits, too, as soon as all that lies between is full. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Ends it without a word to the owner. Bytes on their way in either direction are dropped. */
   end(): void {
     this.#state = 'ended';
@@ -105,6 +117,7 @@ export class Session {
   }
 
   #received(chunk: Buffer): void {
+    if (this.#state === 'ready' && this.#events.bytes) return this.#events.bytes(chunk);
     this.#decoder.push(chunk);
     try {
       while (this.#state !== 'ended') {
@@ -119,7 +132,7 @@ export class Session {
   }
 
   #answered(reply: Reply): void {
-    if (this.#state === 'ready') this.#events.reply(reply);
+    if (this.#state === 'ready') this.#events.reply?.(reply);
     else if (reply instanceof ReplyError) this.#fail('not_admitted', reply.message);
     else this.#admitted();
   }

@@ -42,6 +42,7 @@ function databaseOf(scene: AgentScene, shards: number): Database {
     wantedPrimaries: {},
     overridden: {},
     reshard: null,
+    restore: null,
     retired: [],
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,

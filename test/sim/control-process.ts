@@ -190,11 +190,12 @@ export class ControlProcess {
       wantedPrimaries: {},
       overridden: {},
       reshard: null,
+      restore: null,
       retired: [],
       createdAt: new Date(this.#clock.now()).toISOString(),
       deleting: false,
       secrets: SECRETS,
-      aclMark: aclMark({ spec, secrets: SECRETS }),
+      aclMark: aclMark({ spec, secrets: SECRETS, restore: null }),
       nodes: assignNodes(places, machines, ids, ports),
     });
     this.#lookAfter(name);

@@ -36,6 +36,7 @@ export function databaseOn(machines: readonly MachineView[], wish: Partial<Datab
     wantedPrimaries: {},
     overridden: {},
     reshard: null,
+    restore: null,
     retired: [],
     createdAt: '2026-01-01T00:00:00.000Z',
     deleting: false,

@@ -1,0 +1,33 @@
+/** A database that comes into being with the data of a backup. */
+import type { NodeId } from './ids.ts';
+
+/** One node's beginning: the data of one shard of the backup. */
+export interface Seed {
+  /** The part's name in its place. */
+  part: string;
+  /** Bytes of the RDB. */
+  bytes: number;
+  sha256: string;
+}
+
+/**
+ * Its first primaries have the shards and slots of the backup, and begin with their data; nobody is let in before all
+ * of it is there. Then its slots go to as many shards as were asked for, while it is used.
+ */
+export interface Restore {
+  /** Of the backup. */
+  id: string;
+  /** Where it lies, without secrets. */
+  place: string;
+  /** By node that is to be a primary. */
+  seeds: Readonly<Record<NodeId, Seed>>;
+  /** As many shards as there are to be in the end. */
+  shards: number;
+  /** `load`: data is on its way to the nodes. `spread`: all of it is there, and the slots are still to be given to others. */
+  stage: 'load' | 'spread';
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+}
+
+/** Nobody is let in: it does not have all of its data yet. */
+export const isLoading = ({ restore }: { restore: Restore | null }): boolean => restore?.stage === 'load';
