@@ -331,7 +331,13 @@ class MachineAgent implements Agent {
       throw new ValkeeperError('credentials_missing', { node, database, machine });
     }
     requireTls(`A node of ${config.database}`, config.tls, this.#options);
-    const directory = makeNode(this.#folder, config, address, files, config.seeded ? this.#seeds.take(config.id) : null);
+    const directory = makeNode(
+      this.#folder,
+      config,
+      address,
+      files,
+      config.seeded ? this.#seeds.take(config.id) : null,
+    );
     const node = new SupervisedNode(directory, this.#surroundings());
     this.#nodes.set(config.id, node);
     try {

@@ -44,8 +44,7 @@ const isStartAs = (value: unknown): boolean =>
 
 /** Of a file: its size and what it is, or nothing. */
 const isEnd = (value: unknown): boolean =>
-  value === null ||
-  (isObject(value) && isWhole(value['bytes'], 0, Number.MAX_SAFE_INTEGER) && isText(value['sha256']));
+  value === null || (isObject(value) && isWhole(value['bytes'], 0, Number.MAX_SAFE_INTEGER) && isText(value['sha256']));
 
 const isListOfTexts = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
 

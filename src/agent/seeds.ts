@@ -36,7 +36,8 @@ export class Seeds {
     const piece = Buffer.from(data, 'base64');
     try {
       const coming = offset === 0 ? await this.#begin(id) : this.#coming.get(id);
-      if (coming?.bytes !== offset) throw this.#refusal(id, `its piece ${offset} came where ${coming?.bytes ?? 0} was next`);
+      if (coming?.bytes !== offset)
+        throw this.#refusal(id, `its piece ${offset} came where ${coming?.bytes ?? 0} was next`);
       await coming.file.write(piece, 0, piece.length, offset);
       coming.hash.update(piece);
       coming.bytes += piece.length;

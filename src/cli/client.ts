@@ -12,6 +12,8 @@ import { failureOf, type Transport, transportTo } from './transport.ts';
 const ANSWER_MS = 15_000;
 /** Of what is measured first. */
 const MEASURED_ANSWER_MS = 60_000;
+/** All of a backup is read first. */
+const BACKUP_ANSWER_MS = 3_600_000;
 /** A restart of endpoints answers when the last successor has taken over. */
 const RESTART_ANSWER_MS = 120_000;
 /** A shutdown answers when every node has saved its data and stopped. */
@@ -36,6 +38,20 @@ export class Client {
     this.#call('POST /databases/{name}/rebalance', { params: { name }, body }, MEASURED_ANSWER_MS);
   hotspots = (name: string, query: RouteCall<'GET /databases/{name}/hotspots'>['query']) =>
     this.#call('GET /databases/{name}/hotspots', { params: { name }, query }, MEASURED_ANSWER_MS);
+  createBackup = (name: string, body: RouteCall<'POST /databases/{name}/backups'>['body']) =>
+    this.#call('POST /databases/{name}/backups', { params: { name }, body });
+  backups = (query: RouteCall<'GET /backups'>['query']) => this.#call('GET /backups', { query }, MEASURED_ANSWER_MS);
+  backup = (id: string, query: RouteCall<'GET /backups/{id}'>['query'] = {}) =>
+    this.#call('GET /backups/{id}', { params: { id }, query }, MEASURED_ANSWER_MS);
+  verifyBackup = (id: string, body: RouteCall<'POST /backups/{id}/verify'>['body'] = {}) =>
+    this.#call('POST /backups/{id}/verify', { params: { id }, body }, BACKUP_ANSWER_MS);
+  removeBackup = (id: string, query: RouteCall<'DELETE /backups/{id}'>['query'] = {}) =>
+    this.#call('DELETE /backups/{id}', { params: { id }, query }, MEASURED_ANSWER_MS);
+  backupSchedule = (name: string) => this.#call('GET /databases/{name}/backup-schedule', { params: { name } });
+  setBackupSchedule = (name: string, body: RouteCall<'PUT /databases/{name}/backup-schedule'>['body']) =>
+    this.#call('PUT /databases/{name}/backup-schedule', { params: { name }, body });
+  removeBackupSchedule = (name: string) => this.#call('DELETE /databases/{name}/backup-schedule', { params: { name } });
+  restore = (body: RouteCall<'POST /restores'>['body']) => this.#call('POST /restores', { body }, BACKUP_ANSWER_MS);
   explain = (name: string) => this.#call('GET /databases/{name}/explain', { params: { name } });
   failovers = (name: string) => this.#call('GET /databases/{name}/failovers', { params: { name } });
   create = (body: RouteCall<'POST /databases'>['body']) => this.#call('POST /databases', { body });

@@ -43,6 +43,8 @@ export interface ServerOptions extends StoreOptions {
   advertise?: string;
   /** Another server leads so long after the death of one, in ms. */
   leaseMs?: number;
+  /** A file with the key of backups. */
+  backupKeyFile?: string;
 }
 
 /** Options of `agent`. */

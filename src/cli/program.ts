@@ -3,6 +3,14 @@ import { Command, type CommanderError } from 'commander';
 import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
+import {
+  addBackupCreate,
+  addBackupDelete,
+  addBackupList,
+  addBackupSchedule,
+  addBackupShow,
+  addBackupVerify,
+} from './commands/backup.ts';
 import { addCa } from './commands/ca.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfigExample } from './commands/config-example.ts';
@@ -18,6 +26,7 @@ import { addDbPassword } from './commands/db-password.ts';
 import { addDbPlan } from './commands/db-plan.ts';
 import { addDbRebalance } from './commands/db-rebalance.ts';
 import { addDbReshard } from './commands/db-reshard.ts';
+import { addDbRestore } from './commands/db-restore.ts';
 import { addDbShow } from './commands/db-show.ts';
 import { addDbUpdate } from './commands/db-update.ts';
 import { addDbUrl } from './commands/db-url.ts';
@@ -61,6 +70,15 @@ const DATABASE: AddCommand[] = [
   addDbRebalance,
   addDbHotspots,
   addDbApply,
+  addDbRestore,
+];
+const BACKUP: AddCommand[] = [
+  addBackupCreate,
+  addBackupList,
+  addBackupShow,
+  addBackupVerify,
+  addBackupDelete,
+  addBackupSchedule,
 ];
 const MACHINE: AddCommand[] = [
   addMachineList,
@@ -109,10 +127,11 @@ function createProgram(host: Host): Command {
   add(program, TOP);
   group(
     'db',
-    'databases: create, list, show, explain, failovers, delete, password, url, connect, plan, update, reshard, apply',
+    'databases: create, list, show, explain, failovers, delete, password, url, connect, plan, update, reshard, apply, restore',
     'valkeeper db show main',
     DATABASE,
   );
+  group('backup', 'backups: create, list, show, verify, delete, schedule', 'valkeeper backup create main', BACKUP);
   group('shard', 'shards: switchover, takeover', 'valkeeper shard switchover main shard-1', [
     addShardSwitchover,
     addShardTakeover,

@@ -24,6 +24,7 @@ const creating: DatabaseStatus = {
   endpoint: null,
   endpoints: [],
   reshard: null,
+  restore: null,
   clusterEndpoints: [],
   shards: [
     { id: 'shard-1', slots: [[0, 8191]], primary: node, replicas: [{ ...node, lagBytes: 0, inSync: true }] },

@@ -21,6 +21,9 @@ import type {
   SwitchoverDocument,
   TakeoverDocument,
 } from '../protocol/api.ts';
+import type { RestoreWish } from '../protocol/backup-api.ts';
+import type { Backups } from './backups/backups.ts';
+import type { BackupSchedules } from './backups/schedules.ts';
 import type { Fleet } from './fleet.ts';
 import type { JoinTokens } from './join-tokens.ts';
 
@@ -74,6 +77,10 @@ export interface ControlPlane {
    * Gives every shard its share of the load or of the memory, by moving slots: measures, answers, and goes on afterwards.
    * @throws database_not_found, being_deleted, reshard_running, reshard_refused, no_load, data_does_not_fit
    */
+  readonly backups: Pick<Backups, 'create' | 'list' | 'show' | 'verify' | 'remove'>;
+  readonly backupSchedules: Pick<BackupSchedules, 'show' | 'set' | 'remove'>;
+  /** @throws what `Restores.restore` throws */
+  restore(wish: RestoreWish): Promise<DatabaseStatus>;
   rebalance(name: string, wish: RebalanceWish): Promise<RebalanceDocument>;
   /** Measures for so long which shards, slots and keys carry the load. @throws database_not_found, reshard_refused */
   hotspots(name: string, wish: { seconds: number; slots: number }): Promise<HotspotsDocument>;

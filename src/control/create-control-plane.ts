@@ -20,9 +20,11 @@ import type {
   RestartedEndpoints,
   SpecInput,
 } from '../protocol/api.ts';
+import type { RestoreWish } from '../protocol/backup-api.ts';
 import { Engines } from '../valkey/engines.ts';
 import { tellOfAgents } from './agent-events.ts';
 import { authoritiesOf } from './authorities.ts';
+import { BackupDesk } from './backups/desk.ts';
 import { connectWhile } from './connect-while.ts';
 import type { ControlPlane, EventQuery, SpecVersion } from './control-plane.ts';
 import type { Databases } from './databases.ts';
@@ -78,6 +80,8 @@ class Plane implements RunningControlPlane {
   readonly reshard: ControlPlane['reshard'];
   readonly rebalance: ControlPlane['rebalance'];
   readonly hotspots: ControlPlane['hotspots'];
+  readonly backups: ControlPlane['backups'];
+  readonly backupSchedules: ControlPlane['backupSchedules'];
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
   readonly #record: (event: NewEvent) => void;
@@ -90,13 +94,15 @@ class Plane implements RunningControlPlane {
   readonly #telling: Telling;
   readonly #grants: Grants;
   readonly #specs: SpecChanges;
+  readonly #desk: BackupDesk;
   readonly #looks = new LookTimer();
   readonly #startedAt: string;
   #stopping = false;
   /** Requests that reserve room or names run one after the other. */
   #admissions: Promise<unknown> = Promise.resolve();
 
-  constructor(options: ControlPlaneOptions, { databases, machines, primaries, voters }: PlaneRecords) {
+  constructor(options: ControlPlaneOptions, records: PlaneRecords) {
+    const { databases, machines, primaries, voters } = records;
     this.#options = options;
     this.#record = recorder(options);
     this.#databases = databases;
@@ -129,6 +135,12 @@ class Plane implements RunningControlPlane {
       endpointsChanged: () => this.#telling.endpoints.changed(),
       lookAfter: (name) => this.#lookAfter(name),
     });
+    this.#desk = new BackupDesk({
+      ...{ options, records, engines: this.#engines, observer: this.#observer, specs: this.#specs },
+      ...{ record: this.#record, requireRunning: wishing.requireRunning, oneByOne: (work) => this.#oneByOne(work) },
+    });
+    this.backups = this.#desk.backups;
+    this.backupSchedules = this.#desk.schedules;
     const wishes = new PrimaryWishes({ ...wishing, observer: this.#observer });
     this.reshard = reshards.act.bind(reshards);
     this.rebalance = rebalances.rebalance.bind(rebalances);
@@ -169,6 +181,7 @@ class Plane implements RunningControlPlane {
       else loop?.wake();
     });
     for (const { name } of this.#databases.all()) this.#lookAfter(name);
+    this.#desk.begin();
   }
 
   status(): FleetStatus {
@@ -209,6 +222,11 @@ class Plane implements RunningControlPlane {
     this.#record({ kind: 'database_unwanted', severity: 'info', database: name, message: `${name} is to be deleted.` });
     this.#loops.get(name)?.wake();
     return { ...this.#statusOf(database), state: 'deleting' };
+  }
+
+  async restore(wish: RestoreWish): Promise<DatabaseStatus> {
+    this.#refuseWhileStopping();
+    return this.#statusOf(await this.#desk.restores.restore(wish));
   }
 
   updateDatabase(name: string, input: SpecInput, allow: Allow = () => {}): Promise<DatabaseStatus> {
@@ -272,6 +290,7 @@ class Plane implements RunningControlPlane {
 
   async close(): Promise<void> {
     this.#telling.close();
+    await this.#desk.close();
     await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
     this.#options.agents.removeAllListeners();
     this.#engines.close();
@@ -291,7 +310,7 @@ class Plane implements RunningControlPlane {
       clock: this.#options.clock,
       databases: this.#databases,
       engines: this.#engines,
-      ...{ observer: this.#observer, slotRates: new SlotRates() },
+      ...{ observer: this.#observer, slotRates: new SlotRates(), seeds: this.#desk.seeds },
       machines: () => this.fleet.views(),
       newNodeId,
       oneByOne: (work) => this.#oneByOne(work),
@@ -302,6 +321,7 @@ class Plane implements RunningControlPlane {
       seen: (status) => this.#notePrimaries(name, status),
       tookOver: (failover) => this.#failovers.note(failover),
       moved: () => this.#telling.moved(name),
+      served: () => this.#telling.endpoints.changed(),
       pace: (pace) => this.#telling.endpoints.pace(pace),
     });
     this.#loops.set(name, loop);
@@ -323,7 +343,9 @@ class Plane implements RunningControlPlane {
   /** Who is primary is known by looking; who was, for the history only. */
   #notePrimaries(name: string, status: DatabaseStatus): void {
     const database = this.#databases.find(name);
-    for (const event of database ? this.#primaries.note(database, status) : []) this.#record(event);
+    if (!database) return;
+    for (const event of this.#primaries.note(database, status)) this.#record(event);
+    this.#desk.restores.seen(database, status);
   }
 
   #statusOf(database: Database): DatabaseStatus {

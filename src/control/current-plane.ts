@@ -12,6 +12,13 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   get joinTokens() {
     return now().joinTokens;
   },
+  get backups() {
+    return now().backups;
+  },
+  get backupSchedules() {
+    return now().backupSchedules;
+  },
+  restore: async (wish) => now().restore(wish),
   status: () => now().status(),
   databases: () => now().databases(),
   database: (name) => now().database(name),

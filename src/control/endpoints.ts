@@ -107,7 +107,7 @@ export class Endpoints {
 function endpointDatabases(databases: readonly Database[], machines: readonly Machine[]): EndpointDatabase[] {
   const zones = new Map(machines.map(({ name, zone }) => [name, zone]));
   return databases
-    .filter(({ deleting, spec }) => !deleting && spec.port !== ANY_PORT)
+    .filter((one) => !one.deleting && one.spec.port !== ANY_PORT && !isLoading(one))
     .map(({ name, uid, spec, secrets, nodes }) => ({
       name,
       uid,

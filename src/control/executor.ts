@@ -3,6 +3,7 @@ import type { Database } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import { promote } from '../valkey/promotion.ts';
+import { isSeeded } from './node-config.ts';
 import { addCopy, clearRetired, retireCopy, wantPrimary } from './steps/membership.ts';
 import {
   createNode,
@@ -48,6 +49,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
   const engine = connectionTo(node.id);
   switch (step.kind) {
     case 'create_node':
+      if (isSeeded(database, node)) await tools.seeds.deliver(database, node);
       return createNode(agents, database, node, step);
     case 'start_node':
       return startNode(agents, database, node, step);

@@ -18,7 +18,12 @@ export const nodeConfig = (database: Database, node: NodeAssignment, birth: 'pri
   aclFile: aclFile(database),
   adminPassword: database.secrets.adminPassword,
   nodesConf: birth === 'primary' ? primaryNodesConf(database, node) : replicaNodesConf(node),
+  ...(isSeeded(database, node) ? { seeded: true } : {}),
 });
+
+/** It begins with the data of a backup. */
+export const isSeeded = ({ restore }: Database, { id }: NodeAssignment): boolean =>
+  restore?.stage === 'load' && restore.seeds[id] !== undefined;
 
 /** All lines of valkey.conf that are not the agent's: the managed settings and the fixed defaults, each with its reason. Facts: valkey.conf of Valkey 9.1. */
 export function directives(database: Pick<Database, 'spec' | 'secrets' | 'uid' | 'reshard' | 'restore'>): Directive[] {

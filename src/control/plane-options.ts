@@ -25,6 +25,8 @@ export interface ControlPlaneOptions {
   entrance?: EntranceOptions;
   /** The servers of the fleet; without it this one is the only one. */
   servers?: () => ServersStatus;
+  /** Backups: where they go when nobody says it, null where somebody has to; and their keys, the present one first. */
+  backup?: { place: string | null; keys: readonly Buffer[] };
   /** Whether nodes may be told anything at this moment: not by one that leads no longer. */
   mayAct?: () => boolean;
 }

@@ -1,6 +1,8 @@
 /** What a control plane keeps in the store and reads as it begins. */
 import type { Logger } from '../platform/log.ts';
 import type { Store } from '../store/store.ts';
+import { BackupRecords } from './backups/records.ts';
+import { ScheduleRecords } from './backups/schedules.ts';
 import { Databases } from './databases.ts';
 import { LastPrimaries } from './last-primaries.ts';
 import { Machines } from './machines.ts';
@@ -11,15 +13,19 @@ export interface PlaneRecords {
   machines: Machines;
   primaries: LastPrimaries;
   voters: VoterRecord;
+  backups: BackupRecords;
+  schedules: ScheduleRecords;
 }
 
 /** All of it, read at once. */
 export async function openRecords(store: Store, log: Logger): Promise<PlaneRecords> {
-  const [databases, machines, primaries, voters] = await Promise.all([
+  const [databases, machines, primaries, voters, backups, schedules] = await Promise.all([
     Databases.open(store),
     Machines.open(store),
     LastPrimaries.open(store, log),
     VoterRecord.open(store),
+    BackupRecords.open(store),
+    ScheduleRecords.open(store),
   ]);
-  return { databases, machines, primaries, voters };
+  return { databases, machines, primaries, voters, backups, schedules };
 }

@@ -15,11 +15,13 @@ import { endedOverrides, withoutOverrides } from '../plan/overridden.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
 import { isReshardOver, withoutReshard } from '../plan/reshard.ts';
+import { isRestored } from '../plan/restore.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { WriterPace } from '../protocol/endpoint-messages.ts';
+import { loaded } from './backups/loaded.ts';
 import { controlFailover } from './control-failover.ts';
 import { execute } from './executor.ts';
 import { Pacer } from './pacer.ts';
@@ -48,6 +50,8 @@ export interface Surroundings extends Tools {
   tookOver?: (failover: FailoverRecord) => void;
   /** Slots, primaries or copies are, or may be, not where they were. */
   moved?: () => void;
+  /** Endpoints are to serve a database that they did not serve. */
+  served?: () => void;
   /** How fast clients may write to slots that are on their way. */
   pace?: (pace: WriterPace) => void;
 }
@@ -149,6 +153,7 @@ export class Reconciler {
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts, paced));
     await this.#reached(database);
     await this.#endReshard(database, view);
+    await this.#endLoading(database, view);
     await this.#endWishes(database, view);
     await this.#endOverrides(database, view);
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(database, step, next.problems));
@@ -236,6 +241,18 @@ export class Reconciler {
     const message = `The slots of ${database.name} ${what}: it took ${seconds} s; ${plan}.`;
     const details = { seconds, estimatedSeconds: estimate.seconds, slots: estimate.slots, bytes: estimate.bytes };
     this.#record({ kind: 'reshard_done', severity: 'info', message, details });
+  }
+
+  /** All of a backup is there: people are let in. */
+  async #endLoading(database: Database, view: DatabaseView): Promise<void> {
+    if (!isRestored(database, view)) return;
+    const changed = await this.#around.databases.change(database.name, (record) => loaded(record));
+    if (changed.restore?.stage === 'load') return;
+    const seconds = Math.round((view.at - database.restore!.startedAt) / 100) / 10;
+    const message = `${database.name} has all the data of ${database.restore!.id}: it took ${seconds} s.`;
+    this.#record({ kind: 'restore_loaded', severity: 'info', message, details: { seconds } });
+    this.#around.moved?.();
+    this.#around.served?.();
   }
 
   /** Switchovers that were asked for are wishes for a time only. */

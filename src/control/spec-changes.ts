@@ -2,6 +2,7 @@
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NewEvent } from '../domain/event.ts';
+import { isLoading } from '../domain/restore.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
 import type { CreateDatabase, PlanDocument, PlanRequest, SpecInput } from '../protocol/api.ts';
@@ -38,10 +39,14 @@ export class SpecChanges {
     this.#around = around;
   }
 
-  /** @throws what `ControlPlane.createDatabase` throws */
-  async create(request: CreateDatabase): Promise<Database> {
+  /**
+   * @param finish makes of the record what is to be stored
+   * @throws what `ControlPlane.createDatabase` throws
+   */
+  async create(request: CreateDatabase, finish = (fresh: Database): Database => fresh): Promise<Database> {
     const { databases, endpointsChanged, grants, lookAfter, record } = this.#around;
-    const database = await grants.newDatabase(request, (count) => this.#plannedIds.take(request.name, count));
+    const fresh = await grants.newDatabase(request, (count) => this.#plannedIds.take(request.name, count));
+    const database = finish(fresh);
     await databases.add(database);
     endpointsChanged();
     const { shards, replicas } = database.spec;
@@ -69,6 +74,7 @@ export class SpecChanges {
   async #change(present: Database, wish: DatabaseSpec, allow: Allow): Promise<Database> {
     const { databases, endpointsChanged, grants, observer, record, reshards, wake } = this.#around;
     const { name } = present;
+    if (isLoading(present)) throw new ValkeeperError('restore_running', { name });
     const spec = await grants.granted(wish, present);
     if (isSameSpec(spec, present.spec)) return present;
     const ids = (count: number) => this.#plannedIds.take(name, count);

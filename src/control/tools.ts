@@ -4,6 +4,7 @@ import type { MachineView } from '../domain/view.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Engines } from '../valkey/engines.ts';
 import type { Agents } from './agents.ts';
+import type { Seeds } from './backups/seeds.ts';
 import type { Databases } from './databases.ts';
 import type { Observer } from './observer.ts';
 import type { SlotRates } from './slot-rates.ts';
@@ -15,6 +16,7 @@ export interface Tools {
   engines: Engines;
   observer: Observer;
   slotRates: SlotRates;
+  seeds: Pick<Seeds, 'deliver'>;
   /** Every machine of the fleet. */
   machines: () => readonly MachineView[];
   newNodeId: () => NodeId;

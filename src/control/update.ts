@@ -29,7 +29,13 @@ export const wholeSpec = ({ spec }: Database, input: SpecInput): DatabaseSpec =>
 /** The record with another spec: its next generation, with the passwords of the users there are then. */
 export function withSpec(database: Database, spec: DatabaseSpec): Database {
   const secrets = { ...database.secrets, users: userPasswords(spec.users, database.secrets.users) };
-  return { ...database, spec, secrets, aclMark: aclMark({ ...database, spec, secrets }), generation: database.generation + 1 };
+  return {
+    ...database,
+    spec,
+    secrets,
+    aclMark: aclMark({ ...database, spec, secrets }),
+    generation: database.generation + 1,
+  };
 }
 
 /** Equal values, by what is in them. */

@@ -2,6 +2,8 @@
  * Every error Valkeeper raises for a person, in one catalogue. A thrower names a code and fills the
  * placeholders; the kind decides the HTTP status and the exit code. `docs/errors.md` is generated from here.
  */
+
+import { BACKUP_ERRORS } from './backup-errors.ts';
 import { DATA_ERRORS } from './data-errors.ts';
 import { FLEET_ERRORS } from './fleet-errors.ts';
 import { RESHARD_ERRORS } from './reshard-errors.ts';
@@ -35,6 +37,7 @@ export interface CatalogueEntry {
 export const ERRORS = {
   ...DATA_ERRORS,
   ...FLEET_ERRORS,
+  ...BACKUP_ERRORS,
   ...RESHARD_ERRORS,
   ...SERVER_ERRORS,
   ...STORE_ERRORS,

@@ -15,6 +15,12 @@ export const EVENT_KINDS = {
   writers_paced:
     'Clients that write to slots on their way through the endpoints are slowed down, because the job would not end.',
   reshard_done: 'All slots are where they are to be; the event tells the plan beside the fact.',
+  backup_done: 'A backup of a database was made.',
+  backup_failed: 'A backup of a database was not made, for the reason given; nothing of it is kept.',
+  backup_removed: 'A backup was removed, by a person or because its schedule keeps no more.',
+  restore_begun: 'A database comes into being with the data of a backup.',
+  restore_loaded: 'A database has all the data of its backup, and is served.',
+  restore_not_spread: 'A restored database keeps the number of shards of its backup, for the reason given.',
   database_state: 'A database is in another state than before.',
   database_unwanted: 'A database is to be deleted.',
   database_deleted: 'A database and all its nodes are gone.',

@@ -15,9 +15,11 @@ export interface Seed {
  * of it is there. Then its slots go to as many shards as were asked for, while it is used.
  */
 export interface Restore {
-  /** Of the backup. */
+  /** A backup, or the RDB file of one server. */
+  kind: 'backup' | 'file';
+  /** Of the backup; of a file its path. */
   id: string;
-  /** Where it lies, without secrets. */
+  /** Where the backup lies, without secrets; of a file its folder. */
   place: string;
   /** By node that is to be a primary. */
   seeds: Readonly<Record<NodeId, Seed>>;

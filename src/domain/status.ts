@@ -97,6 +97,21 @@ export interface ReshardStatus {
   estimate: ReshardEstimate;
 }
 
+/** How a database gets the data of a backup. */
+export interface RestoreStatus {
+  /** Of the backup. */
+  id: string;
+  place: string;
+  /** `load`: nobody is let in. `spread`: it is used, and gets the number of shards that was asked for. */
+  stage: 'load' | 'spread';
+  /** As many as it is to have in the end. */
+  shards: number;
+  /** Of the RDB files, together. */
+  bytes: number;
+  /** ISO time. */
+  since: string;
+}
+
 export interface DatabaseStatus {
   name: string;
   state: DatabaseState;
@@ -111,6 +126,8 @@ export interface DatabaseStatus {
   endpoints: (EndpointAddress & { machine: string; serves: boolean })[];
   /** How far slots are on their way; null when none are to move. */
   reshard: ReshardStatus | null;
+  /** It comes into being with the data of a backup; null when it has it. */
+  restore: RestoreStatus | null;
   /** Addresses for cluster-aware clients. */
   clusterEndpoints: { host: string; port: number }[];
   shards: ShardStatus[];

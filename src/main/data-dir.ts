@@ -36,6 +36,8 @@ export const pathsIn = (dataDir: string) => ({
   store: join(dataDir, 'control', 'valkeeper.db'),
   server: join(dataDir, 'control', 'server.json'),
   serverLog: join(dataDir, 'control', 'server.log'),
+  /** Of backups, when nobody says where they go. */
+  backups: join(dataDir, 'backups'),
   /** What the server writes to its standard output and error. */
   serverOut: join(dataDir, 'control', 'server.out'),
   serverErr: join(dataDir, 'control', 'server.err'),

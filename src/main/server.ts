@@ -2,6 +2,7 @@
 import { open, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, createApi } from '../api/server.ts';
+import { loadKey } from '../backup/key.ts';
 import type { Cli } from '../cli/cli.ts';
 import type { ServerOptions } from '../cli/process-options.ts';
 import { ControlCredentials } from '../control/control-credentials.ts';
@@ -73,6 +74,7 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
   const planeOptions = {
     credentials: credentials && (() => credentials.current),
     entrance: { authority, joinUrls },
+    backup: await backupsOf(paths.backups, isShared, options),
     ...{ log, clock: systemClock, version, dataDir, engineVersion: engine.version },
     readOwnLog: (lines: number) => lastLines(paths.serverLog, lines),
   };
@@ -128,6 +130,12 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
     log.info('the server ends');
     closeLog();
   });
+}
+
+/** Several servers have no folder in common, as far as this one knows. @throws backup_key_invalid */
+async function backupsOf(folder: string, isShared: boolean, { backupKeyFile: file }: ServerOptions) {
+  const key = await loadKey({ file, env: process.env });
+  return { place: isShared ? null : folder, keys: key === null ? [] : [key] };
 }
 
 /** @throws bad_advertise */

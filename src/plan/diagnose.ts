@@ -338,7 +338,10 @@ function takeoverProblems({ nodes, spec }: Database, { machines }: DatabaseView)
 
 /** Any machine's address is to work, whether or not it has nodes of this database. */
 function endpointProblems(database: Database, { machines }: DatabaseView): Problem[] {
-  const { uid, spec: { port } } = database;
+  const {
+    uid,
+    spec: { port },
+  } = database;
   if (port === ANY_PORT || isLoading(database)) return [];
   return machines.flatMap(({ name, address, endpoint }): Problem[] => {
     const problem = endpointProblem(endpoint, uid, port);

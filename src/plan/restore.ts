@@ -1,6 +1,7 @@
 /** A database that begins with the data of a backup: what is said of it, and when all of it is there. */
 import { type Database, shardNames } from '../domain/database.ts';
 import { isLoading } from '../domain/restore.ts';
+import type { RestoreStatus } from '../domain/status.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import type { Problem } from './problems.ts';
 import { shardTopology } from './topology.ts';
@@ -18,6 +19,14 @@ export function restoreProblems(database: Database, view: DatabaseView): Problem
   if (!isLoading(database)) return [];
   const shards = shardNames(database).length;
   return [{ code: 'restoring', params: { name, id: restore!.id, count: shards - served(database, view), shards } }];
+}
+
+/** How it gets its data; null when it has it. */
+export function restoreStatus({ restore }: Database): RestoreStatus | null {
+  if (restore === null) return null;
+  const { id, place, stage, shards, seeds, startedAt } = restore;
+  const bytes = Object.values(seeds).reduce((sum, seed) => sum + seed.bytes, 0);
+  return { id, place, stage, shards, bytes, since: new Date(startedAt).toISOString() };
 }
 
 /** Every shard has all that the backup has of it: people may be let in. */

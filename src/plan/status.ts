@@ -13,6 +13,7 @@ import type { DatabaseView } from '../domain/view.ts';
 import { endpointsOf } from './endpoints.ts';
 import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
 import { reshardStatus } from './reshard-status.ts';
+import { restoreStatus } from './restore.ts';
 import { differingNames, hasUsers, settingsDifference } from './settings.ts';
 import { isInSync, lagBytes, type Member, type ShardTopology, shardTopology } from './topology.ts';
 
@@ -51,6 +52,7 @@ export function statusOf(
     conditions: problems.map((problem) => toCondition(problem, since, attempts, view.at)),
     ...endpointsOf(database, view),
     reshard: reshardStatus(database, shards, view, problems, paced),
+    restore: restoreStatus(database),
     clusterEndpoints: shards
       .flatMap(({ members }) => members)
       .filter(({ engine }) => engine)

@@ -30,7 +30,8 @@ export function fileError(verb: 'read' | 'write' | 'open', path: string, cause: 
   return new ValkeeperError('file_unusable', { verb, path, problem }, { cause });
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes the names in a folder durable. @throws the system's error */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
     await folder.sync();

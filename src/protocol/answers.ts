@@ -35,6 +35,7 @@ import type {
   TokenList,
   TokenStatus,
 } from './api.ts';
+import { BACKUP_ANSWERS, restoreStatus } from './backup-answers.ts';
 import { failoverSchema } from './failover-schema.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
@@ -129,6 +130,7 @@ const databaseStatus = z.strictObject({
   endpoint: endpoint.nullable(),
   endpoints: z.array(endpoint.extend({ machine: z.string(), serves: z.boolean() })),
   reshard: reshard.nullable(),
+  restore: restoreStatus.nullable(),
   clusterEndpoints: z.array(z.strictObject({ host: z.string(), port: count })),
   shards: z.array(shard),
 });
@@ -340,6 +342,7 @@ export const ANSWERS = {
   Authorities: z.strictObject({ pem: z.string() }),
   Password: z.strictObject({ user: z.string(), password: z.string().nullable() }),
   Plan: plan,
+  ...BACKUP_ANSWERS,
   Rebalance: rebalance,
   Hotspots: hotspots,
   PlacementExplanation: explanation,

@@ -22,6 +22,7 @@ import {
   switchoverSchema,
   takeoverSchema,
 } from './api.ts';
+import { ADMISSION, BACKUP_ROUTES } from './backup-routes.ts';
 
 export interface Route {
   summary: string;
@@ -54,17 +55,6 @@ const CHANGE = [
   'endpoint_port_taken',
   'bad_rules',
   'client_tls_unavailable',
-] as const;
-const ADMISSION = [
-  'invalid_name',
-  'not_enough_memory',
-  'no_auth_beyond_loopback',
-  'client_tls_unavailable',
-  'no_free_ports',
-  'endpoint_port_taken',
-  'bad_rules',
-  'agent_away',
-  'agent_timeout',
 ] as const;
 
 export const ROUTES = {
@@ -153,6 +143,7 @@ export const ROUTES = {
     answer: 'Hotspots',
     errors: ['database_not_found', 'reshard_refused'],
   },
+  ...BACKUP_ROUTES,
   'GET /databases/{name}/explain': {
     summary: 'Why each node is where it is, which rules of placement hold, and what would help where one does not',
     params: byName,

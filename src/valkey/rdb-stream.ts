@@ -2,7 +2,7 @@
  * A node's whole data as an RDB file, over a connection of its own: as a replica gets it that wants no stream afterwards
  * (REPLCONF rdb-only, SYNC; Valkey's replication.c). The node forks for it, and its child waits where the reader is slow.
  *
- *     REPLCONF capa eof, rdb-only 1, SYNC ─> +OK +OK (newlines while it prepares) $EOF:<mark> bytes ... <mark>
+ *     REPLCONF capa eof, rdb-only 1, version ─> +OK +OK +OK, SYNC ─> (newlines while it prepares) $EOF:<mark> bytes ... <mark>
  */
 import { encodeCommand } from '../resp/encode.ts';
 import { ReplyError } from '../resp/reply.ts';
@@ -16,7 +16,12 @@ const SILENCE_MS = 30_000;
 const MARK_BYTES = 40;
 const HEAD = /^\$(?:EOF:([0-9a-f]{40})|(\d+))\r\n/;
 const LONGEST_HEAD = 128;
-const QUESTIONS = [['REPLCONF', 'capa', 'eof'], ['REPLCONF', 'rdb-only', '1'], ['SYNC']] as const;
+const WISHES = [
+  ['REPLCONF', 'capa', 'eof'],
+  ['REPLCONF', 'rdb-only', '1'],
+  // Else it takes us for an older one, writes its RDB for that, and fails at what that could not read.
+  ['REPLCONF', 'version', '9.1.0'],
+];
 
 export interface RdbStream {
   /** Milliseconds since the epoch, by this clock: the data is that of this moment, or a little before. */
@@ -51,7 +56,7 @@ class RdbLine {
     this.#signal = signal;
     this.#session = new Session(options, {
       ready: () => {
-        this.#session.write(Buffer.concat(QUESTIONS.map((question) => encodeCommand([...question]))));
+        this.#session.write(Buffer.concat(WISHES.map(encodeCommand)));
         this.#heard();
       },
       bytes: (chunk) => this.#received(chunk),
@@ -87,8 +92,9 @@ class RdbLine {
           text = text.subarray(end + 2);
           acknowledged += 1;
           if (word.startsWith('-')) throw new EngineReplyError('SYNC', new ReplyError(word.slice(1)));
-          if (acknowledged >= QUESTIONS.length)
-            throw this.#lost(`it answered SYNC with ${word.slice(0, LONGEST_HEAD)}`);
+          // The engine refuses it while an answer is still on its way.
+          if (acknowledged === WISHES.length) this.#session.write(encodeCommand(['SYNC']));
+          if (acknowledged > WISHES.length) throw this.#lost(`it answered SYNC with ${word.slice(0, LONGEST_HEAD)}`);
         }
         if (text.length > LONGEST_HEAD) throw this.#lost('what it sent does not begin as an RDB does');
       }

@@ -261,6 +261,7 @@ export class ControlProcess {
       databases: this.#databases,
       engines: this.#engines,
       observer: this.#observer,
+      seeds: { deliver: async () => {} }, // none begins with data here
       slotRates: new SlotRates(),
       machines: () => this.#fleet.views(),
       newNodeId: () => this.#around.newNodeId(),

@@ -6,10 +6,10 @@ import type { Fleet } from './fleet.ts';
 const BATCH = 1_000;
 
 /** A plain client of `main` at the endpoint of its first machine, without second tries. */
-export async function plainClient(fleet: Fleet, machine?: string): Promise<Redis> {
-  const { endpoint, endpoints } = await fleet.until('main', (status) => status.endpoint !== null);
+export async function plainClient(fleet: Fleet, machine?: string, name = 'main'): Promise<Redis> {
+  const { endpoint, endpoints } = await fleet.until(name, (status) => status.endpoint !== null);
   const { host, port } = endpoints.find((one) => one.machine === machine) ?? endpoint!;
-  const { password } = (await fleet.cli('db', 'password', 'main', '--json')).json<{ password: string }>();
+  const { password } = (await fleet.cli('db', 'password', name, '--json')).json<{ password: string }>();
   return new Redis({ host, port, password, maxRetriesPerRequest: 0 });
 }
 

@@ -25,6 +25,7 @@ export const addServer: AddCommand = (program, host) => {
       'another server leads so long after the death of one; 6 without it',
       integer('--lease', { min: 2, max: 300 }),
     )
+    .option('--backup-key-file <file>', 'backups are encrypted with its key (or VALKEEPER_BACKUP_KEY)')
     .addHelpText(
       'after',
       example(

@@ -1,0 +1,54 @@
+/** Sends nodes the data with which they are to begin, piece by piece, to their agents. */
+import type { Database, NodeAssignment } from '../../domain/database.ts';
+import { ValkeeperError } from '../../domain/errors.ts';
+import type { Agents } from '../agents.ts';
+import { openSeed } from './restore-source.ts';
+
+/** Of one piece, before it becomes text: a third more then, and below what agents take in one message. */
+const PIECE_BYTES = 1024 ** 2;
+/** The last is answered when all of it is on disk. */
+const PIECE_TIMEOUT_MS = 60_000;
+
+export interface SeedSurroundings {
+  agents: Agents;
+  /** The record as it is now; undefined when it is gone. */
+  find: (name: string) => Database | undefined;
+  /** See `Library`. */
+  keys: readonly Buffer[];
+}
+
+export class Seeds {
+  readonly #around: SeedSurroundings;
+
+  constructor(around: SeedSurroundings) {
+    this.#around = around;
+  }
+
+  /**
+   * Resolves when the agent has all of it.
+   * @throws agent_away, agent_timeout, seed_not_taken, being_deleted, and what reading the backup throws
+   */
+  async deliver(database: Database, node: NodeAssignment): Promise<void> {
+    const { agents, find, keys } = this.#around;
+    const { restore, name, uid } = database;
+    const seed = restore!.seeds[node.id]!;
+    let offset = 0;
+    const send = async (data: Buffer, isLast: boolean): Promise<void> => {
+      const present = find(name);
+      if (present?.uid !== uid || present.deleting) throw new ValkeeperError('being_deleted', { name });
+      const end = isLast ? { bytes: seed.bytes, sha256: seed.sha256 } : null;
+      const piece = { id: node.id, offset, data: data.toString('base64'), end };
+      await agents.request(node.machine, 'seed_node', piece, PIECE_TIMEOUT_MS);
+      offset += data.length;
+    };
+    let waiting = Buffer.alloc(0);
+    for await (const chunk of await openSeed(restore!, seed, keys)) {
+      waiting = Buffer.concat([waiting, chunk]);
+      while (waiting.length > PIECE_BYTES) {
+        await send(waiting.subarray(0, PIECE_BYTES), false);
+        waiting = waiting.subarray(PIECE_BYTES);
+      }
+    }
+    await send(waiting, true);
+  }
+}
