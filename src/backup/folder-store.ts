@@ -18,7 +18,7 @@ const FILE_MODE = 0o600;
 const CHUNK_BYTES = 256 * 1024;
 const TEMPORARY = /~[0-9a-f-]{36}$/;
 /** How often the folder of a new blob is made, if others who remove the last blob of it remove it each time. */
-const MAKE_TRIES = 5;
+const MAKE_TRIES = 100;
 
 const never = new AbortController().signal;
 
@@ -54,7 +54,8 @@ class FolderStore implements BlobStore {
       }
       signal.throwIfAborted();
       await this.#done('write', path, rename(temporary, path));
-      for (const folder of [dirname(path), ...changed]) await this.#done('write', folder, syncFolder(folder));
+      // Gone is a folder only if the blob was removed by now.
+      for (const folder of [dirname(path), ...changed]) await this.#found('write', folder, syncFolder(folder));
       return bytes;
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => {}); // the first error is the one to tell
@@ -111,12 +112,12 @@ class FolderStore implements BlobStore {
   }
 
   /** Makes the temporary file and the folders that are missing above it; `changed` are those to be flushed for that. */
-  async #create(temporary: string): Promise<{ file: FileHandle; changed: string[] }> {
+  async #create(temporary: string): Promise<{ file: FileHandle; changed: Set<string> }> {
     const folder = dirname(temporary);
-    const changed: string[] = [];
+    const changed = new Set<string>();
     for (let tries = 1; ; tries++) {
       try {
-        for (let at = folder; !existsSync(at); at = dirname(at)) changed.push(dirname(at));
+        for (let at = folder; !existsSync(at); at = dirname(at)) changed.add(dirname(at));
         makeFolders(folder, FOLDER_MODE);
         return { file: await open(temporary, 'wx', FILE_MODE), changed };
       } catch (error) {

@@ -29,11 +29,14 @@ export interface S3Limits {
   /** Of one request. The SDK waits between them: up to 0.1 s, then twice as long each time; with eight, 6 s on average. */
   attempts: number;
   connectMs: number;
-  /** A connection on which nothing moves for so long, either way, is given up. So a reader must not rest longer. */
+  /**
+   * A connection on which nothing moves for so long, either way, is given up: so a reader must not rest longer, nor may
+   * a server that joins the parts of an upload.
+   */
   stalledMs: number;
 }
 
-const LIMITS: S3Limits = { partBytes: 16 * MIB, attempts: 8, connectMs: 5_000, stalledMs: 30_000 };
+const LIMITS: S3Limits = { partBytes: 16 * MIB, attempts: 8, connectMs: 5_000, stalledMs: 60_000 };
 
 /** Where the blobs are. */
 export interface S3Place {
