@@ -40,8 +40,8 @@ export class ScheduleRecords extends Records<ScheduleRecord> {
 
 export interface ScheduleSurroundings {
   records: ScheduleRecords;
-  databases: Databases;
-  backups: Backups;
+  databases: Pick<Databases, 'find' | 'get'>;
+  backups: Pick<Backups, 'create' | 'list' | 'remove'>;
   clock: Clock;
   log: Logger;
   record: (event: NewEvent) => void;
