@@ -102,7 +102,8 @@ export async function killInRestore(
   const keys = await client.dbsize();
   client.disconnect();
   const inZero = [...given.content.keys()].filter((key) => key.startsWith('0 ')).length;
-  assert.equal(keys, inZero, 'somebody was let in before all of it was there');
+  // More while slots are on their way: both sides have them for a moment.
+  assert.ok(keys >= inZero, `somebody was let in with ${keys} of ${inZero} keys`);
   await fleet.until(
     name,
     ({ state, restore, reshard, shards }) =>
