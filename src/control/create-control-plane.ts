@@ -32,6 +32,7 @@ import { createEntrance, type Entrance } from './entrance.ts';
 import { Failovers } from './failovers.ts';
 import { Fleet } from './fleet.ts';
 import { Grants } from './grants.ts';
+import { JobTimes } from './job-times.ts';
 import type { JoinTokens } from './join-tokens.ts';
 import { sinceThen, unseenStatus } from './known-status.ts';
 import type { LastPrimaries } from './last-primaries.ts';
@@ -96,6 +97,7 @@ class Plane implements RunningControlPlane {
   readonly #specs: SpecChanges;
   readonly #desk: BackupDesk;
   readonly #looks = new LookTimer();
+  readonly #jobTimes = new JobTimes();
   readonly #startedAt: string;
   #stopping = false;
   /** Requests that reserve room or names run one after the other. */
@@ -127,7 +129,11 @@ class Plane implements RunningControlPlane {
       requireRunning: () => this.#refuseWhileStopping(),
     };
     const around = { ...wishing, engines: this.#engines, grants: this.#grants };
-    const resharding = { ...around, statusOf: (database: Database) => this.#statusOf(database) };
+    const resharding = {
+      ...around,
+      jobTimes: this.#jobTimes,
+      statusOf: (database: Database) => this.#statusOf(database),
+    };
     const reshards = new Reshards(resharding);
     const rebalances = new Rebalances({ ...resharding, observer: this.#observer });
     this.#specs = new SpecChanges({
@@ -322,6 +328,7 @@ class Plane implements RunningControlPlane {
       tookOver: (failover) => this.#failovers.note(failover),
       moved: () => this.#telling.moved(name),
       served: () => this.#telling.endpoints.changed(),
+      resharded: (reshard, seconds) => this.#jobTimes.note(reshard, seconds),
       pace: (pace) => this.#telling.endpoints.pace(pace),
     });
     this.#loops.set(name, loop);

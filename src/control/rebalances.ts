@@ -30,13 +30,18 @@ export class Rebalances {
 
   /** @throws what `ControlPlane.rebalance` throws */
   async rebalance(name: string, wish: RebalanceWish): Promise<RebalanceDocument> {
-    const { clock, databases, observer, requireRunning } = this.#around;
+    const { clock, databases, jobTimes, observer, requireRunning } = this.#around;
     requireRunning();
     const present = databases.get(name);
     refuseWhileMoving(present);
     const { loads, weights } = await this.#weighed(present, await observer.observe(present), wish);
     const names = [...weights.owners.keys()];
-    const reshard = wayTo(present, present.spec, weights, { names, loads, now: clock.now() });
+    const reshard = wayTo(present, present.spec, weights, {
+      names,
+      loads,
+      now: clock.now(),
+      jobSeconds: jobTimes.seconds,
+    });
     const moves = reshard.estimate.slots > 0;
     if (moves && !wish.dryRun) await this.#begin(present, reshard, wish.by);
     const shares = {

@@ -23,6 +23,8 @@ export interface Wanted {
   loads: Float64Array;
   /** Milliseconds since the epoch. */
   now: number;
+  /** What a job costs here beside its keys and bytes. */
+  jobSeconds: number;
 }
 
 /** @throws data_does_not_fit */
@@ -30,7 +32,7 @@ export function wayTo(
   present: Database,
   spec: DatabaseSpec,
   weights: SlotWeights,
-  { names, loads, now }: Wanted,
+  { names, loads, now, jobSeconds }: Wanted,
 ): Reshard {
   const goal = spread({ owners: weights.owners, weights: loads, shards: names });
   refuseIfFull(present.name, spec, goal, weights);
@@ -39,7 +41,7 @@ export function wayTo(
     goal: { ...Object.fromEntries(leaving.map((shard) => [shard, []])), ...Object.fromEntries(goal) },
     before: { shards: present.spec.shards, goal: Object.fromEntries(weights.owners) },
     ...{ paused: false, cancels: false, startedAt: now, retriesFrom: now },
-    estimate: estimateOf(goal, weights, spec.pace),
+    estimate: estimateOf(goal, weights, spec.pace, jobSeconds),
   };
 }
 

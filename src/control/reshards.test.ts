@@ -5,6 +5,7 @@ import { fleet, readyWorld } from '../../test/support/worlds.ts';
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Reply } from '../resp/reply.ts';
+import { JobTimes } from './job-times.ts';
 import { type ReshardSurroundings, Reshards } from './reshards.ts';
 
 /** Slots without keys. */
@@ -14,6 +15,7 @@ const empty = (question: readonly unknown[]): Reply => {
 };
 
 const around = {
+  jobTimes: new JobTimes(),
   engines: { connection: () => ({ pipeline: async (questions: unknown[][]) => questions.map(empty) }) },
   grants: { furtherNodes: async () => [] },
   clock: { now: () => 5 },

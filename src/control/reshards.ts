@@ -12,6 +12,7 @@ import type { ReshardAction } from '../protocol/api.ts';
 import type { Engines } from '../valkey/engines.ts';
 import type { Databases } from './databases.ts';
 import type { Grants } from './grants.ts';
+import type { JobTimes } from './job-times.ts';
 import { shardsAfter, wayTo } from './reshard-way.ts';
 import { weighSlots } from './slot-weights.ts';
 import { admitChange, withSpec } from './update.ts';
@@ -21,6 +22,7 @@ export interface ReshardSurroundings {
   engines: Engines;
   grants: Grants;
   clock: Clock;
+  jobTimes: JobTimes;
   record: (event: NewEvent) => void;
   wake: (database: string) => void;
   /** @throws stopping while the fleet stops */
@@ -83,11 +85,16 @@ export class Reshards {
     idsFor: (count: number) => NodeId[],
   ): Promise<PlannedReshard | null> {
     if (spec.shards === present.spec.shards) return null;
-    const { clock, engines, grants } = this.#around;
+    const { clock, engines, grants, jobTimes } = this.#around;
     refuseWhileMoving(present);
     const weights = await weighSlots(engines, present, view);
     const names = shardsAfter(weights, spec.shards);
-    const reshard = wayTo(present, spec, weights, { names, loads: weights.bytes, now: clock.now() });
+    const reshard = wayTo(present, spec, weights, {
+      names,
+      loads: weights.bytes,
+      now: clock.now(),
+      jobSeconds: jobTimes.seconds,
+    });
     const further = names.filter((shard) => !weights.owners.has(shard));
     const wanted = { ...present, spec, reshard };
     return { reshard, nodes: await grants.furtherNodes(wanted, further, specNow(wanted), view, idsFor) };

@@ -1,15 +1,19 @@
 /** What a change of owners takes, before it begins: what moves, how long, and what its clients and its memory see of it. */
-import type { ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
+import type { Reshard, ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
 import { SLOT_COUNT, slotsIn, sumOf } from '../domain/slots.ts';
 import type { Pace } from '../domain/spec.ts';
-import { FAREWELL_MS, keysOfJob } from './reshard.ts';
+import { keysOfJob } from './reshard.ts';
 
-/** Of what a job costs beside its keys and bytes. Rough: what came is told beside it (`reshard_done`). */
-const JOB_SECONDS = 0.25;
+/** What a job costs beside its keys and bytes, as long as none was measured: see `measuredJobSeconds`. */
+export const JOB_SECONDS = 0.2;
+/** What was measured is believed within these bounds: a look that hung is no cost of a job. */
+const JOB_BOUNDS = { least: 0.05, most: 2 };
 const KEY_SECONDS = 12e-6;
 const BYTES_PER_SECOND = 150e6;
 /** Until the nodes of new shards are in sync, and their primaries take commands, which the engine lets them only 2 s after their start. */
-const NEW_SHARDS_SECONDS = 2.6;
+const NEW_SHARDS_SECONDS = 2.2;
+/** Until those without slots have left: between one and two seconds, as the engine tells ends to the second. */
+const FAREWELL_SECONDS = 1.4;
 /** Every client of the source waits for the hand-over, and then while the source drops the keys. */
 const HANDOVER_MS = 100;
 const MS_PER_KEY = 0.002;
@@ -21,11 +25,15 @@ export interface Weighed {
   bytes: Float64Array;
 }
 
-/** @param goal the slots of those that are to own some */
+/**
+ * @param goal the slots of those that are to own some
+ * @param jobSeconds what a job costs here beside its keys and bytes
+ */
 export function estimateOf(
   goal: ReadonlyMap<string, SlotsByShard[string]>,
   { keys, bytes, owners }: Weighed,
   pace: Pace,
+  jobSeconds = JOB_SECONDS,
 ): ReshardEstimate {
   const ownerOf = new Array<string>(SLOT_COUNT);
   for (const [name, ranges] of owners) for (const slot of slotsIn(ranges)) ownerOf[slot] = name;
@@ -48,16 +56,32 @@ export function estimateOf(
   const jobs = [...routes.values()].reduce((sum, route) => sum + Math.max(1, Math.ceil(route / most)), 0);
   const isGrowing = [...goal.keys()].some((name) => !owners.has(name));
   const isShrinking = [...owners.keys()].some((name) => !goal.has(name));
-  const seconds =
-    (isGrowing ? NEW_SHARDS_SECONDS : 0) +
-    (jobs * JOB_SECONDS + moved.keys * KEY_SECONDS + moved.bytes / BYTES_PER_SECOND) +
-    (isShrinking ? FAREWELL_MS / 1_000 : 0);
+  const seconds = jobs * jobSeconds + otherSeconds(moved, { isGrowing, isShrinking });
   const keysAtOnce = Math.max(moved.largestSlotKeys, Math.min(most, Math.max(0, ...routes.values())));
   return {
-    ...{ ...moved, bytes: Math.round(moved.bytes), jobs, seconds: Math.ceil(seconds) },
+    ...{ ...moved, bytes: Math.round(moved.bytes), jobs, seconds: Math.round(seconds * 10) / 10 },
     peakBytes: Math.round(peakBytes(incoming, { bytes, owners })),
     longestWaitMs: moved.slots === 0 ? 0 : Math.round(HANDOVER_MS + keysAtOnce * MS_PER_KEY),
   };
+}
+
+/** What it takes beside its jobs, however many they are. */
+const otherSeconds = (
+  { keys, bytes }: Pick<ReshardEstimate, 'keys' | 'bytes'>,
+  { isGrowing, isShrinking }: { isGrowing: boolean; isShrinking: boolean },
+): number =>
+  (isGrowing ? NEW_SHARDS_SECONDS : 0) +
+  (isShrinking ? FAREWELL_SECONDS : 0) +
+  (keys * KEY_SECONDS + bytes / BYTES_PER_SECOND);
+
+/** What each job has cost beside its keys and bytes, now that all are done; null where none says it. */
+export function measuredJobSeconds({ before, goal, estimate }: Reshard, seconds: number): number | null {
+  const { jobs } = estimate;
+  if (jobs === 0) return null;
+  const isGrowing = Object.keys(goal).some((name) => !(name in before.goal));
+  const isShrinking = Object.values(goal).some((slots) => slots.length === 0);
+  const each = (seconds - otherSeconds(estimate, { isGrowing, isShrinking })) / jobs;
+  return Math.min(JOB_BOUNDS.most, Math.max(JOB_BOUNDS.least, each));
 }
 
 /** The most data that a shard may have at any time: one that gives and takes may take first. */

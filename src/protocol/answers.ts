@@ -99,7 +99,7 @@ const endpoint = z.strictObject({ host: z.string(), port: count, url: z.string()
 
 const estimate = z.strictObject({
   ...{ slots: count, keys: count, bytes: count, jobs: count, largestSlotKeys: count },
-  ...{ seconds: count, peakBytes: count, longestWaitMs: count },
+  ...{ seconds: z.number().min(0), peakBytes: count, longestWaitMs: count },
 });
 
 const reshard = z.strictObject({
