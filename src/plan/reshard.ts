@@ -39,7 +39,7 @@ export const keysOfJob = (pace: Pace, bytesPerKey: number): number =>
 /** So many times in a row a job may fail, each time with half of the keys; then a person is asked. */
 const MOST_FAILURES = 4;
 /** A shard that gave its last slots away may still have to tell clients where they are; ends are told to the second. */
-export const FAREWELL_MS = 2_000;
+const FAREWELL_MS = 2_000;
 /** After a failure, twice as long after each further one. */
 const FIRST_PAUSE_MS = 1_000;
 

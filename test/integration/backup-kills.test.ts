@@ -10,7 +10,7 @@ import { isSettled, withFleet } from '../support/fleet.ts';
 
 const NUMBERS = [0, 5, 15];
 const KEYS = 5_000;
-const ROUNDS = 3;
+const ROUNDS = 2;
 const SEED = 1;
 
 it('takes none for whole that is not, and ends what was begun', async (t) => {

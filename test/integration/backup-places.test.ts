@@ -78,26 +78,15 @@ it('is restored by another fleet with the key, passwords included, and not witho
     assert.deepEqual([await passwordOf(fleet, 'two'), await passwordOf(fleet, 'two', '--user', 'app')], made.passwords);
   });
 
-  for (const [key, code] of [
-    [null, 'backup_key_missing'],
-    [`${'1f'.repeat(31)}a0`, 'backup_key_wrong'],
-  ] as const) {
-    setEnvironment(key);
-    await withFleetResult(async (fleet) => {
-      const refused = await fleet.cli('db', 'restore', 'two', '--from', made.id, '--place', place, '--json');
-      assert.match(refused.stdout, new RegExp(`"${code}"`));
-      const nowhere = await fleet.cli(
-        'backup',
-        'create',
-        'main',
-        '--to',
-        `${place.replace('backups', 'no-such-bucket')}`,
-        '--json',
-      );
-      assert.equal(nowhere.code, 6, nowhere.stdout);
-      assert.match(nowhere.stdout, /no-such-bucket/);
-    });
-  }
+  setEnvironment(`${'1f'.repeat(31)}a0`);
+  await withFleetResult(async (fleet) => {
+    const refused = await fleet.cli('db', 'restore', 'two', '--from', made.id, '--place', place, '--json');
+    assert.match(refused.stdout, /"backup_key_wrong"/);
+    const elsewhere = place.replace('backups', 'no-such-bucket');
+    const nowhere = await fleet.cli('backup', 'create', 'main', '--to', elsewhere, '--json');
+    assert.equal(nowhere.code, 6, nowhere.stdout);
+    assert.match(nowhere.stdout, /no-such-bucket/);
+  });
   setEnvironment(null);
 });
 

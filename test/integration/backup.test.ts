@@ -45,9 +45,9 @@ async function create(fleet: Fleet, name: string, shards: number): Promise<void>
   client.disconnect();
 }
 
+/** From three into one to five: `npm run bench:backup-kills`. */
 const SHAPES: readonly (readonly [from: number, to: readonly number[]])[] = [
   [1, [3]],
-  [3, [1, 5]],
   [5, [2]],
 ];
 
