@@ -290,6 +290,7 @@ class Plane implements RunningControlPlane {
     if (!loseUnsavedData) requireDataOnDisk(this.#databases.all());
     this.#stopping = true;
     this.#record({ kind: 'fleet_stopping', severity: 'info', message: 'All nodes and agents are being stopped.' });
+    await this.#desk.close();
     await Promise.all([...this.#loops.values()].map((loop) => loop.close()));
     await stopMachines(this.#options.agents);
   }

@@ -51,6 +51,7 @@ export class BackupDesk {
 
   async close(): Promise<void> {
     this.schedules.close();
+    this.seeds.close();
     await this.backups.close();
   }
 }

@@ -19,14 +19,20 @@ export interface SeedSurroundings {
 
 export class Seeds {
   readonly #around: SeedSurroundings;
+  #closed = false;
 
   constructor(around: SeedSurroundings) {
     this.#around = around;
   }
 
+  /** What is on its way is given up; it begins anew with the next control plane. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /**
    * Resolves when the agent has all of it.
-   * @throws agent_away, agent_timeout, seed_not_taken, being_deleted, and what reading the backup throws
+   * @throws stopping, agent_away, agent_timeout, seed_not_taken, being_deleted, and what reading the backup throws
    */
   async deliver(database: Database, node: NodeAssignment): Promise<void> {
     const { agents, find, keys } = this.#around;
@@ -34,6 +40,7 @@ export class Seeds {
     const seed = restore!.seeds[node.id]!;
     let offset = 0;
     const send = async (data: Buffer, isLast: boolean): Promise<void> => {
+      if (this.#closed) throw new ValkeeperError('stopping');
       const present = find(name);
       if (present?.uid !== uid || present.deleting) throw new ValkeeperError('being_deleted', { name });
       const end = isLast ? { bytes: seed.bytes, sha256: seed.sha256 } : null;
