@@ -1,9 +1,9 @@
-/** Writes the data that is moved, to the nodes themselves, as fast as they take it. */
+/** Writes the data of a measurement, to the nodes themselves, as fast as they take it. */
 import { keySlot } from '../../src/domain/key-slot.ts';
 import { SLOT_COUNT } from '../../src/domain/slots.ts';
 import { ReplyError } from '../../src/resp/reply.ts';
 import type { Address } from '../support/formation.ts';
-import { FIRST_VERSION, keyOf, valueFor } from './data.ts';
+import { FIRST_VERSION, keyOf, type Text, valueFor } from './data.ts';
 import type { Nodes } from './nodes.ts';
 
 /** Keys that are sent together, to all nodes. */
@@ -12,19 +12,19 @@ const BATCH = 3_000;
 type Commands = Map<Address, string[][]>;
 
 /** So many keys, to the owners of their slots by the word of this node. @throws Error when one is not acknowledged */
-export async function fill(nodes: Nodes, address: Address, keys: number): Promise<void> {
+export async function fill(nodes: Nodes, address: Address, keys: number, text: Text = 'random'): Promise<void> {
   const owners = new Array<Address | undefined>(SLOT_COUNT);
   for (const owned of await nodes.owned(address)) owners.fill(owned, owned.from, owned.to + 1);
   let sent = Promise.resolve();
   for (let from = 0; from < keys; from += BATCH) {
-    const commands = commandsFor(owners, from, Math.min(keys, from + BATCH)); // while nodes are busy with those before
+    const commands = commandsFor(owners, from, Math.min(keys, from + BATCH), text); // while nodes are busy with those before
     await sent;
     sent = sendAll(nodes, commands);
   }
   await sent;
 }
 
-function commandsFor(owners: readonly (Address | undefined)[], from: number, end: number): Commands {
+function commandsFor(owners: readonly (Address | undefined)[], from: number, end: number, text: Text): Commands {
   const commands: Commands = new Map();
   for (let number = from; number < end; number += 1) {
     const key = keyOf(number);
@@ -32,7 +32,7 @@ function commandsFor(owners: readonly (Address | undefined)[], from: number, end
     if (!owner) throw new Error(`nobody owns the slot of ${key}`);
     const own = commands.get(owner) ?? [];
     commands.set(owner, own);
-    own.push(['SET', key, valueFor(key, FIRST_VERSION)]);
+    own.push(['SET', key, valueFor(key, FIRST_VERSION, text)]);
   }
   return commands;
 }

@@ -1,6 +1,7 @@
 /**
  * The load, a process of its own: operations become due by the clock, whether or not earlier ones were answered; half of
- * them read, half write, over keys that are there and some new ones. Told by lines of JSON on standard input, one answer a
+ * them read, half write, over keys that are there and some new ones (with `half`, none: data that is measured again and
+ * again is not to grow). Told by lines of JSON on standard input, one answer a
  * line; see `LoadOrder`. It ends with its standard input.
  */
 import { createInterface } from 'node:readline';
@@ -9,7 +10,7 @@ import { nowMs } from '../faults/clock.ts';
 import { kindOf, UNANSWERED } from '../faults/history.ts';
 import { CountingCluster, clusterClients, endpointClients } from '../reshards/clients.ts';
 import { OK } from '../reshards/judge.ts';
-import { isValueFor, keyOf, valueFor } from './data.ts';
+import { isValueFor, keyOf, type Text, valueFor } from './data.ts';
 import type { History, Kind, ReadBack } from './history.ts';
 import type { Target } from './system.ts';
 
@@ -19,12 +20,13 @@ import type { Target } from './system.ts';
  * the keys first, to see that it is noticed.
  */
 export type LoadOrder =
-  | { order: 'begin'; version: string; keys: number; perSecond: number }
+  | { order: 'begin'; version: string; keys: number; perSecond: number; text: Text }
   | { order: 'end' }
   | { order: 'verify'; spoil: number };
 
 /** What comes after what, again and again. */
 const MIX: readonly Kind[] = ['read', 'write', 'read', 'write', 'read', 'write', 'read', 'write', 'read', 'new'];
+const SAME_KEYS: readonly Kind[] = ['read', 'write'];
 const TICK_MS = 1;
 /** Later than this by itself is told. */
 const LATE_MS = 5;
@@ -51,6 +53,7 @@ const clients = (way === 'endpoint' ? endpointClients : clusterClients)(addresse
 let operations: Operation[] = [];
 let late: [number, number][] = [];
 let version = '';
+let text: Text = 'random';
 let sentAgainBefore = 0;
 let timer: NodeJS.Timeout | null = null;
 
@@ -61,6 +64,8 @@ function begin({ keys, perSecond, ...order }: Extract<LoadOrder, { order: 'begin
   operations = [];
   late = [];
   version = order.version;
+  text = order.text;
+  const mix = text === 'half' ? SAME_KEYS : MIX;
   sentAgainBefore = sentAgain();
   const startedAt = nowMs();
   const current = operations;
@@ -68,7 +73,7 @@ function begin({ keys, perSecond, ...order }: Extract<LoadOrder, { order: 'begin
   let tickedAt = startedAt;
   const send = (): void => {
     const number = current.length;
-    const kind = MIX[number % MIX.length]!;
+    const kind = mix[number % mix.length]!;
     const key = kind === 'new' ? `new:${version}:${number}` : keyOf((number * STRIDES[kind]) % keys);
     const dueAt = startedAt + (number * 1_000) / perSecond;
     const operation: Operation = { kind, key, dueAt, answeredAt: null, outcome: UNANSWERED };
@@ -94,10 +99,10 @@ function begin({ keys, perSecond, ...order }: Extract<LoadOrder, { order: 'begin
 async function call(client: (typeof clients)[number], { kind, key }: Operation): Promise<string> {
   try {
     if (kind === 'new') {
-      await client.set(key, valueFor(key, version));
+      await client.set(key, valueFor(key, version, text));
       return OK;
     }
-    if (kind === 'write') return (await client.set(key, valueFor(key, version), 'XX')) === null ? MISSING : OK;
+    if (kind === 'write') return (await client.set(key, valueFor(key, version, text), 'XX')) === null ? MISSING : OK;
     const found = await client.get(key);
     if (found === null) return MISSING;
     return isValueFor(key, found) ? OK : 'value of another key';
@@ -129,7 +134,7 @@ async function verify({ spoil }: Extract<LoadOrder, { order: 'verify' }>): Promi
     );
     lost += found.filter((value, index) => {
       const { key } = written[at + index]!;
-      return value !== valueFor(key, version);
+      return value !== valueFor(key, version, text);
     }).length;
   }
   return { checked: written.length, lost };

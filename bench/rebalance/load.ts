@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Stage } from '../support/stage.ts';
+import type { Text } from './data.ts';
 import type { History, ReadBack } from './history.ts';
 import type { LoadOrder } from './load-process.ts';
 import type { Target } from './system.ts';
@@ -20,9 +21,9 @@ export class Load {
     stage.after(() => this.#child.kill('SIGKILL'));
   }
 
-  /** So many operations a second over so many keys; what is written has this version. */
-  begin(version: string, keys: number, perSecond: number): Promise<null> {
-    return this.#tell({ order: 'begin', version, keys, perSecond });
+  /** So many operations a second over so many keys; what is written has this version. With `half`, no key is new. */
+  begin(version: string, keys: number, perSecond: number, text: Text = 'random'): Promise<null> {
+    return this.#tell({ order: 'begin', version, keys, perSecond, text });
   }
 
   end(): Promise<History> {
