@@ -15,7 +15,12 @@ const LEADER_HEADER = 'valkeeper-leader';
 const ANSWER_MS = 20_000;
 /** Of what takes long by its nature. */
 const LONG_ANSWER_MS = 130_000;
-const LONG_PATHS = ['/v1/endpoints/restart'];
+/** Of what waits for its turn at a machine, behind backups of any length. */
+const TURN_MS = 3_600_000;
+const LONG_PATHS: readonly [path: RegExp, ms: number][] = [
+  [/^\/v1\/endpoints\/restart$/, LONG_ANSWER_MS],
+  [/^\/v1\/databases\/[^/]+\/shards\/[^/]+\/rdb$/, TURN_MS],
+];
 /** An answer that stops coming for so long is over; a stream of events gives a sign of life every 10 s. */
 const SILENCE_MS = 30_000;
 
@@ -79,7 +84,8 @@ function ask(
       isConnected = true;
     });
   });
-  const lateMs = LONG_PATHS.includes(url.split('?')[0]!) ? LONG_ANSWER_MS : ANSWER_MS;
+  const path = url.split('?')[0]!;
+  const lateMs = LONG_PATHS.find(([long]) => long.test(path))?.[1] ?? ANSWER_MS;
   const late = setTimeout(() => outgoing.destroy(new Error('no answer in time')), lateMs);
   outgoing.setTimeout(Math.max(lateMs, SILENCE_MS), () => outgoing.destroy(new Error('it is silent')));
   outgoing.on('error', (error) => {

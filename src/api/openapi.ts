@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ERRORS, type ErrorCode, httpStatusOf } from '../domain/errors.ts';
 import { ANSWERS } from '../protocol/answers.ts';
 import { API_PREFIX } from '../protocol/prefix.ts';
+import { RDB_HEADERS } from '../protocol/rdb-headers.ts';
 import { ROUTES, type Route } from '../protocol/routes.ts';
 import { BODY_LIMIT_BYTES, PROBLEM_TYPE } from './problem.ts';
 
@@ -36,7 +37,7 @@ export function openApiDocument(): Json {
 }
 
 function operation(key: string, route: Route): Json {
-  const { summary, params, query, body, ifMatch, stream, status, answer, etag } = route;
+  const { summary, params, query, body, ifMatch, stream, bytes, status, answer, etag } = route;
   const parameters = [
     ...parametersOf('path', params),
     ...parametersOf('query', query),
@@ -59,12 +60,21 @@ function operation(key: string, route: Route): Json {
       [status]: {
         description: summary,
         ...(etag ? { headers: { ETag: { schema: { type: 'string' }, description: 'Generation of the spec.' } } } : {}),
-        content: { [stream ? 'text/event-stream' : 'application/json']: { schema: reference(answer) } },
+        ...(bytes ? { headers: rdbHeaders() } : {}),
+        content: { [contentTypeOf(route)]: { schema: reference(answer) } },
       },
       ...refusals([...INPUT_ERRORS, ...(body ? BODY_ERRORS : []), ...route.errors, ...ALWAYS]),
     },
   };
 }
+
+const contentTypeOf = ({ stream, bytes }: Route): string =>
+  stream ? 'text/event-stream' : bytes ? 'application/octet-stream' : 'application/json';
+
+const rdbHeaders = (): Json =>
+  Object.fromEntries(
+    Object.values(RDB_HEADERS).map(({ name, description }) => [name, { schema: { type: 'string' }, description }]),
+  );
 
 const isRequired = (schema: z.ZodType): boolean => !schema.safeParse(undefined).success;
 const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });

@@ -8,6 +8,7 @@ import { addEventStream, type StreamLimits } from './event-stream.ts';
 import { parseInput } from './input-errors.ts';
 import { etagOf, requireMatch } from './match.ts';
 import { openApiDocument } from './openapi.ts';
+import { sendRdb } from './rdb-stream.ts';
 
 export interface RouteOptions {
   control: ControlPlane;
@@ -19,7 +20,9 @@ export interface RouteOptions {
   streamLimits?: Partial<StreamLimits>;
 }
 
-type Answer<K extends RouteKey> = K extends 'GET /events/stream' ? FastifyReply : RouteAnswer<K>;
+/** What is no document is written by its handler. */
+type Written = 'GET /events/stream' | 'GET /databases/{name}/shards/{shard}/rdb';
+type Answer<K extends RouteKey> = K extends Written ? FastifyReply : RouteAnswer<K>;
 type Handlers = {
   [K in RouteKey]: (
     input: RouteInput<K>,
@@ -95,6 +98,7 @@ function handlersOf(app: FastifyInstance, { control, shutDown, afterShutDown, st
     'POST /databases/{name}/rebalance': ({ params, body }) => control.rebalance(params.name, body),
     'GET /databases/{name}/hotspots': ({ params, query }) => control.hotspots(params.name, query),
     'POST /databases/{name}/backups': ({ params, body }) => control.backups.create(params.name, body),
+    'GET /databases/{name}/shards/{shard}/rdb': ({ params }, reply) => sendRdb(control, params, reply),
     'GET /databases/{name}/backup-schedule': ({ params }) => control.backupSchedules.show(params.name),
     'PUT /databases/{name}/backup-schedule': ({ params, body }) => control.backupSchedules.set(params.name, body),
     'DELETE /databases/{name}/backup-schedule': ({ params }) => control.backupSchedules.remove(params.name),

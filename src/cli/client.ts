@@ -12,6 +12,10 @@ import { failureOf, type Transport, transportTo } from './transport.ts';
 const ANSWER_MS = 15_000;
 /** Of what is measured first. */
 const MEASURED_ANSWER_MS = 60_000;
+/** Behind backups of any length, it waits for its turn. */
+const TURN_MS = 3_600_000;
+/** A stream of data that stops for so long is lost. */
+const SILENCE_MS = 60_000;
 /** All of a backup is read first. */
 const BACKUP_ANSWER_MS = 3_600_000;
 /** A restart of endpoints answers when the last successor has taken over. */
@@ -93,6 +97,13 @@ export class Client {
   async *follow(query: EventQuery): AsyncGenerator<Event> {
     const { readEvents } = await import('./event-reader.ts');
     yield* readEvents(this.#endpoint, query);
+  }
+
+  /** A shard's RDB as it comes, with RDB_HEADERS before it. @throws what the API refuses */
+  async rdb(name: string, shard: string, signal: AbortSignal): Promise<IncomingMessage> {
+    const { openStream } = await import('./open-stream.ts');
+    const path = `/databases/${encodeURIComponent(name)}/shards/${encodeURIComponent(shard)}/rdb`;
+    return openStream(this.#endpoint, { path, headMs: TURN_MS, silenceMs: SILENCE_MS, signal });
   }
 
   /** Calls a route of the API's table; the key, its only form at run time, is checked by the compiler. */

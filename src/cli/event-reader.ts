@@ -1,11 +1,10 @@
 /** Reads the API's stream of events for as long as there is a server, and resumes where a connection was lost. */
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorDocument, fromErrorDocument, ValkeeperError } from '../domain/errors.ts';
+import { ValkeeperError } from '../domain/errors.ts';
 import type { Event } from '../domain/event.ts';
-import { API_PREFIX } from '../protocol/prefix.ts';
 import { type Endpoint, queryText } from './endpoint.ts';
-import { failureOf, transportTo } from './transport.ts';
+import { openStream } from './open-stream.ts';
 
 /** Silence for longer than this is a lost connection, in milliseconds; the server gives a sign of life every 10 s. */
 const SILENCE_MS = 30_000;
@@ -48,22 +47,12 @@ async function openSoon(endpoint: Endpoint, query: EventQuery): Promise<Incoming
   }
 }
 
-async function open(endpoint: Endpoint, query: EventQuery): Promise<IncomingMessage> {
-  const { url, token } = endpoint;
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const path = `${API_PREFIX}/events/stream${queryText({ ...query })}`;
-  const headers = { authorization: `Bearer ${token}` };
-  const outgoing = transportTo(endpoint)(url + path, { headers, timeout: SILENCE_MS });
-  outgoing.once('timeout', () => outgoing.destroy());
-  outgoing.once('response', resolve);
-  outgoing.on('error', (error: NodeJS.ErrnoException) => reject(failureOf(error, endpoint)));
-  outgoing.end();
-  const response = await promise;
-  if (response.statusCode === 200) return response;
-  let text = '';
-  for await (const chunk of response.setEncoding('utf8')) text += chunk;
-  throw fromErrorDocument(JSON.parse(text) as ErrorDocument);
-}
+const open = (endpoint: Endpoint, query: EventQuery): Promise<IncomingMessage> =>
+  openStream(endpoint, {
+    path: `/events/stream${queryText({ ...query })}`,
+    headMs: SILENCE_MS,
+    silenceMs: SILENCE_MS,
+  });
 
 /** The events of one connection; each block's `data` line is one. */
 async function* eventsOf(response: IncomingMessage): AsyncGenerator<Event> {

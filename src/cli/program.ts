@@ -19,6 +19,7 @@ import { addDbConnect } from './commands/db-connect.ts';
 import { addDbCreate } from './commands/db-create.ts';
 import { addDbDelete } from './commands/db-delete.ts';
 import { addDbExplain } from './commands/db-explain.ts';
+import { addDbExport } from './commands/db-export.ts';
 import { addDbFailovers } from './commands/db-failovers.ts';
 import { addDbHotspots } from './commands/db-hotspots.ts';
 import { addDbList } from './commands/db-list.ts';
@@ -71,6 +72,7 @@ const DATABASE: AddCommand[] = [
   addDbHotspots,
   addDbApply,
   addDbRestore,
+  addDbExport,
 ];
 const BACKUP: AddCommand[] = [
   addBackupCreate,
@@ -127,7 +129,7 @@ function createProgram(host: Host): Command {
   add(program, TOP);
   group(
     'db',
-    'databases: create, list, show, explain, failovers, delete, password, url, connect, plan, update, reshard, apply, restore',
+    'databases: create, list, show, explain, failovers, delete, password, url, connect, plan, update, reshard, apply, restore, export',
     'valkeeper db show main',
     DATABASE,
   );

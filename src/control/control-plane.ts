@@ -23,6 +23,7 @@ import type {
 } from '../protocol/api.ts';
 import type { RestoreWish } from '../protocol/backup-api.ts';
 import type { Backups } from './backups/backups.ts';
+import type { Exports } from './backups/exports.ts';
 import type { BackupSchedules } from './backups/schedules.ts';
 import type { Fleet } from './fleet.ts';
 import type { JoinTokens } from './join-tokens.ts';
@@ -78,6 +79,7 @@ export interface ControlPlane {
    * @throws database_not_found, being_deleted, reshard_running, reshard_refused, no_load, data_does_not_fit
    */
   readonly backups: Pick<Backups, 'create' | 'list' | 'show' | 'verify' | 'remove'>;
+  readonly exports: Pick<Exports, 'give'>;
   readonly backupSchedules: Pick<BackupSchedules, 'show' | 'set' | 'remove'>;
   /** @throws what `Restores.restore` throws */
   restore(wish: RestoreWish): Promise<DatabaseStatus>;

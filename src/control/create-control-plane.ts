@@ -82,6 +82,7 @@ class Plane implements RunningControlPlane {
   readonly rebalance: ControlPlane['rebalance'];
   readonly hotspots: ControlPlane['hotspots'];
   readonly backups: ControlPlane['backups'];
+  readonly exports: ControlPlane['exports'];
   readonly backupSchedules: ControlPlane['backupSchedules'];
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
@@ -146,6 +147,7 @@ class Plane implements RunningControlPlane {
       ...{ record: this.#record, requireRunning: wishing.requireRunning, oneByOne: (work) => this.#oneByOne(work) },
     });
     this.backups = this.#desk.backups;
+    this.exports = this.#desk.exports;
     this.backupSchedules = this.#desk.schedules;
     const wishes = new PrimaryWishes({ ...wishing, observer: this.#observer });
     this.reshard = reshards.act.bind(reshards);

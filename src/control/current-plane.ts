@@ -15,6 +15,9 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   get backups() {
     return now().backups;
   },
+  get exports() {
+    return now().exports;
+  },
   get backupSchedules() {
     return now().backupSchedules;
   },

@@ -47,6 +47,21 @@ export const BACKUP_ERRORS = {
     message: '{path} cannot be restored from: {reason}.',
     hint: 'Nothing was begun. Data of Redis 7.4 and later has to be copied key by key from the running server.',
   },
+  export_refused: {
+    kind: 'refused',
+    message: '{shard} of {name} is not exported now: {reason}.',
+    hint: 'See `valkeeper db show {name}`, and ask again when that is over.',
+  },
+  export_failed: {
+    kind: 'unavailable',
+    message: '{shard} of {name} was not exported: {reason}.',
+    hint: 'No file was written. Ask again; `valkeeper db show {name}` tells how its nodes are.',
+  },
+  export_exists: {
+    kind: 'conflict',
+    message: '{path} is there already.',
+    hint: 'Nothing was written. Name another folder, or replace it with --force.',
+  },
   restore_running: {
     kind: 'conflict',
     message: 'The data of {name} is on its way from a backup.',

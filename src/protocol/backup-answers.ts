@@ -43,6 +43,8 @@ const schedule = z.strictObject({
 });
 
 export const BACKUP_ANSWERS = {
+  /** Raw bytes: no JSON. */
+  Rdb: z.string().meta({ format: 'binary' }),
   Backup: backup,
   BackupList: z.strictObject({ backups: z.array(backup) }),
   BackupSchedule: z.strictObject({ database: z.string(), schedule: schedule.nullable(), next: time.nullable() }),

@@ -49,6 +49,23 @@ export const BACKUP_ROUTES = {
       'stopping',
     ],
   },
+  'GET /databases/{name}/shards/{shard}/rdb': {
+    summary:
+      'The data of a shard as an RDB file, streamed from a replica where one is in sync; it may have to wait for its turn',
+    params: z.strictObject({ name: z.string(), shard: z.string() }),
+    bytes: true,
+    status: 200,
+    answer: 'Rdb',
+    errors: [
+      'database_not_found',
+      'shard_not_found',
+      'being_deleted',
+      'restore_running',
+      'export_refused',
+      'export_failed',
+      'stopping',
+    ],
+  },
   'GET /databases/{name}/backup-schedule': {
     summary: 'When the database is backed up by itself',
     params: byName,

@@ -37,6 +37,8 @@ export interface Route {
   etag?: true;
   /** Server-sent events that go on until somebody leaves; each one's data is an `answer`. */
   stream?: true;
+  /** Bytes that go on until their end; cut off, the answer is not whole. Its headers are RDB_HEADERS, and an `answer` is all of it. */
+  bytes?: true;
   status: number;
   answer: keyof typeof ANSWERS;
   /** What it may refuse beyond what every route does: a wrong token, wrong input, a defect. */

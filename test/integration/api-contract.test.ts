@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ERRORS } from '../../src/domain/errors.ts';
 import { ANSWERS } from '../../src/protocol/answers.ts';
+import { RDB_HEADERS } from '../../src/protocol/rdb-headers.ts';
 import { ROUTES, type RouteKey } from '../../src/protocol/routes.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 
@@ -234,8 +235,10 @@ test('every route keeps what the document promises', async () => {
     // A machine is removed when it is empty: test/integration/drain.test.ts. Tokens are made where a server listens for
     // machines: test/integration/joining.test.ts. Whose machine is lost is taken over from: test/integration/override.test.ts.
     // Slots that are on their way: test/integration/reshard.test.ts. A backup by its id: test/integration/backup.test.ts.
+    // What is no document: below.
     const elsewhere = [
       'POST /databases/{name}/reshard',
+      'GET /databases/{name}/shards/{shard}/rdb',
       'GET /backups/{id}',
       'POST /backups/{id}/verify',
       'DELETE /backups/{id}',
@@ -248,6 +251,11 @@ test('every route keeps what the document promises', async () => {
       'GET /events/stream',
     ];
     assert.deepEqual(untried, elsewhere, 'routes whose answer nobody compared');
+    const rdb = await api.call({ method: 'GET', path: '/v1/databases/main/shards/shard-1/rdb' });
+    assert.equal(rdb.status, ROUTES['GET /databases/{name}/shards/{shard}/rdb'].status);
+    assert.equal(rdb.headers.get('content-type'), 'application/octet-stream');
+    for (const { name } of Object.values(RDB_HEADERS)) assert.ok(rdb.headers.get(name), name);
+    assert.match(Buffer.from(await rdb.arrayBuffer()).toString('latin1'), /^VALKEY080/);
     const database = await api.call({ method: 'GET', path: '/v1/databases/main' });
     assert.equal(database.headers.get('etag'), '"1"');
     for (const [key, requests] of Object.entries(CALLS) as [RouteKey, Request[]][]) {

@@ -55,7 +55,7 @@ async function completes(fleet: Fleet, shell: string): Promise<void> {
   assert.deepEqual(offered('db', 'create', 'x', '--persistence', 'a'), ['aof', 'aof-always']);
   assert.deepEqual(offered('db', 'create', 'x', '--shards', ''), []);
   assert.deepEqual(offered('--json', 'db', 'show', 'm'), ['main']);
-  assert.deepEqual(offered('db', 'exp'), ['explain']);
+  assert.deepEqual(offered('db', 'exp'), ['explain', 'export']);
   assert.deepEqual(offered('db', 'explain', ''), [...EVERYWHERE, 'main']);
   assert.deepEqual(offered('events', '--database', ''), ['main']);
   assert.deepEqual(offered('completion', 'z'), ['zsh']);

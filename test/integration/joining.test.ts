@@ -54,6 +54,15 @@ test('two machines join, get a database from afar, and serve a client elsewhere'
   const { url } = await fleet.ask<{ url: string }>('db', 'url', 'main');
   const client = await fleet.client.run([process.execPath, '--input-type=module', '--eval', CLIENT, url]);
   assert.equal(client.stdout, '100\n', client.stderr);
+  const exported = join(fleet.dir, 'exported');
+  const { files } = await fleet.ask<{ files: { path: string }[] }>('db', 'export', 'main', '--to', exported);
+  assert.deepEqual(
+    files.map(({ path }) => path).sort(),
+    readdirSync(exported)
+      .sort()
+      .map((name) => join(exported, name)),
+  );
+  assert.equal(files.length, 3);
 
   // Its agent ends and comes again, without a flag; the nodes go on.
   alpha.kill('SIGTERM');

@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[] | 'everything'> = {
   agent: [...DEVICES, 'quorum'],
   proxy: DEVICES,
   api: [...TOOLS, 'src/control/control-plane.ts'],
-  cli: ['domain', 'protocol', 'platform'],
+  cli: ['domain', 'protocol', 'platform', 'src/valkey/rdb-checksum.ts'],
   demo: ['domain', 'protocol', 'platform', 'resp', 'valkey'],
   main: 'everything',
 };

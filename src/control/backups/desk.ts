@@ -7,6 +7,7 @@ import type { ControlPlaneOptions } from '../plane-options.ts';
 import type { PlaneRecords } from '../plane-records.ts';
 import type { SpecChanges } from '../spec-changes.ts';
 import { Backups } from './backups.ts';
+import { Exports } from './exports.ts';
 import { Restores } from './restores.ts';
 import { BackupSchedules } from './schedules.ts';
 import { Seeds } from './seeds.ts';
@@ -25,6 +26,7 @@ export interface DeskSurroundings {
 
 export class BackupDesk {
   readonly backups: Backups;
+  readonly exports: Exports;
   readonly schedules: BackupSchedules;
   readonly restores: Restores;
   readonly seeds: Seeds;
@@ -34,11 +36,13 @@ export class BackupDesk {
     const { databases } = records;
     const { place: defaultPlace, keys } = backup ?? { place: null, keys: [] };
     const observe = (database: Database) => observer.observe(database);
+    const streams = { engines, clock, turns: new Turns(), observe };
     const around = { databases, clock, log, record, requireRunning, defaultPlace, keys };
     this.backups = new Backups({
       ...{ ...around, records: records.backups, version, engineVersion },
-      ...{ engines, turns: new Turns(), observe },
+      ...streams,
     });
+    this.exports = new Exports({ ...streams, databases, log, requireRunning });
     this.schedules = new BackupSchedules({ ...around, records: records.schedules, backups: this.backups });
     this.restores = new Restores({ databases, specs, clock, record, backups: this.backups, oneByOne });
     this.seeds = new Seeds({ agents, find: (name) => databases.find(name), keys });
@@ -52,6 +56,7 @@ export class BackupDesk {
   async close(): Promise<void> {
     this.schedules.close();
     this.seeds.close();
+    this.exports.close();
     await this.backups.close();
   }
 }

@@ -9,32 +9,13 @@ import { writePart } from '../../backup/part-writer.ts';
 import type { BackupPart } from '../../domain/backup.ts';
 import { type Database, shardNames } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
-import type { NodeId } from '../../domain/ids.ts';
 import { formatSlots } from '../../domain/slots.ts';
-import type { DatabaseView } from '../../domain/view.ts';
 import { shardTopology } from '../../plan/topology.ts';
-import type { Clock } from '../../platform/clock.ts';
-import { EngineReplyError, EngineUnreachable } from '../../valkey/engine-errors.ts';
-import type { Engines } from '../../valkey/engines.ts';
 import { RDB_HEADER_BYTES, type RdbHeader, rdbHeader } from '../../valkey/rdb-header.ts';
-import { openRdbStream } from '../../valkey/rdb-stream.ts';
-import { readiness } from '../../valkey/slot-migrations.ts';
 import { blobOf } from './library.ts';
-import { type Source, sourceOf } from './sources.ts';
-import type { Turns } from './turns.ts';
+import { type StreamSurroundings, withShardStream } from './shard-stream.ts';
 
-/** Of one shard; each time another of its nodes is asked where there is one. */
-const TRIES = 3;
-/** A node that saves or writes its log anew is waited for: it forks once at a time. */
-const FORK_WAIT_MS = 300_000;
-const FORK_LOOK_MS = 200;
-
-export interface TakeSurroundings {
-  engines: Engines;
-  clock: Clock;
-  turns: Turns;
-  observe: (database: Database) => Promise<DatabaseView>;
-}
+export type TakeSurroundings = StreamSurroundings;
 
 export interface TakeWish {
   store: BlobStore;
@@ -101,63 +82,34 @@ async function takePart(
   around: TakeSurroundings,
   database: Database,
   shard: string,
-  wish: TakeWish,
+  { store, id, key, signal, done }: TakeWish,
 ): Promise<TakenPart> {
-  const tried = new Set<NodeId>();
-  for (let tries = 1; ; tries += 1) {
-    const view = await around.observe(database);
-    const topology = shardTopology(database, view, shard);
-    const source = sourceOf(topology, tried) ?? sourceOf(topology, new Set());
-    if (!source) throw refusal(database, `nobody of ${shard} can give its data now`);
-    try {
-      const part = await around.turns.take(source.node.machine, () => fromSource(around, database, source, wish));
-      wish.done(part);
-      return part;
-    } catch (error) {
-      const isOfNode = error instanceof EngineUnreachable || error instanceof EngineReplyError;
-      if (!isOfNode || tries === TRIES || wish.signal.aborted) throw error;
-      tried.add(source.node.id);
-    }
-  }
-}
-
-async function fromSource(
-  around: TakeSurroundings,
-  database: Database,
-  source: Source,
-  { store, id, key, signal }: TakeWish,
-): Promise<TakenPart> {
-  signal.throwIfAborted();
-  const { engines, clock } = around;
-  const { adminPassword } = database.secrets;
-  const connection = engines.connection(adminPassword, source.node);
-  const deadline = clock.now() + FORK_WAIT_MS;
-  while ((await readiness(connection)).forks !== null && clock.now() < deadline) {
-    await clock.sleep(FORK_LOOK_MS);
-    signal.throwIfAborted();
-  }
-  const startedAtMs = clock.now();
-  const stream = await openRdbStream(engines.options(adminPassword, source.node), () => clock.now(), signal);
-  const head = new Head();
-  const { content, facts } = writePart(head.of(stream.bytes), { compression: 'zstd', key });
-  const part = `${source.shard}.rdb`;
-  await store.put(blobOf(database.name, id, part), content, signal);
-  const endedAtMs = clock.now();
-  const known = await facts;
-  return {
-    ...{ part, facts: known, header: head.parsed(source.shard), startedAtMs, forkedAtMs: stream.forkedAt, endedAtMs },
-    shard: source.shard,
-    slots: source.slots,
-    node: source.node.id,
-    machine: source.node.machine,
-    role: source.role,
-    keys: source.engine.keys,
-    dataBytes: source.engine.dataBytes,
-    rawBytes: known.rawBytes,
-    storedBytes: known.storedBytes,
-    forkedAt: new Date(stream.forkedAt).toISOString(),
-    seconds: Math.round((endedAtMs - stream.forkedAt) / 100) / 10,
-  };
+  const wish = { signal, refusal: (reason: string) => refusal(database, reason) };
+  const part = await withShardStream(around, database, shard, wish, async ({ source, stream, startedAtMs }) => {
+    const head = new Head();
+    const { content, facts } = writePart(head.of(stream.bytes), { compression: 'zstd', key });
+    const name = `${source.shard}.rdb`;
+    await store.put(blobOf(database.name, id, name), content, signal);
+    const endedAtMs = around.clock.now();
+    const known = await facts;
+    return {
+      ...{ part: name, facts: known, header: head.parsed(source.shard) },
+      ...{ startedAtMs, forkedAtMs: stream.forkedAt, endedAtMs },
+      shard: source.shard,
+      slots: source.slots,
+      node: source.node.id,
+      machine: source.node.machine,
+      role: source.role,
+      keys: source.engine.keys,
+      dataBytes: source.engine.dataBytes,
+      rawBytes: known.rawBytes,
+      storedBytes: known.storedBytes,
+      forkedAt: new Date(stream.forkedAt).toISOString(),
+      seconds: Math.round((endedAtMs - stream.forkedAt) / 100) / 10,
+    };
+  });
+  done(part);
+  return part;
 }
 
 /** Keeps the first bytes of what goes by. */
