@@ -34,7 +34,7 @@ export async function withCluster<T>(
 
 /** Runs `work` with a plain client of the database, which knows one address, and closes it afterwards. */
 export async function withPlain<T>(
-  { password }: Scene,
+  { password }: Pick<Scene, 'password'>,
   at: EndpointAddress,
   work: (client: Redis) => Promise<T>,
 ): Promise<T> {

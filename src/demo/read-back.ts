@@ -15,3 +15,22 @@ export async function keysLost(client: Redis, expected: ReadonlyMap<string, stri
   }
   return lost;
 }
+
+/** Reads every key of one database, all of texts, and counts those whose value in the other is not the same. */
+export async function keysUnlike(one: Redis, other: Redis): Promise<{ keys: number; unlike: number }> {
+  const keys = new Set<string>(); // a scan may tell a key twice
+  for (let cursor = '0'; ; ) {
+    const [next, found] = await one.scan(cursor, 'COUNT', READ_AT_ONCE);
+    for (const key of found) keys.add(key);
+    if (next === '0') break;
+    cursor = next;
+  }
+  const all = [...keys];
+  let unlike = 0;
+  for (let at = 0; at < all.length; at += READ_AT_ONCE) {
+    const part = all.slice(at, at + READ_AT_ONCE);
+    const [here, there] = await Promise.all([one.mget(part), other.mget(part)]);
+    unlike += part.filter((_, index) => here[index] === null || here[index] !== there[index]).length;
+  }
+  return { keys: all.length, unlike };
+}

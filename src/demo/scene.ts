@@ -1,4 +1,5 @@
 /** What a play is made of: the scene it is played on, its acts, and what each of them found. */
+import type { BackupStatus } from '../domain/backup.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import type { DatabaseStatus, NodeStatus } from '../domain/status.ts';
 import type { MachineStatus } from '../protocol/api.ts';
@@ -15,6 +16,12 @@ export interface Scene {
   failovers(): Promise<readonly FailoverRecord[]>;
   /** Asks for another number of shards; they come into being afterwards. */
   reshard(shards: number): Promise<void>;
+  /** Asks for a backup; it is made afterwards. */
+  backUp(): Promise<BackupStatus>;
+  /** A backup as the control plane publishes it now. */
+  backup(id: string): Promise<BackupStatus>;
+  /** Asks for a second database with the data of a backup; it comes into being afterwards. */
+  restore(id: string, shards: number): Promise<Restored>;
   /** kill -9 of the node's process. @throws RangeError when it has none, or it is none of this fleet */
   kill(node: NodeStatus): void;
   /** A machine as the control plane publishes it now. */
@@ -29,6 +36,14 @@ export interface Scene {
   say(text: string): void;
   /** What is going on; shown while it lasts. */
   phase(text: string): void;
+}
+
+/** A second database, made of a backup. */
+export interface Restored extends Pick<Scene, 'password' | 'show'> {
+  name: string;
+  /** Asks for its end; it goes afterwards. */
+  remove(): Promise<void>;
+  isThere(): Promise<boolean>;
 }
 
 /** One thing the notes say, shown to be so. */

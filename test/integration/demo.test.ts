@@ -64,6 +64,7 @@ it('plays every act, and each claim holds', async (test) => {
       ['lose-primary', true],
       ['one-address', true],
       ['reshard', true],
+      ['restore-backup', true],
       ['lose-machine', true],
     ],
   );
@@ -109,6 +110,12 @@ it('plays every act, and each claim holds', async (test) => {
   assert.deepEqual([moved['errors'], moved['acknowledgedWritesLost']], [0, 0]);
   assert.ok(moved['acknowledgedWrites']! > 100);
 
+  const saved = figuresOf(document, 'restore-backup') as Record<string, number>;
+  assert.deepEqual([saved['shardsBefore'], saved['shardsAfter']], [4, 3]);
+  assert.deepEqual([saved['errors'], saved['keysMissing'], saved['keysUnlike']], [0, 0, 0]);
+  assert.ok(saved['keysExpected']! > keys && saved['keysRestored']! >= saved['keysExpected']!);
+  assert.ok(saved['storedBytes']! > 0 && saved['storedBytes']! < saved['rawBytes']!);
+
   const machine = figuresOf(document, 'lose-machine') as Record<string, number> & {
     machine: string;
     machinesAfter: string[];
@@ -125,6 +132,7 @@ it('plays every act, and each claim holds', async (test) => {
   assert.ok(machine['wholeMs']! > machine['awayMs']! + machine['replaceAfterSeconds']! * 1000 - POLL_SLACK_MS);
 
   test.diagnostic(`a machine lost: next write after ${machine['waitMs']} ms, whole after ${machine['wholeMs']} ms`);
+  test.diagnostic(`a backup after ${saved['backupMs']} ms, restored after ${saved['restoreMs']} ms`);
   test.diagnostic(`one address: next write after ${plain['waitMs']} ms, ${plain['errors']} unknown outcomes`);
   test.diagnostic(`next write after ${loss['waitMs']} ms, replica back after ${loss['replicaBackMs']} ms`);
   const { dir, addresses } = placeOf(stderr);

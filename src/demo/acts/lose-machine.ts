@@ -1,4 +1,4 @@
-/** Act 6: a whole machine is lost under writes; its copies are made anew elsewhere, and it comes back empty. */
+/** Act 7: a whole machine is lost under writes; its copies are made anew elsewhere, and it comes back empty. */
 import type { DatabaseStatus, EndpointAddress } from '../../domain/status.ts';
 import { NOT_DONE, UNKNOWN, withPlain } from '../clients.ts';
 import { inSlots, KEY_COUNT, keyOf, valueFor } from '../dataset.ts';
@@ -32,7 +32,7 @@ interface Written {
   lost: string[];
 }
 
-/** The sixth act. */
+/** The seventh act. */
 export const loseMachine: Act = {
   id: 'lose-machine',
   title: 'Lose a whole machine, and be whole without it',
