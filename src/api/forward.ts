@@ -15,11 +15,12 @@ const LEADER_HEADER = 'valkeeper-leader';
 const ANSWER_MS = 20_000;
 /** Of what takes long by its nature. */
 const LONG_ANSWER_MS = 130_000;
-/** Of what waits for its turn at a machine, behind backups of any length. */
-const TURN_MS = 3_600_000;
+/** Of what reads a whole backup, or waits for its turn at a machine behind backups of any length. */
+const BACKUP_MS = 3_600_000;
 const LONG_PATHS: readonly [path: RegExp, ms: number][] = [
   [/^\/v1\/endpoints\/restart$/, LONG_ANSWER_MS],
-  [/^\/v1\/databases\/[^/]+\/shards\/[^/]+\/rdb$/, TURN_MS],
+  [/^\/v1\/databases\/[^/]+\/shards\/[^/]+\/rdb$/, BACKUP_MS],
+  [/^\/v1\/(restores|backups\/[^/]+\/verify)$/, BACKUP_MS],
 ];
 /** An answer that stops coming for so long is over; a stream of events gives a sign of life every 10 s. */
 const SILENCE_MS = 30_000;

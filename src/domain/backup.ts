@@ -64,6 +64,9 @@ export interface BackupSchedule {
   keepDays: number | null;
 }
 
+/** Bytes a second of all shards together, when nobody says how many: what clients notice is little then. */
+export const BACKUP_RATE = 64 * 1024 ** 2;
+
 const SUFFIX_LETTERS = 6;
 
 /** Such as `main-20261127T141500Z-3f9a1c`: names of a database sort by time. @param chance hexadecimal, at random */

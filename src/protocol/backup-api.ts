@@ -1,14 +1,21 @@
 /** What the API takes and tells about backups. */
 import { z } from 'zod';
-import type { BackupSchedule, BackupStatus } from '../domain/backup.ts';
+import { BACKUP_RATE, type BackupSchedule, type BackupStatus } from '../domain/backup.ts';
 import { specInputSchema } from './api.ts';
 
-/** Where a backup goes. */
+const LEAST_RATE = 64 * 1024;
+
+/** Where a backup goes, and how fast. */
 export const backupWishSchema = z.strictObject({
   to: z
     .string()
     .optional()
     .describe('A folder of the server, or s3://bucket/prefix; else where its schedule says, or the default.'),
+  bytesPerSecond: z
+    .int()
+    .min(LEAST_RATE)
+    .default(BACKUP_RATE)
+    .describe('How fast data is read from all shards together, before it is compressed.'),
 });
 
 export const backupsQuerySchema = z.strictObject({

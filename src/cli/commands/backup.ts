@@ -5,7 +5,7 @@ import { counted } from '../../domain/template.ts';
 import { type AddCommand, action, example } from '../action.ts';
 import type { Cli } from '../cli.ts';
 import { describeBackup, describeBackups, describeSchedule } from '../describe-backup.ts';
-import { integer } from '../options.ts';
+import { integer, size } from '../options.ts';
 import { waitUntil } from '../wait.ts';
 
 /** Large ones take their time: an hour, if nothing is said. */
@@ -15,6 +15,14 @@ const MOST_KEPT = 100_000;
 
 const PLACE = 'where it lies, when this fleet does not know it: a folder of the server, or s3://bucket/prefix';
 
+interface Create {
+  to?: string;
+  /** Bytes a second. */
+  rate?: number;
+  wait: boolean;
+  timeout: number;
+}
+
 /** `backup create`: makes one and waits until it is there. */
 export const addBackupCreate: AddCommand = (backup, host) => {
   backup
@@ -22,6 +30,7 @@ export const addBackupCreate: AddCommand = (backup, host) => {
     .argument('<name>', 'the database')
     .description('make a backup, from replicas where they are in sync, and wait until it is there')
     .option('--to <place>', 'a folder of the server, or s3://bucket/prefix (default: backups in its data directory)')
+    .option('--rate <size>', 'read so much a second, of all shards together (default: 64mb)', size('--rate'))
     .option('--no-wait', 'return as soon as it is begun')
     .option(
       '--timeout <seconds>',
@@ -34,8 +43,9 @@ export const addBackupCreate: AddCommand = (backup, host) => {
       example('valkeeper backup create main', 'valkeeper backup create main --to s3://my-bucket/valkeeper'),
     )
     .action(
-      action<{ to?: string; wait: boolean; timeout: number }>(host, async (cli, { to, wait, timeout }, name) => {
-        const begun = await cli.client.createBackup(name!, to === undefined ? {} : { to });
+      action<Create>(host, async (cli, { to, rate, wait, timeout }, name) => {
+        const wish = { ...(to === undefined ? {} : { to }), ...(rate === undefined ? {} : { bytesPerSecond: rate }) };
+        const begun = await cli.client.createBackup(name!, wish);
         const backup = wait ? await untilDone(cli, begun, timeout) : begun;
         cli.print(backup, () => describeBackup(backup));
       }),

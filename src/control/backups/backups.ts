@@ -1,7 +1,7 @@
 /** Backups for people: made, listed, verified, removed. One at a time of each database. */
 import { randomBytes } from 'node:crypto';
 import type { BackupManifest } from '../../backup/manifest.ts';
-import { type BackupStatus, type BackupTrigger, backupId } from '../../domain/backup.ts';
+import { BACKUP_RATE, type BackupStatus, type BackupTrigger, backupId } from '../../domain/backup.ts';
 import type { Database } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 import type { NewEvent } from '../../domain/event.ts';
@@ -12,7 +12,7 @@ import type { Logger } from '../../platform/log.ts';
 import type { Databases } from '../databases.ts';
 import { Library } from './library.ts';
 import type { BackupRecord, BackupRecords } from './records.ts';
-import { type TakenPart, type TakeSurroundings, takeParts } from './take.ts';
+import { type TakenPart, type TakeSurroundings, type TakeWish, takeParts } from './take.ts';
 
 /** Of backups that came to nothing so many are remembered. */
 const MOST_FAILED = 50;
@@ -71,7 +71,10 @@ export class Backups {
    * @throws database_not_found, being_deleted, backup_running, backup_refused, backup_place_missing, backup_place_invalid,
    * backup_store_unusable, stopping
    */
-  async create(name: string, wish: { to?: string | undefined; trigger?: BackupTrigger }): Promise<BackupStatus> {
+  async create(
+    name: string,
+    wish: { to?: string | undefined; bytesPerSecond?: number | undefined; trigger?: BackupTrigger },
+  ): Promise<BackupStatus> {
     const { clock, databases, defaultPlace, engineVersion, keys, records, requireRunning } = this.#around;
     requireRunning();
     const database = databases.get(name);
@@ -111,7 +114,8 @@ export class Backups {
       this.#running.delete(name);
       throw error;
     }
-    void this.#make(library, database, record, stop.signal).finally(() => {
+    const bytesPerSecond = wish.bytesPerSecond ?? BACKUP_RATE;
+    void this.#make(library, database, record, { signal: stop.signal, bytesPerSecond }).finally(() => {
       this.#running.delete(name);
       over.resolve();
     });
@@ -178,19 +182,23 @@ export class Backups {
     return status;
   }
 
-  async #make(library: Library, database: Database, record: BackupRecord, signal: AbortSignal): Promise<void> {
+  async #make(
+    library: Library,
+    database: Database,
+    record: BackupRecord,
+    { signal, bytesPerSecond }: Pick<TakeWish, 'signal' | 'bytesPerSecond'>,
+  ): Promise<void> {
     const { clock, records, keys, log } = this.#around;
     const { id, name } = record;
     try {
-      const parts: TakenPart[] = [];
       const done = (part: TakenPart): void => {
-        parts.push(part);
         records.change(name, (one) => ({ ...one, parts: [...one.parts, told(part)] })).catch(() => {}); // told again at the end
       };
       const taken = await takeParts(this.#around, database, {
         store: library.store,
         id,
         key: keys[0] ?? null,
+        bytesPerSecond,
         signal,
         done,
       });

@@ -13,6 +13,7 @@ import { formatSlots } from '../../domain/slots.ts';
 import { shardTopology } from '../../plan/topology.ts';
 import { RDB_HEADER_BYTES, type RdbHeader, rdbHeader } from '../../valkey/rdb-header.ts';
 import { blobOf } from './library.ts';
+import { Rate } from './rate.ts';
 import { type StreamSurroundings, withShardStream } from './shard-stream.ts';
 
 export type TakeSurroundings = StreamSurroundings;
@@ -22,6 +23,8 @@ export interface TakeWish {
   /** Of the backup. */
   id: string;
   key: Buffer | null;
+  /** Of all shards together. */
+  bytesPerSecond: number;
   signal: AbortSignal;
   /** A part is there. */
   done: (part: TakenPart) => void;
@@ -43,11 +46,12 @@ export interface TakenPart extends BackupPart {
 export async function takeParts(around: TakeSurroundings, database: Database, wish: TakeWish): Promise<TakenPart[]> {
   const names = shardNames(database);
   const before = await slotsOf(around, database, names);
+  const rate = new Rate(wish.bytesPerSecond, around.clock);
   const failed = new AbortController();
   const signal = AbortSignal.any([wish.signal, failed.signal]);
   const parts = await Promise.all(
     names.map((shard) =>
-      takePart(around, database, shard, { ...wish, signal }).catch((error: unknown) => {
+      takePart(around, database, shard, { ...wish, signal, rate }).catch((error: unknown) => {
         failed.abort(error);
         throw error;
       }),
@@ -82,12 +86,12 @@ async function takePart(
   around: TakeSurroundings,
   database: Database,
   shard: string,
-  { store, id, key, signal, done }: TakeWish,
+  { store, id, key, signal, done, rate }: TakeWish & { rate: Rate },
 ): Promise<TakenPart> {
   const wish = { signal, refusal: (reason: string) => refusal(database, reason) };
   const part = await withShardStream(around, database, shard, wish, async ({ source, stream, startedAtMs }) => {
     const head = new Head();
-    const { content, facts } = writePart(head.of(stream.bytes), { compression: 'zstd', key });
+    const { content, facts } = writePart(rate.of(head.of(stream.bytes)), { compression: 'zstd', key });
     const name = `${source.shard}.rdb`;
     await store.put(blobOf(database.name, id, name), content, signal);
     const endedAtMs = around.clock.now();
