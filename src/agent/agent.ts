@@ -19,6 +19,7 @@ import type { Agent, AgentOptions } from './agent-options.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { cutLog } from './cut-log.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { endpointOperations } from './endpoint-operations.ts';
 import { FailoverLog } from './failover-log.ts';
@@ -82,6 +83,7 @@ class MachineAgent implements Agent {
   #pulse: PulseWatch | null = null;
   #guard: Guard | null = null;
   #tending: NodeJS.Timeout | null = null;
+  #disk: DiskWatch | null = null;
 
   constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -145,6 +147,7 @@ class MachineAgent implements Agent {
     this.#tending = setInterval(() => {
       for (const node of this.#nodes.values()) void node.tend();
     }, TEND_INTERVAL_MS);
+    this.#disk = new DiskWatch(this.#folder, (disk) => this.#link?.tell({ type: 'disk', disk }));
     this.#link = new Link({
       servers,
       access: () => ({
@@ -212,6 +215,7 @@ class MachineAgent implements Agent {
 
   #finish(how: 'shut-down' | 'detached'): void {
     if (this.#tending) clearInterval(this.#tending);
+    this.#disk?.close();
     this.#certificate?.close();
     this.#pulse?.close();
     this.#guard?.close();

@@ -9,7 +9,7 @@ import type { NodeAssignment } from '../domain/database.ts';
 import { fromErrorDocument, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import { byName, type NodeId } from '../domain/ids.ts';
-import type { CertificateView, EndpointView } from '../domain/view.ts';
+import type { CertificateView, DiskSpace, EndpointView } from '../domain/view.ts';
 import type { Clock, EndTimer } from '../platform/clock.ts';
 import type {
   AgentOperation,
@@ -47,6 +47,8 @@ export interface Machine {
   certificate: CertificateView | null;
   /** Where its agent answers those of other machines; null when it does not. */
   neighbourPort: number | null;
+  /** Where its nodes write; absent until its agent has told. */
+  disk?: DiskSpace;
 }
 
 /** Its nodes change in place: they are told of most often. */
@@ -200,6 +202,7 @@ export class Agents extends EventEmitter<AgentEvents> {
       this.#keep({ ...machine, endpoint: message.endpoint });
       this.emit('endpoint', machine.endpoint, message.endpoint);
     }
+    if (message.type === 'disk') this.#keep({ ...machine, disk: message.disk }); // the next look sees it
     if (message.type === 'certificate') {
       this.#keep({ ...machine, certificate: message.certificate });
       this.emit('certificate', machineName, message.certificate);

@@ -21,12 +21,13 @@ export function fleetView(
   const reserved = reservedBytes(databases);
   const seen = new Map(machines.map((machine) => [machine.name, machine]));
   const recorded = records.map((record): MachineView => {
-    const { connected, since, endpoint } = seen.get(record.name) ?? AWAY;
+    const { connected, since, endpoint, disk } = seen.get(record.name) ?? AWAY;
     const { name, address, tls, memoryBytes, state } = record;
     return {
       ...{ name, address, tls, zone: zoneOf(record), state, connected, memoryBytes, endpoint },
       since: since ?? startedAt,
       reservedBytes: reserved.get(name) ?? 0,
+      ...(disk ? { disk } : {}),
     };
   });
   const names = new Set(records.map(({ name }) => name));
@@ -42,7 +43,7 @@ export function fleetView(
   return [...recorded, ...unrecorded].sort((a, b) => byName(a.name, b.name));
 }
 
-const AWAY = { connected: false, since: null, endpoint: null } as const;
+const AWAY = { connected: false, since: null, endpoint: null, disk: undefined } as const;
 
 /** By machine; nodes that are still to be removed take their memory until then. */
 function reservedBytes(databases: readonly Database[]): Map<string, number> {

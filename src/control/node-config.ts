@@ -42,6 +42,8 @@ export function directives(database: Pick<Database, 'spec' | 'secrets' | 'uid' |
     ['cluster-manual-failover-timeout', '1000'],
     // Slots are handed over once so much is left to send, which is sent while writes wait: under steady writes nothing left never comes.
     ['slot-migration-max-failover-repl-bytes', '1mb'],
+    // Of past jobs as many as tell which failed of late; the list is asked for again and again while one runs.
+    ['cluster-slot-migration-log-max-len', '32'],
     ['cluster-config-save-behavior', 'best-effort'],
     // The engine would end a replica whose disk is full: as a copy in memory it is worth more, and it catches up by itself.
     ['replica-ignore-disk-write-errors', 'yes'],

@@ -22,6 +22,8 @@ import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { WriterPace } from '../protocol/endpoint-messages.ts';
+import type { NodeCommands } from '../valkey/connection.ts';
+import { slotMigrations } from '../valkey/slot-migrations.ts';
 import { loaded } from './backups/loaded.ts';
 import { controlFailover } from './control-failover.ts';
 import { execute } from './executor.ts';
@@ -32,12 +34,14 @@ import type { Tools } from './tools.ts';
 /** Between two looks at a database that is on the way somewhere: at first, and at most, while nothing can be done. */
 const BUSY_INTERVAL_MS = 20;
 const LONGEST_BUSY_MS = 250;
+/** Of a job of slot migration. */
+const JOB_LOOK_MS = 15;
 /** After a look that failed. */
 const FAILED_INTERVAL_MS = 1_000;
 /** Until the look after the end of a process: its agent acts at once, and a look takes time from it. */
 const HEAD_START_MS = 200;
 
-export interface Surroundings extends Tools {
+export interface Surroundings extends Omit<Tools, 'jobBegun'> {
   plan: Planner;
   /** Writes to the history and the log. */
   record: (event: NewEvent) => void;
@@ -181,7 +185,11 @@ export class Reconciler {
   }
 
   async #execute(database: Database, step: Step, { problems }: Plan): Promise<Outcome> {
-    const outcome = await execute(this.#around, database, step);
+    const outcome = await execute(
+      { ...this.#around, jobBegun: (source) => void this.#watchJob(source) },
+      database,
+      step,
+    );
     this.#backoff.note(step, outcome, this.#around.clock.now());
     const attempt = attemptKey(step.because, step.target);
     if (outcome.result === 'done' && MOVING.includes(step.kind)) this.#around.moved?.();
@@ -200,6 +208,20 @@ export class Reconciler {
       this.#record({ kind: 'step_not_done', severity: 'warning', message, ...about, details });
     }
     return outcome;
+  }
+
+  /** The next job is begun as soon as this one is over, and not at the next look that comes by itself. */
+  async #watchJob(source: NodeCommands): Promise<void> {
+    try {
+      for (;;) {
+        await this.#around.clock.sleep(JOB_LOOK_MS);
+        const [latest] = await slotMigrations(source);
+        if (this.#closed) return;
+        if (latest?.state !== 'active') return this.wake();
+      }
+    } catch {
+      // its source does not answer: the next look sees why
+    }
   }
 
   /** Sooner while something is under way: steps were done, or a problem is there that mends itself or is being mended. */

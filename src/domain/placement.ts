@@ -43,7 +43,7 @@ export type Remedy =
   | { kind: 'add'; add: Addition; back: string[] };
 
 /** Why a machine cannot take a copy of a shard. */
-export const REFUSALS = ['has_copy', 'no_room', 'away', 'draining', 'removed'] as const;
+export const REFUSALS = ['has_copy', 'no_room', 'disk_filling', 'away', 'draining', 'removed'] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
 /** Why a copy is not on another machine. The last three speak for that machine, as things are now. */

@@ -206,7 +206,22 @@ export interface MachineView {
   reservedBytes: number;
   /** Null while it is not known: its agent is away, or runs none. */
   endpoint: EndpointView | null;
+  /** Where its nodes write; absent while its agent has not told. */
+  disk?: DiskSpace;
 }
+
+/** Of one file system, in bytes. */
+export interface DiskSpace {
+  freeBytes: number;
+  totalBytes: number;
+}
+
+/** Below a twentieth, and below what a large log takes to be written anew. */
+const FILLING = { share: 0.05, bytes: 16 * 1024 ** 3 };
+
+/** Whether the disk of a machine is about to be full. What is not known is not. */
+export const isFilling = ({ disk }: Pick<MachineView, 'disk'>): boolean =>
+  disk !== undefined && disk.freeBytes < Math.min(disk.totalBytes * FILLING.share, FILLING.bytes);
 
 /** The certificate that a machine's agent shows, told by it. */
 export interface CertificateView {

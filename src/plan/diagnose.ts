@@ -9,7 +9,7 @@ import { formatSize } from '../domain/size.ts';
 import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
-import type { DatabaseView, PeerView, PulseState } from '../domain/view.ts';
+import { type DatabaseView, isFilling, type PeerView, type PulseState } from '../domain/view.ts';
 import { capacityProblems } from './capacity.ts';
 import { countProblems, leftovers } from './copies.ts';
 import { damageProblems } from './damage.ts';
@@ -315,9 +315,14 @@ function placementProblem({ spec }: Database, breach: Breach, remedy: string): P
 
 function machineProblems(database: Database, view: DatabaseView): Problem[] {
   const used = new Set(database.nodes.map((node) => node.machine));
-  return view.machines
-    .filter(({ name, connected }) => used.has(name) && !connected)
-    .map(({ name }) => ({ code: 'machine_lost', machine: name, params: { machine: name } }));
+  return view.machines.flatMap((machine): Problem[] => {
+    const { name, connected, disk } = machine;
+    if (!used.has(name)) return [];
+    if (!connected) return [{ code: 'machine_lost', machine: name, params: { machine: name } }];
+    if (!disk || !isFilling(machine)) return [];
+    const [free, total] = [formatSize(disk.freeBytes), formatSize(disk.totalBytes)];
+    return [{ code: 'disk_filling', machine: name, params: { machine: name, free, total } }];
+  });
 }
 
 /** Nodes without TLS at an address that others reach, by machine. */

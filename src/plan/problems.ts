@@ -152,6 +152,12 @@ export const PROBLEMS = {
     message: 'The agent of {machine} does not answer.',
     advice: 'Its nodes are left as they are. On a fleet made by `valkeeper up` it is restarted by itself.',
   },
+  disk_filling: {
+    severity: 'warning',
+    message: 'The disk of {machine} has {free} left of {total}.',
+    advice:
+      'It gets no further nodes. A node that cannot write there goes on in memory and refuses writes as its persistence says (`disk_failing`). Make room, or add a machine: `valkeeper machine drain {machine}` moves its nodes away.',
+  },
   stranger_known: {
     severity: 'info',
     message: '{node} still knows nodes that are not part of this database: {others}.',
@@ -348,6 +354,7 @@ export const HARMLESS: readonly ProblemCode[] = [
   'endpoint_closed',
   'data_cut',
   'disk_slow',
+  'disk_filling',
   'memory_full',
 ];
 

@@ -9,7 +9,15 @@ import type { FailoverRecord } from '../domain/failover.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase, VoterList } from '../domain/roster.ts';
 import type { StartAs } from '../domain/start-as.ts';
-import type { CertificateView, CutView, DiskView, EndpointView, ProcessView, PulseView } from '../domain/view.ts';
+import type {
+  CertificateView,
+  CutView,
+  DiskSpace,
+  DiskView,
+  EndpointView,
+  ProcessView,
+  PulseView,
+} from '../domain/view.ts';
 import type { EndpointDatabase, WriterPace } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
@@ -80,6 +88,12 @@ export interface CertificateChanged {
   certificate: CertificateView;
 }
 
+/** How much room there is where nodes write, now and whenever it has changed by much. */
+export interface DiskTold {
+  type: 'disk';
+  disk: DiskSpace;
+}
+
 /** A failover that this agent made; told again until `forget_failover` names its version. */
 export interface FailoverTold {
   type: 'failover';
@@ -92,7 +106,15 @@ export type Reply =
   | { type: 'reply'; id: number; result: unknown }
   | { type: 'reply'; id: number; error: ErrorDocument };
 
-export type FromAgent = Hello | NodeChanged | NodeRemoved | EndpointChanged | CertificateChanged | FailoverTold | Reply;
+export type FromAgent =
+  | Hello
+  | NodeChanged
+  | NodeRemoved
+  | EndpointChanged
+  | CertificateChanged
+  | DiskTold
+  | FailoverTold
+  | Reply;
 
 /** Everything an agent needs to create a node. */
 export interface NodeConfig {

@@ -158,6 +158,7 @@ const machineStatus = z.strictObject({
   since: time,
   memoryBytes: count,
   reservedBytes: count,
+  disk: z.strictObject({ freeBytes: count, totalBytes: count }).exactOptional(),
   labels: z.record(z.string(), z.string()).readonly(),
   nodes: count,
   endpoint: z

@@ -66,8 +66,10 @@ const whatNodesGet = ({
   memoryBytes,
   reservedBytes,
   endpoint,
-}: Pick<MachineStatus, 'memoryBytes' | 'reservedBytes' | 'endpoint'>): string[][] => [
+  disk,
+}: Pick<MachineStatus, 'memoryBytes' | 'reservedBytes' | 'endpoint' | 'disk'>): string[][] => [
   ['memory', `${formatSize(memoryBytes)}, ${formatSize(reservedBytes)} of it reserved`],
+  ...(disk ? [['disk', `${formatSize(disk.freeBytes)} of ${formatSize(disk.totalBytes)} free`]] : []),
   ['endpoint', describeEndpoint(endpoint)],
 ];
 

@@ -18,7 +18,7 @@ const DONE: Outcome = { result: 'done' };
 
 /** Begins one job; how it goes, the next looks tell. The functions that the slots' clients call are there before. */
 export async function moveSlots(
-  { clock, slotRates }: Tools,
+  { clock, jobBegun, slotRates }: Tools,
   source: NodeCommands,
   target: NodeCommands,
   { args, target: sourceId }: StepOf<'move_slots'>,
@@ -34,6 +34,7 @@ export async function moveSlots(
   const job = firstSlots(args.slots, stats, rates, most);
   if (job.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
   await (hasNumberedDatabases ? migrateHeldSlots : migrateSlots)(source, job, args.to);
+  jobBegun(source);
   return DONE;
 }
 

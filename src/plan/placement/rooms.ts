@@ -1,10 +1,10 @@
 /** The fleet as placement sees it: which machines may take new nodes, and for how many each has room. */
 import { byName } from '../../domain/ids.ts';
 import type { Refusal } from '../../domain/placement.ts';
-import type { MachineView } from '../../domain/view.ts';
+import { isFilling, type MachineView } from '../../domain/view.ts';
 
 /** Why a machine takes no new nodes at all. */
-export type Closed = Extract<Refusal, 'removed' | 'draining' | 'away'>;
+export type Closed = Extract<Refusal, 'removed' | 'draining' | 'away' | 'disk_filling'>;
 
 export interface Room {
   machine: string;
@@ -51,7 +51,8 @@ export function fleetOf(
 /** The machines that may take new nodes. */
 export const openRooms = ({ rooms }: Fleet): Room[] => rooms.filter(({ closed }) => closed === null);
 
-function closedBy({ state, connected }: MachineView): Closed | null {
-  if (state !== 'active') return state;
-  return connected ? null : 'away';
+function closedBy(machine: MachineView): Closed | null {
+  if (machine.state !== 'active') return machine.state;
+  if (!machine.connected) return 'away';
+  return isFilling(machine) ? 'disk_filling' : null;
 }

@@ -150,6 +150,7 @@ const tellGroups = (groups: readonly MachineGroup[], about: Context): string =>
 /** What is said of one machine, and of several. */
 const PREDICATES: Record<Reason, readonly [string, string]> = {
   has_copy: ['has a copy of it', 'have a copy of it'],
+  disk_filling: ['has a disk that is nearly full', 'have disks that are nearly full'],
   no_room: ['has no room for {size}', 'have no room for {size}'],
   away: ['is away', 'are away'],
   draining: ['drains', 'drain'],
