@@ -102,24 +102,26 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
     },
   );
 
-  const port = await listen(api, options.apiPort, lastPort);
-  const url = `http://127.0.0.1:${port}`;
-  if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
-  await changeFleet(dataDir, { apiPort: port });
-  const around = { api, seat, log, clock: systemClock };
-  const listener = address && credentials && (await listenForMachines(address, { ...around, credentials }));
-  if (listener) await writeFileAtomic(paths.authority, (await authority()).certificate, 0o644);
-  seat.begin(advertised ?? joinUrls()[0] ?? url);
-  fleet.keep();
-  const server: ServerFile = { ...identify(process.pid)!, url, engine: describe(engine) };
-  await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
-  log.info({ ...server, version, advertised, isShared }, 'the server listens');
-  signalled.promise
-    // With machines elsewhere, or servers that lead in turn, the end of this process is no end of the fleet.
-    .then(() => (isShared || listener ? undefined : shutDown({ loseUnsavedData: true })))
-    .then(over.resolve, over.reject);
-
-  await over.promise.finally(async () => {
+  let listener: Awaited<ReturnType<typeof listenForMachines>> | null = null;
+  try {
+    const port = await listen(api, options.apiPort, lastPort);
+    const url = `http://127.0.0.1:${port}`;
+    if (lastPort !== null && port !== lastPort) await detachAgents(dataDir, machines);
+    await changeFleet(dataDir, { apiPort: port });
+    if (address && credentials)
+      listener = await listenForMachines(address, { api, seat, log, clock: systemClock, credentials });
+    if (listener) await writeFileAtomic(paths.authority, (await authority()).certificate, 0o644);
+    seat.begin(advertised ?? joinUrls()[0] ?? url);
+    fleet.keep();
+    const server: ServerFile = { ...identify(process.pid)!, url, engine: describe(engine) };
+    await writeFileAtomic(paths.server, `${JSON.stringify(server)}\n`);
+    log.info({ ...server, version, advertised, isShared }, 'the server listens');
+    signalled.promise
+      // With machines elsewhere, or servers that lead in turn, the end of this process is no end of the fleet.
+      .then(() => (isShared || listener ? undefined : shutDown({ loseUnsavedData: true })))
+      .then(over.resolve, over.reject);
+    await over.promise;
+  } finally {
     fleet.release();
     await rm(paths.server, { force: true });
     await seat.close();
@@ -129,7 +131,7 @@ export async function runServer({ dataDir, host: { version } }: Cli, options: Se
     await store.close();
     log.info('the server ends');
     closeLog();
-  });
+  }
 }
 
 /** Several servers have no folder in common, as far as this one knows. @throws backup_key_invalid */

@@ -8,8 +8,8 @@ import { valkeeperError } from './errors.ts';
 
 const MIB = 1024 ** 2;
 /** More than three parts of the stores that send parts, and more than may be in memory. */
-const LARGE_BYTES = 96 * MIB;
-const MEMORY_BYTES = 84 * MIB;
+const LARGE_BYTES = 192 * MIB;
+const MEMORY_BYTES = 150 * MIB;
 /** What is cut off in the middle is several parts long by then. */
 const HALF_BYTES = 12 * MIB;
 
