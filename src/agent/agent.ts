@@ -147,7 +147,7 @@ class MachineAgent implements Agent {
     this.#tending = setInterval(() => {
       for (const node of this.#nodes.values()) void node.tend();
     }, TEND_INTERVAL_MS);
-    this.#disk = new DiskWatch(this.#folder, (disk) => this.#link?.tell({ type: 'disk', disk }));
+    this.#disk = new DiskWatch(this.#folder, (disk) => this.#link?.tell({ type: 'disk', disk }) === true);
     this.#link = new Link({
       servers,
       access: () => ({

@@ -10,12 +10,15 @@ const MUCH = 0.005;
 
 export class DiskWatch {
   readonly #folder: string;
-  readonly #tell: (disk: DiskSpace) => void;
+  readonly #tell: (disk: DiskSpace) => boolean;
   readonly #timer: NodeJS.Timeout;
   #told: { disk: DiskSpace; at: number } | null = null;
 
-  /** @param folder on the file system in question */
-  constructor(folder: string, tell: (disk: DiskSpace) => void) {
+  /**
+   * @param folder on the file system in question
+   * @param tell whether somebody heard it
+   */
+  constructor(folder: string, tell: (disk: DiskSpace) => boolean) {
     this.#folder = folder;
     this.#tell = tell;
     this.#timer = setInterval(() => void this.#look(), LOOK_MS);
@@ -33,7 +36,6 @@ export class DiskWatch {
     const now = performance.now();
     const changed = Math.abs(disk.freeBytes - (this.#told?.disk.freeBytes ?? 0)) > disk.totalBytes * MUCH;
     if (this.#told && !changed && now - this.#told.at < TELL_MS) return;
-    this.#told = { disk, at: now };
-    this.#tell(disk);
+    if (this.#tell(disk)) this.#told = { disk, at: now };
   }
 }

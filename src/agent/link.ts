@@ -70,10 +70,12 @@ export class Link {
     this.#open(options.servers.next());
   }
 
-  /** Tells a change, if the control plane listens; otherwise the next hello will. */
-  tell(message: FromAgent): void {
+  /** Tells a change, if the control plane listens; otherwise the next hello will. @returns whether it was sent */
+  tell(message: FromAgent): boolean {
     const socket = this.#session?.socket;
-    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+    if (socket?.readyState !== WebSocket.OPEN) return false;
+    socket.send(JSON.stringify(message));
+    return true;
   }
 
   /** Sends what is on its way and ends the connection. */
@@ -99,7 +101,7 @@ export class Link {
       clearTimeout(silence);
       silence = setTimeout(() => socket.terminate(), session.silenceMs);
     };
-    socket.on('open', () => this.tell(hello()));
+    socket.on('open', () => void this.tell(hello()));
     socket.on('ping', heard);
     socket.on('message', (data) => {
       const message = parse(String(data));

@@ -27,6 +27,8 @@ function isMessage(message: Loose): boolean {
       return isEndpoint(message['endpoint']);
     case 'certificate':
       return isCertificate(message['certificate']);
+    case 'disk':
+      return isDisk(message['disk']);
     case 'failover': // the record itself is looked at where it is kept: a wrong one must not cost the connection
       return isObject(message['record']) && typeof message['record']['id'] === 'string' && isCount(message['version']);
     case 'reply':
@@ -53,6 +55,8 @@ function isHello(hello: Loose): boolean {
     (neighbourPort === null || isPort(neighbourPort))
   );
 }
+
+const isDisk = (disk: unknown): boolean => isObject(disk) && isCount(disk['freeBytes']) && isCount(disk['totalBytes']);
 
 const isPort = (port: unknown): boolean => Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 65_535;
 
