@@ -82,6 +82,12 @@ it('is restored by another fleet with the key, passwords included, and not witho
   await withFleetResult(async (fleet) => {
     const refused = await fleet.cli('db', 'restore', 'two', '--from', made.id, '--place', place, '--json');
     assert.match(refused.stdout, /"backup_key_wrong"/);
+    const list = (await fleet.cli('backup', 'list', '--place', place, '--json')).json<{ backups: BackupStatus[] }>();
+    assert.deepEqual(
+      list.backups.map(({ id }) => id),
+      [made.id],
+      'what is there is seen without its key',
+    );
     const elsewhere = place.replace('backups', 'no-such-bucket');
     const nowhere = await fleet.cli('backup', 'create', 'main', '--to', elsewhere, '--json');
     assert.equal(nowhere.code, 6, nowhere.stdout);

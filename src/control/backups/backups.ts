@@ -61,11 +61,6 @@ export class Backups {
     await Promise.allSettled(all.map(({ over }) => over));
   }
 
-  /** One of the database is being made. */
-  isRunning(database: string): boolean {
-    return this.#running.has(database);
-  }
-
   /**
    * Begins one; it is made afterwards.
    * @throws database_not_found, being_deleted, backup_running, backup_refused, backup_place_missing, backup_place_invalid,
@@ -177,9 +172,10 @@ export class Backups {
     const library = await Library.open(place ?? known!.place, keys);
     const status = known ? statusOf(known) : library.statusOf(await library.get(id));
     await library.remove(status.database, id);
-    if (known) await records.remove(id);
-    this.#tell('backup_removed', 'info', status.database, `The backup ${id} was removed from ${status.place}.`);
-    return status;
+    // A copy elsewhere is not the one that is known.
+    if (known && library.place === known.place) await records.remove(id);
+    this.#tell('backup_removed', 'info', status.database, `The backup ${id} was removed from ${library.place}.`);
+    return { ...status, place: library.place };
   }
 
   async #make(

@@ -37,10 +37,12 @@ export class Library {
     await this.store.put(blobOf(manifest.database.name, manifest.id, MANIFEST), once(sealed));
   }
 
-  /** The whole ones, the newest last. @param database all when it is not said */
+  /** The whole ones, the newest last, whatever key they are closed with. @param database all when it is not said */
   async list(database?: string): Promise<BackupStatus[]> {
     const found = (await this.store.list(database === undefined ? '' : `${database}/`)).filter(isManifest);
-    const manifests = await Promise.all(found.map(({ name }) => this.#read(name)));
+    const manifests = await Promise.all(
+      found.map(async ({ name }) => openManifest(await this.#bytesOf(name), null).manifest),
+    );
     return manifests.map((manifest) => this.statusOf(manifest)).sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
   }
 
@@ -68,6 +70,13 @@ export class Library {
   }
 
   async #read(name: string): Promise<BackupManifest> {
+    const text = await this.#bytesOf(name);
+    const { manifest } = openManifest(text, null);
+    const key = manifest.keyId === null ? null : this.#keyOf(manifest.keyId);
+    return key === null ? manifest : openManifest(text, key).manifest;
+  }
+
+  async #bytesOf(name: string): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
     for await (const chunk of await this.store.get(name)) {
@@ -77,13 +86,10 @@ export class Library {
       }
       chunks.push(chunk);
     }
-    const text = Buffer.concat(chunks);
-    const { manifest } = openManifest(text, null);
-    const key = manifest.keyId === null ? null : this.#keyOf(manifest.keyId);
-    return key === null ? manifest : openManifest(text, key).manifest;
+    return Buffer.concat(chunks);
   }
 
-  /** Null: not one of ours; what is encrypted with it stays closed. */
+  /** The one of this id; of another backup the present one, which is then told to be wrong. Null when there is none at all. */
   #keyOf(id: string): Buffer | null {
     return this.#keys.find((key) => keyIdOf(key) === id) ?? this.#keys[0] ?? null;
   }
