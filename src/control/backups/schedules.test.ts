@@ -86,6 +86,20 @@ it('makes one whenever it is due, in its time zone, and keeps the newest', async
   assert.ok(backups.made.every(({ place }) => place === '/srv/backups'));
 });
 
+it('keeps what was made of a database that had the name before', async () => {
+  const { clock, backups, open } = await scene();
+  const former = await backups.create('test', { to: '/srv/backups' });
+  backups.made[0] = { ...former, databaseUid: 'former' };
+  const schedules = await open();
+  await schedules.set('test', { cron: '0 * * * *', timeZone: 'UTC', keep: 1 });
+  for (let hour = 0; hour < 3; hour += 1) {
+    clock.advance(HOUR_MS);
+    await schedules.look();
+  }
+  assert.equal(backups.removed.length, 2);
+  assert.ok(!backups.removed.includes(former.id));
+});
+
 it('makes up once for what was due while nobody looked', async () => {
   const { clock, backups, open } = await scene();
   await (await open()).set('test', { cron: '*/10 * * * *', timeZone: 'UTC' });

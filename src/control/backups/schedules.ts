@@ -136,7 +136,9 @@ export class BackupSchedules {
     const { backups, clock, records } = this.#around;
     const schedule = records.find(name);
     if (!schedule) return;
-    for (const { id } of beyondRetention(await backups.list({ database: name }), schedule, clock.now())) {
+    // Those of a database that had the name before are not its own.
+    const own = (await backups.list({ database: name })).filter(({ databaseUid }) => databaseUid === schedule.uid);
+    for (const { id } of beyondRetention(own, schedule, clock.now())) {
       await backups.remove(id);
     }
   }

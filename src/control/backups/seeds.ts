@@ -48,14 +48,20 @@ export class Seeds {
       await agents.request(node.machine, 'seed_node', piece, PIECE_TIMEOUT_MS);
       offset += data.length;
     };
-    let waiting = Buffer.alloc(0);
+    let waiting: Uint8Array[] = [];
+    let waitingBytes = 0;
     for await (const chunk of await openSeed(restore!, seed, keys)) {
-      waiting = Buffer.concat([waiting, chunk]);
-      while (waiting.length > PIECE_BYTES) {
-        await send(waiting.subarray(0, PIECE_BYTES), false);
-        waiting = waiting.subarray(PIECE_BYTES);
+      waiting.push(chunk);
+      waitingBytes += chunk.length;
+      if (waitingBytes <= PIECE_BYTES) continue;
+      const all = Buffer.concat(waiting);
+      let from = 0;
+      for (; all.length - from > PIECE_BYTES; from += PIECE_BYTES) {
+        await send(all.subarray(from, from + PIECE_BYTES), false);
       }
+      waiting = [all.subarray(from)];
+      waitingBytes = all.length - from;
     }
-    await send(waiting, true);
+    await send(Buffer.concat(waiting), true);
   }
 }
