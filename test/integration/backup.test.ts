@@ -125,6 +125,19 @@ it('takes a backup in the middle of writes, of a plain server too, and refuses w
       const refused = await fleet.cli(...command, '--json');
       assert.match(refused.stdout, /"backup_damaged"/);
     }
+    const other = await backUp(fleet, 'main');
+    writeFileSync(join(folder, 'manifest.json'), 'not what was written');
+    const place = join(fleet.dir, 'backups');
+    const { backups } = (await fleet.cli('backup', 'list', '--place', place, '--json')).json<{
+      backups: BackupStatus[];
+    }>();
+    assert.deepEqual(
+      backups.map(({ id, state }) => [id, state]),
+      [
+        [backup.id, 'failed'],
+        [other.id, 'done'],
+      ],
+    );
     const names = (await fleet.cli('db', 'list', '--json')).json<{ databases: { name: string }[] }>();
     assert.ok(
       names.databases.every(({ name }) => name !== 'never'),

@@ -37,13 +37,27 @@ export class Library {
     await this.store.put(blobOf(manifest.database.name, manifest.id, MANIFEST), once(sealed));
   }
 
-  /** The whole ones, the newest last, whatever key they are closed with. @param database all when it is not said */
+  /** All that have a manifest, the newest last, whatever key they are closed with. @param database all when it is not said */
   async list(database?: string): Promise<BackupStatus[]> {
     const found = (await this.store.list(database === undefined ? '' : `${database}/`)).filter(isManifest);
-    const manifests = await Promise.all(
-      found.map(async ({ name }) => openManifest(await this.#bytesOf(name), null).manifest),
-    );
-    return manifests.map((manifest) => this.statusOf(manifest)).sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+    const all = await Promise.all(found.map(({ name }) => this.#listed(name)));
+    return all.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  }
+
+  /** One that cannot be read is told as such, and hides no other. */
+  async #listed(name: string): Promise<BackupStatus> {
+    const bytes = await this.#bytesOf(name);
+    try {
+      return this.statusOf(openManifest(bytes, null).manifest);
+    } catch (error) {
+      if (!(error instanceof ValkeeperError)) throw error;
+      const [database = '', id = ''] = name.split('/');
+      return {
+        ...{ id, database, databaseUid: '', place: this.place, state: 'failed', trigger: 'asked' },
+        ...{ startedAt: new Date(0).toISOString(), endedAt: null, shards: 0, parts: [], skewMs: null },
+        ...{ encrypted: false, engineVersion: '', problem: error.message },
+      };
+    }
   }
 
   /** @throws backup_not_found, backup_damaged, backup_key_wrong, backup_store_unusable */
