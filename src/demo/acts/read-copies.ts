@@ -1,4 +1,5 @@
 /** Act 2: the same keys, read from the primaries and from the replicas. */
+import { setTimeout } from 'node:timers/promises';
 import type { NodeStatus } from '../../domain/status.ts';
 import { askNode, withCluster } from '../clients.ts';
 import { forEachNumber, IN_FLIGHT, KEY_COUNT, keyOf, numberIn, valueFor } from '../dataset.ts';
@@ -9,9 +10,11 @@ import { columns, count, plural, tenths } from '../words.ts';
 
 const WHOLE_MS = 30_000;
 const CATCH_UP_MS = 10_000;
+const ANNOUNCE_MS = 30_000;
 /** Longest time for reading all keys once, in milliseconds. */
 const READ_MS = 60_000;
 const ASK_MS = 15_000;
+const ASK_AGAIN_MS = 50;
 
 interface Pass {
   from: 'primaries' | 'replicas';
@@ -41,6 +44,9 @@ export const readCopies: Act = {
     await within(catchUp(scene), {
       ...{ what: 'the replicas acknowledging the last write', timeoutMs: CATCH_UP_MS, signal: scene.signal },
     });
+    await within(announced(scene), {
+      ...{ what: 'every node telling clients of all replicas', timeoutMs: ANNOUNCE_MS, signal: scene.signal },
+    });
     const primaries = await readAll(scene, 'primaries');
     const replicas = await readAll(scene, 'replicas');
     scene.say(describePasses([primaries, replicas]).join('\n'));
@@ -63,6 +69,25 @@ async function catchUp(scene: Scene): Promise<void> {
       }),
     ),
   );
+}
+
+/**
+ * A node tells clients (CLUSTER SLOTS) of a replica once gossip has brought it an offset of that replica other than 0
+ * (Valkey's cluster_legacy.c, isReplicaAvailable): until then they would read from its primary.
+ */
+async function announced(scene: Scene): Promise<void> {
+  const { shards } = await scene.show();
+  const most = Math.min(...shards.map((shard) => shard.replicas.length));
+  const nodes = shards.flatMap((shard) => [primaryOf(shard), ...shard.replicas]);
+  for (const node of nodes) {
+    await askNode(scene, node, async (redis) => {
+      for (;;) {
+        const slots = (await redis.cluster('SLOTS')) as [first: number, last: number, ...nodes: unknown[]][];
+        if (slots.every(([, , _primary, ...replicas]) => replicas.length >= most)) return;
+        await setTimeout(ASK_AGAIN_MS, null, { signal: scene.signal });
+      }
+    });
+  }
 }
 
 async function readAll(scene: Scene, from: Pass['from']): Promise<Pass> {
