@@ -29,18 +29,22 @@ const isSlotRange = (value: unknown): boolean =>
   isWhole(value[0], 0, SLOT_COUNT - 1) &&
   isWhole(value[1], Number(value[0]), SLOT_COUNT - 1);
 
+const isLeader = (value: unknown): boolean =>
+  isObject(value) &&
+  NODE[1](value['id']) &&
+  isText(value['host']) &&
+  /^[0-9a-zA-Z.:-]+$/.test(value['host']) && // it becomes part of a line
+  PORT[1](value['port']) &&
+  Array.isArray(value['slots']) &&
+  value['slots'].every(isSlotRange) &&
+  isWhole(value['configEpoch'], 0, Number.MAX_SAFE_INTEGER);
+
+const isListOfLeaders = (value: unknown): boolean => Array.isArray(value) && value.every(isLeader);
+
 const isStartAs = (value: unknown): boolean =>
   isObject(value) &&
-  (value['kind'] === 'itself' ||
-    (value['kind'] === 'replica' &&
-      isObject(value['primary']) &&
-      NODE[1](value['primary']['id']) &&
-      isText(value['primary']['host']) &&
-      /^[0-9a-zA-Z.:-]+$/.test(value['primary']['host']) && // it becomes part of a line
-      PORT[1](value['primary']['port']) &&
-      Array.isArray(value['primary']['slots']) &&
-      value['primary']['slots'].every(isSlotRange) &&
-      isWhole(value['primary']['configEpoch'], 0, Number.MAX_SAFE_INTEGER)));
+  ((value['kind'] === 'itself' && (value['yields'] === undefined || isListOfLeaders(value['yields']))) ||
+    (value['kind'] === 'replica' && isLeader(value['primary'])));
 
 /** Of a file: its size and what it is, or nothing. */
 const isEnd = (value: unknown): boolean =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SlotRange } from '../domain/slots.ts';
 import { isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
-import { fencedNodesConf } from './fence.ts';
+import { fencedNodesConf, yieldedNodesConf } from './fence.ts';
 
 const id = (digit: string): string => digit.repeat(40);
 const SELF = { id: id('a'), host: '127.0.0.11', port: 7000 };
@@ -82,4 +82,30 @@ test('a file that is missing, torn or of another node is replaced by one with bo
 test('doing it twice changes nothing more', () => {
   const once = fencedNodesConf(LEFT_BEHIND, SELF, PRIMARY);
   assert.equal(fencedNodesConf(once, SELF, PRIMARY), once);
+});
+
+test('a primary that comes back as itself leaves slots to who serves them, and keeps the others', () => {
+  const other = { id: id('c'), host: '127.0.0.13', port: 7002, slots: [[100, 199]] as const, configEpoch: 3 };
+  const text = yieldedNodesConf(LEFT_BEHIND, SELF.id, [other]);
+  const conf = parseNodesConf(text)!;
+  const slotsOf = (node: string) => conf.nodes.find((one) => one.id === node)?.slots;
+  assert.deepEqual(slotsOf(SELF.id), [
+    [0, 99],
+    [200, 8191],
+  ]);
+  assert.deepEqual(slotsOf(other.id), [
+    [100, 199],
+    [8192, 16_383],
+  ]);
+  const own = conf.nodes.find(isMyself)!;
+  assert.deepEqual([own.id, own.role, own.moving, own.configEpoch], [SELF.id, 'primary', [], 9]);
+  assert.equal(yieldedNodesConf(text, SELF.id, [other]), text, 'done twice it changes nothing more');
+});
+
+test('who serves them is added where it was not known', () => {
+  const other = { id: id('e'), host: '127.0.0.15', port: 7005, slots: [[0, 9]] as const, configEpoch: 3 };
+  const line = yieldedNodesConf(LEFT_BEHIND, SELF.id, [other])
+    .split('\n')
+    .find((one) => one.startsWith(other.id));
+  assert.match(line ?? '', /127\.0\.0\.15:7005@17005.* master .* 3 connected 0-9$/);
 });

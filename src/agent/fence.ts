@@ -8,6 +8,7 @@
  */
 import { BUS_PORT_OFFSET } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
+import { rangesOf, slotsIn, withoutSlots } from '../domain/slots.ts';
 import type { Leader } from '../domain/start-as.ts';
 import { type ClusterNodeLine, formatNodesConf, isMyself, parseNodesConf } from '../valkey/cluster-nodes.ts';
 
@@ -34,6 +35,27 @@ export function fencedNodesConf(text: string, self: Place, primary: Leader): str
     currentEpoch: Math.max(conf?.currentEpoch ?? 0, primary.configEpoch),
     lastVoteEpoch: conf?.lastVoteEpoch ?? 0,
   });
+}
+
+/**
+ * The nodes.conf with which a primary comes back as itself, without slots that others serve: it took them and ended
+ * before anyone had heard of it. They are written as theirs: of a slot that nobody has the engine takes possession when
+ * it finds keys of it, and keys of a slot that is another's it drops (Valkey's verifyClusterConfigWithData).
+ */
+export function yieldedNodesConf(text: string, self: NodeId, others: readonly Leader[]): string {
+  const conf = parseNodesConf(text);
+  if (!conf) return text;
+  const left = others.flatMap(({ slots }) => slots);
+  const added = others.filter(({ id }) => conf.nodes.every((node) => node.id !== id)).map(newLine);
+  const nodes = [...conf.nodes, ...added].map((node): ClusterNodeLine => {
+    const other = others.find(({ id }) => id === node.id);
+    const slots = withoutSlots(node.slots, left);
+    if (node.id === self) return { ...node, slots, moving: [] };
+    if (!other) return { ...node, slots };
+    const all = rangesOf([...slotsIn(slots), ...slotsIn(other.slots)].sort((a, b) => a - b));
+    return leading(node, { ...other, slots: all });
+  });
+  return formatNodesConf({ ...conf, nodes });
 }
 
 const newLine = ({ id, host, port }: Place): ClusterNodeLine => ({

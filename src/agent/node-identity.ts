@@ -5,7 +5,7 @@ import type { NodeId } from '../domain/ids.ts';
 import type { Leader } from '../domain/start-as.ts';
 import { writeFileAtomic } from '../platform/files.ts';
 import type { Logger } from '../platform/log.ts';
-import { fencedNodesConf, type Place } from './fence.ts';
+import { fencedNodesConf, type Place, yieldedNodesConf } from './fence.ts';
 import { isForeign, keepDamaged, keepNodesConf, mendNodesConf, NODES_CONF, ownNodesConf } from './nodes-conf-copy.ts';
 
 /**
@@ -22,12 +22,21 @@ export async function fence(folder: string, self: Place, primary: Leader): Promi
 }
 
 /**
- * It comes back as itself. Without its own nodes.conf the engine would make up a new identity, and be a stranger to all
- * others. @throws node_identity_lost, file_unusable
+ * It comes back as itself, without the slots of `yields`. Without its own nodes.conf the engine would make up a new
+ * identity, and be a stranger to all others. @throws node_identity_lost, file_unusable
  */
-export async function requireIdentity(folder: string, id: NodeId, log: Logger): Promise<void> {
+export async function requireIdentity(
+  folder: string,
+  id: NodeId,
+  log: Logger,
+  yields: readonly Leader[] = [],
+): Promise<void> {
   const now = await mendNodesConf(folder, id);
   if (now === 'lost') throw new ValkeeperError('node_identity_lost', { node: id, path: join(folder, NODES_CONF) });
+  if (yields.length > 0) {
+    const text = yieldedNodesConf(ownNodesConf(folder, id)!.text, id, yields);
+    await writeFileAtomic(join(folder, NODES_CONF), text);
+  }
   if (now === 'restored') log.warn({ node: id }, 'The nodes.conf of a node was damaged: restored it from the copy.');
 }
 

@@ -9,6 +9,7 @@ import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
 import { startAs } from '../domain/start-as.ts';
 import { Backoff } from '../plan/backoff.ts';
+import type { Plan } from '../plan/plan.ts';
 import { type Outcome, type Step, unmetExpectation } from '../plan/step.ts';
 import type { Logger } from '../platform/log.ts';
 import type { AgentRequests } from '../protocol/agent-messages.ts';
@@ -18,7 +19,7 @@ import { promote } from '../valkey/promotion.ts';
 import type { FailoverLog } from './failover-log.ts';
 import { hasDied, type OwnNode } from './own-node.ts';
 import { beginningOf, ShardStory } from './shard-story.ts';
-import { fellowsOf, lookAtShard, type Seer, type ShardSight } from './shard-view.ts';
+import { fellowsOf, lookAtShard, lookFurther, type Seer, type ShardSight } from './shard-view.ts';
 
 /** Between two looks while nothing can be done: at first, and at most. */
 const FIRST_PAUSE_MS = 10;
@@ -137,8 +138,7 @@ export class ShardKeeper {
   }
 
   async #lookAndDo(database: GuardedDatabase, shard: string, story: ShardStory): Promise<Outcome[]> {
-    const sight = this.#withEnds(await lookAtShard(this.#around, database, shard, NONE));
-    const plan = this.#around.plan(sight.database, sight.view, shard);
+    const { sight, plan } = await this.#sightAndPlan(database, shard);
     story.saw(sight, plan);
     const steps = plan.steps.filter(
       (step) => this.#isOurs(step, sight) && this.#backoff.allows(step, this.#around.clock.now()),
@@ -146,6 +146,16 @@ export class ShardKeeper {
     const outcomes: Outcome[] = [];
     for (const step of steps) outcomes.push(await this.#execute(database, sight, step, story));
     return outcomes;
+  }
+
+  /** While slots move, an owner is started only with a look at all others, too: what it claims may be theirs. */
+  async #sightAndPlan(database: GuardedDatabase, shard: string): Promise<{ sight: ShardSight; plan: Plan }> {
+    const around = this.#around;
+    const near = this.#withEnds(await lookAtShard(around, database, shard, NONE));
+    const plan = around.plan(near.database, near.view, shard);
+    if (!database.reshard || !plan.steps.some(startsItself)) return { sight: near, plan };
+    const sight = await lookFurther(around, database, near);
+    return { sight, plan: around.plan(sight.database, sight.view, shard) };
   }
 
   /** With when those ended that were seen to. */
@@ -194,7 +204,7 @@ export class ShardKeeper {
     }
     if (step.kind !== 'start_node') return { result: 'blocked', reason: `${step.kind} is not for agents` };
     const node = nodes.get(step.target)!;
-    const as = startAs(step.args.replicaOf, database.nodes);
+    const as = startAs(step.args, database.nodes);
     const start = async (): Promise<Outcome> => {
       if (this.#closed) return { result: 'blocked', reason: 'its agent stops' }; // it had to wait for its turn
       await node.start(as);
@@ -207,6 +217,8 @@ export class ShardKeeper {
 }
 
 const NONE: ReadonlySet<NodeId> = new Set();
+
+const startsItself = (step: Step): boolean => step.kind === 'start_node' && step.args.replicaOf === null;
 
 /** An agent that may not decide, or is only beginning, says so. */
 export const DECLINED = { result: 'declined', reason: 'this machine may not decide now' } as const;

@@ -55,9 +55,25 @@ export async function lookAtShard(
     return [node.id, { process: own?.process ?? { state: 'unknown' }, disk: own?.disk ?? null, ...answer, down: null }];
   });
   const nodes = new Map(await Promise.all(seen));
-  for (const source of sourcesOf(nodes, record))
-    nodes.set(source.id, { ...UNKNOWN_NODE, ...(await ask(seer, guarded, source)) });
-  return { database: { ...record, nodes: looked }, view: { at, machines: [], nodes } };
+  const sight = { database: { ...record, nodes: looked }, view: { at, machines: [], nodes } };
+  return withOthers(seer, guarded, sight, sourcesOf(nodes, record));
+}
+
+/** What the shard's nodes are, and what all others of the database answer: of its slots, some may be theirs. */
+export const lookFurther = (seer: Seer, guarded: GuardedDatabase, sight: ShardSight): Promise<ShardSight> =>
+  withOthers(seer, guarded, sight, guarded.nodes);
+
+async function withOthers(
+  seer: Seer,
+  guarded: GuardedDatabase,
+  { database, view }: ShardSight,
+  others: readonly NodeAssignment[],
+): Promise<ShardSight> {
+  const unseen = others.filter(({ id }) => !view.nodes.has(id));
+  const asked = unseen.map(async (node): Promise<[NodeId, NodeView]> => {
+    return [node.id, { ...UNKNOWN_NODE, ...(await ask(seer, guarded, node)) }];
+  });
+  return { database, view: { ...view, nodes: new Map([...view.nodes, ...(await Promise.all(asked))]) } };
 }
 
 /** Of other shards those whose slots are on the way to this one: they know whether they have arrived. */

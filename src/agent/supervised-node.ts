@@ -128,7 +128,7 @@ export class SupervisedNode {
       const { wasForeign } = await fence(this.directory.path, self, as.primary);
       // CLUSTER RESET, which may have made it another, is in its log, too, and would be done again at every start.
       if (wasForeign) this.directory.setDataAside();
-    } else await requireIdentity(this.directory.path, self.id, log);
+    } else await requireIdentity(this.directory.path, self.id, log, as.yields);
     this.directory.setAsideSnapshot();
     this.directory.startLog.begin(this.#around.now());
     if (this.directory.damage()) throw await this.#notStarted('');

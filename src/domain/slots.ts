@@ -60,6 +60,13 @@ export function sharedSlots(a: readonly SlotRange[], b: readonly SlotRange[]): S
   return shared;
 }
 
+/** The slots of `ranges` that are not in `others`, which may overlap. */
+export function withoutSlots(ranges: readonly SlotRange[], others: readonly SlotRange[]): SlotRange[] {
+  if (others.length === 0) return [...ranges];
+  const taken = new Set(slotsIn(others));
+  return rangesOf([...slotsIn(ranges)].filter((slot) => !taken.has(slot)));
+}
+
 /** `0-5460, 5462`, for people. */
 export const formatSlots = (ranges: readonly SlotRange[]): string =>
   ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ') || 'none';

@@ -4,7 +4,7 @@
  */
 import { type Database, type NodeAssignment, specNow } from '../domain/database.ts';
 import { type NodeId, placeholderOf } from '../domain/ids.ts';
-import { countSlots, rangesOf, SLOT_COUNT, type SlotRange, slotsIn } from '../domain/slots.ts';
+import { countSlots, rangesOf, SLOT_COUNT, type SlotRange, slotsIn, withoutSlots } from '../domain/slots.ts';
 import {
   type AnsweringEngine,
   type DatabaseView,
@@ -29,7 +29,7 @@ export function afterStep(database: Database, view: DatabaseView, step: Step): D
       nodes.set(node.id, born(database, node, step.args.birth));
       break;
     case 'start_node':
-      nodes.set(node.id, started(database, node, before, step.args.replicaOf));
+      nodes.set(node.id, started(database, node, before, step.args));
       break;
     case 'stop_node':
       nodes.set(node.id, stopped(before));
@@ -186,11 +186,17 @@ function started(
   database: Database,
   node: NodeAssignment,
   before: NodeView,
-  leader: StepArgs['start_node']['replicaOf'],
+  { replicaOf: leader, yields = [] }: StepArgs['start_node'],
 ): NodeView {
   const claim = before.disk?.claim ?? null;
+  const left = yields.flatMap(({ slots }) => slots);
   const itself: Partial<AnsweringEngine> = claim
-    ? { role: claim.role, primaryId: claim.primaryId, slots: claim.slots, configEpoch: claim.configEpoch }
+    ? {
+        role: claim.role,
+        primaryId: claim.primaryId,
+        slots: withoutSlots(claim.slots, left),
+        configEpoch: claim.configEpoch,
+      }
     : {};
   const peers = leader ? [{ id: leader.id, role: 'primary', slots: leader.slots } as PeerView] : [];
   const role: Partial<AnsweringEngine> = leader

@@ -1,11 +1,17 @@
 /** Plans and outcomes in sentences: the dry run, the journal and the console all say the same. */
 import type { Database } from '../domain/database.ts';
-import { shortId } from '../domain/ids.ts';
+import { type NodeId, shortId } from '../domain/ids.ts';
 import { formatSlots } from '../domain/slots.ts';
 import { counted } from '../domain/template.ts';
 import type { Settings } from '../domain/view.ts';
 import { describeProblem, type Problem } from './problems.ts';
-import type { Step } from './step.ts';
+import type { Step, StepArgs } from './step.ts';
+
+function startInWords(node: string, { replicaOf, yields = [] }: StepArgs['start_node'], at: (id: NodeId) => string) {
+  if (replicaOf) return `Start ${node} fenced: as a replica of ${at(replicaOf.id)} that owns nothing.`;
+  const left = yields.map(({ id, slots }) => `, but for the slots ${formatSlots(slots)}, which ${at(id)} serves`);
+  return `Start ${node} with what lies on its disk${left.join('')}.`;
+}
 
 /** One step in a sentence, with names instead of ids where there are any. */
 function explainStep(database: Database, step: Step): string {
@@ -18,9 +24,7 @@ function explainStep(database: Database, step: Step): string {
     case 'create_node':
       return `Create ${node} as ${step.args.birth === 'primary' ? `a primary with the slots ${bornSlots(database, step.target)}` : 'an empty replica'}.`;
     case 'start_node':
-      return step.args.replicaOf
-        ? `Start ${node} fenced: as a replica of ${at(step.args.replicaOf.id)} that owns nothing.`
-        : `Start ${node} with what lies on its disk.`;
+      return startInWords(node, step.args, at);
     case 'stop_node':
       return `Stop ${node}, to start it again fenced.`;
     case 'claim_slots':

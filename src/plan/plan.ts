@@ -10,7 +10,7 @@ import { requiredAcknowledgements } from '../domain/spec.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { leaveFailingDisk } from './capacity.ts';
 import { leftovers } from './copies.ts';
-import { bringsData, bringsWholeData, damageOf, isAboutAsNew, mendCopy, mendOwner } from './damage.ts';
+import { bringsData } from './damage.ts';
 import { diagnose, diagnoseShard, presentMembers, unmetPeers } from './diagnose.ts';
 import { areFarBehind, bestCandidate, isCurrent, promotionMode, unheardCopies } from './failover.ts';
 import { clearRetired, handOver, makeCopy, retireCopy } from './moves.ts';
@@ -21,19 +21,18 @@ import { type Action, type Remedy, type Situation, shardOf, switchOver, targetOf
 import { activeJob, moveSlots, retireShard, WHILE_SLOTS_MOVE } from './reshard.ts';
 import { logsEveryWrite } from './settings.ts';
 import { changeSettings, writeUsers } from './settings-remedies.ts';
-import type { Step } from './step.ts';
 import {
-  hasHistory,
-  isInSync,
-  isWhole,
-  linkTo,
-  type Member,
-  memberOf,
-  nodeIds,
-  type ShardTopology,
-  shardTopology,
-} from './topology.ts';
-import { unfinishedImport } from './unfinished-import.ts';
+  deadCopyToPrefer,
+  isOff,
+  lostWithMachine,
+  startFollowing,
+  startOwner,
+  startReplica,
+  startToBeHeard,
+} from './starts.ts';
+import type { Step } from './step.ts';
+import { hasHistory, isInSync, isWhole, linkTo, type Member, memberOf, nodeIds, shardTopology } from './topology.ts';
+import { mayBeItsOwn, unfinishedImport } from './unfinished-import.ts';
 
 /** A remedy that a gate forbids for now. */
 export interface Blocked {
@@ -170,7 +169,7 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
   const unheard = said?.loseAcknowledged ? null : unheardCopies(shard, requiredAcknowledgements(spec), hasEverything);
   if (candidate && unheard && !hasEverything) return [{ blocked: unheard }, ...startToBeHeard(shard, problem.code)];
   const imported = candidate ? unfinishedImport(candidate, dead, situation.view) : 'none';
-  if (imported === 'undecided') return [{ blocked: `the slots that came to ${dead.assignment.id} may be its own` }];
+  if (imported === 'undecided') return [{ blocked: mayBeItsOwn(dead) }];
   const isBehind = candidate !== null && (!isCurrent(candidate) || areFarBehind(shard, situation.view.at));
   const lacksMuch = isBehind || imported === 'taken';
   if (candidate && !unheard && !(lacksMuch && hasEverything)) {
@@ -192,39 +191,8 @@ function replacePrimary(situation: Situation, problem: Problem): Action[] {
     ];
   }
   const copy = deadCopyToPrefer(shard);
-  return copy ? [startFollowing(copy, shard, problem.code)] : startOwner(dead, problem.code);
+  return copy ? [startFollowing(copy, shard, problem.code)] : startOwner(dead, situation.view, problem.code);
 }
-
-/** The dead copies of a dead owner, where one must be heard of before another is promoted: else neither would ever happen. */
-const startToBeHeard = (shard: ShardTopology, because: ProblemCode): Step[] =>
-  shard.members
-    .filter((member) => member !== shard.owner && member.dead && member.view.process.state === 'exited')
-    .flatMap((member) => mendCopy(member, shard) ?? [startFollowing(member, shard, because)]);
-
-/** On its own disk, once that can be loaded. */
-const startOwner = (owner: Member, because: ProblemCode): Step[] => mendOwner(owner) ?? [startItself(owner, because)];
-
-/**
- * The dead copy to be started before the dead owner, if one is: the owner's disk is empty, or has only a snapshot while
- * a copy's log has been written since, as settings change on one node after the other. Started, the copy finds its
- * primary dead and is promoted in its place.
- */
-const deadCopyToPrefer = ({ members, owner }: ShardTopology): Member | undefined =>
-  members.find(
-    (member) => owner && member !== owner && member.dead && bringsWholeData(member) && bringsMore(member, owner),
-  );
-
-function bringsMore(copy: Member, owner: Member): boolean {
-  if (!bringsData(owner)) return damageOf(owner) === null || isAboutAsNew(copy, owner);
-  const [log, snapshot] = [copy.view.disk, owner.view.disk];
-  if (!logsEveryWrite(log?.settings ?? null) || logsEveryWrite(snapshot?.settings ?? null)) return false;
-  return (log?.dataAt ?? 0) > (snapshot?.dataAt ?? 0);
-}
-
-const isOff = ({ view: { process } }: Member): boolean => process.state === 'off';
-
-const lostWithMachine = ({ assignment: { id, machine } }: Member): string =>
-  `${id} was on ${machine}, which is off, and no copy can take its place`;
 
 /** It answers, has finished loading, and has nothing. */
 const isEmptyHanded = ({ engine }: Member): boolean =>
@@ -238,46 +206,8 @@ function startShard(situation: Situation, problem: Problem): Action[] {
   if (copy && shard.owner) return [startFollowing(copy, shard, problem.code)];
   if (isOff(owner)) return [{ blocked: lostWithMachine(owner) }];
   if (owner.view.process.state === 'absent') return createNode(situation, problem);
-  return startOwner(owner, problem.code);
+  return startOwner(owner, situation.view, problem.code);
 }
-
-/** A copy is started when its primary serves, or is being started in this very pass from its own disk. */
-function startReplica(situation: Situation, problem: Problem): Step[] {
-  const shard = shardOf(situation, problem);
-  const member = targetOf(situation, problem);
-  const mending = mendCopy(member, shard);
-  if (mending) return mending;
-  const owner = shard.owner;
-  if (owner?.engine?.role === 'primary') return [startFollowing(member, shard, problem.code)];
-  const ownerStarts =
-    owner?.dead === true &&
-    damageOf(owner) === null &&
-    deadCopyToPrefer(shard) === undefined &&
-    shard.members.every(({ dead }) => dead);
-  return ownerStarts ? [startFollowing(member, shard, problem.code)] : [];
-}
-
-/** With what lies on its disk. */
-const startItself = ({ assignment }: Member, because: ProblemCode): Step => ({
-  kind: 'start_node',
-  target: assignment.id,
-  args: { replicaOf: null },
-  expects: { process: 'exited' },
-  because,
-});
-
-/** Fenced, as a replica of the shard's owner. */
-const startFollowing = (
-  { assignment }: Member,
-  { owner, slots, configEpoch }: ShardTopology,
-  because: ProblemCode,
-): Step => ({
-  kind: 'start_node',
-  target: assignment.id,
-  args: { replicaOf: { id: owner!.assignment.id, slots, configEpoch } },
-  expects: { process: 'exited' },
-  because,
-});
 
 function forgetStrangers(situation: Situation, problem: Problem): Step[] {
   const ids = nodeIds(situation.database);

@@ -1,6 +1,7 @@
 /** A step: one action on one target, as frozen data. It says what must hold before it and which problem it mends. */
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotRange } from '../domain/slots.ts';
+import type { Ownership } from '../domain/start-as.ts';
 import type { NodeView, Settings } from '../domain/view.ts';
 import type { ProblemCode } from './problems.ts';
 
@@ -25,8 +26,11 @@ export interface JobSize {
 export interface StepArgs {
   /** The node is made on its machine and started. */
   create_node: { birth: 'primary' | 'replica' };
-  /** A process is started: as what its disk says, or fenced as the replica of another node, which owns these slots. */
-  start_node: { replicaOf: { id: NodeId; slots: readonly SlotRange[]; configEpoch: number } | null };
+  /**
+   * A process is started: as what its disk says, but for slots that are others' (`yields`); or fenced as the replica of
+   * another node, which owns these slots.
+   */
+  start_node: { replicaOf: Ownership | null; yields?: readonly Ownership[] };
   /** A process that cannot be what it should is ended; it is started again when it is seen to have ended. */
   stop_node: Record<string, never>;
   /** A newborn primary takes the slots it was born for. */

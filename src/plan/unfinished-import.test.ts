@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import { fleet, killed, readyWorld } from '../../test/support/worlds.ts';
 import type { SlotMigration } from '../domain/reshard.ts';
 import type { SlotRange } from '../domain/slots.ts';
-import type { DatabaseView, NodeView } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView, NodeView } from '../domain/view.ts';
 import { plan } from './plan.ts';
 
 const MOVING: readonly SlotRange[] = [[6_000, 6_100]];
@@ -66,4 +66,54 @@ it('waits a moment for what a source that let them go may yet hear', () => {
     late.steps.map(({ kind, target }) => [kind, target]),
     [['promote', late.replica]],
   );
+});
+
+/** A target whose disk claims slots that the source serves; nobody can be promoted, as its replica does not answer. */
+function claimed(given: { heardBy?: 'source' | 'another'; afterMs?: number; served?: boolean }) {
+  const { database, view } = readyWorld(fleet(3), { shards: 3 });
+  const idOf = (shard: string, index: number): string =>
+    database.nodes.filter((node) => node.shard === shard)[index]!.id;
+  const [target, replica, source] = [idOf('shard-1', 0), idOf('shard-1', 1), idOf('shard-2', 0)];
+  const dead = killed(killed(view, target), replica);
+  const nodes = new Map(dead.nodes);
+  const before = nodes.get(target)!;
+  const claim = { ...before.disk!.claim!, configEpoch: 1_000 };
+  claim.slots = [...claim.slots, ...MOVING];
+  nodes.set(target, { ...before, disk: { ...before.disk!, claim }, down: { since: dead.at, deaths: 1 } });
+  const change = (id: string, more: Partial<AnsweringEngine>): void => {
+    const node = nodes.get(id)!;
+    assert.ok(node.engine.state === 'answering');
+    nodes.set(id, { ...node, engine: { ...node.engine, ...more } });
+  };
+  if (given.served === false) change(source, { slots: KEPT });
+  if (given.heardBy) {
+    const knower = given.heardBy === 'source' ? source : idOf('shard-3', 0);
+    const { engine } = nodes.get(knower)!;
+    assert.ok(engine.state === 'answering');
+    const told = { ...engine.peers.find(({ id }) => id === target)!, slots: claim.slots, configEpoch: 1_000 };
+    change(knower, { peers: [...engine.peers.filter(({ id }) => id !== target), told] });
+  }
+  const { steps, blocked } = plan(database, { ...dead, nodes, at: dead.at + (given.afterMs ?? 1_000) });
+  return { source, blocked, start: steps.find((step) => step.kind === 'start_node' && step.target === target) };
+}
+
+it('leaves slots of which nobody has heard to the source that serves them', () => {
+  const { start, source } = claimed({});
+  assert.ok(start?.kind === 'start_node');
+  assert.deepEqual(
+    start.args.yields?.map(({ id, slots }) => [id, slots]),
+    [[source, MOVING]],
+  );
+});
+
+it('starts it with all it claims where somebody has heard of it, or nobody serves them', () => {
+  for (const given of [{ heardBy: 'another' }, { heardBy: 'source' }, { served: false }] as const) {
+    assert.deepEqual(claimed(given).start?.args, { replicaOf: null }, JSON.stringify(given));
+  }
+});
+
+it('does not start it while what it sent may yet be heard', () => {
+  const { start, blocked } = claimed({ afterMs: 100 });
+  assert.equal(start, undefined);
+  assert.ok(blocked.some(({ reason }) => reason.includes('may be its own')));
 });

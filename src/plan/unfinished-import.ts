@@ -1,7 +1,8 @@
 /** A primary that died as slots came to it: whether they are its own now, which a replica that lacks their keys cannot tell. */
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotMigration } from '../domain/reshard.ts';
-import { countSlots, sharedSlots } from '../domain/slots.ts';
+import { countSlots, sharedSlots, withoutSlots } from '../domain/slots.ts';
+import type { Ownership } from '../domain/start-as.ts';
 import { answering, type DatabaseView, type NodeView } from '../domain/view.ts';
 import type { Member } from './topology.ts';
 
@@ -14,6 +15,29 @@ const GRANTED = 'failover-granted';
 /** The job whose end this replica has not seen: its primary may have more of the slots' keys. A replica's list names no source. */
 const openImport = (migrations: readonly SlotMigration[] = []): SlotMigration | undefined =>
   migrations.find(({ side, state }) => side === 'import' && state === 'active');
+
+/**
+ * What a dead node claims on its disk to own and living primaries of other shards serve, with the epochs of these: it
+ * took slots and ended before anybody had heard of it. Their source has gone on serving them since; by the later epoch of
+ * the claim it would lose what it took meanwhile. `undecided`: what the dead node sent may yet be heard. Where anybody has
+ * heard of it, the engines settle it among themselves.
+ */
+export function servedElsewhere({ assignment, view }: Member, { nodes, at }: DatabaseView): Ownership[] | 'undecided' {
+  const claim = view.disk?.claim;
+  if (claim?.role !== 'primary') return [];
+  const engines = [...nodes.values()].flatMap((node) => answering(node) ?? []);
+  const heard = engines.flatMap(({ peers }) => peers.find(({ id }) => id === assignment.id)?.slots ?? []);
+  const others = engines.flatMap(({ id, role, slots, configEpoch }): Ownership[] => {
+    if (role !== 'primary' || id === assignment.id) return [];
+    const shared = withoutSlots(sharedSlots(slots, claim.slots), heard);
+    return shared.length > 0 ? [{ id, slots: shared, configEpoch }] : [];
+  });
+  const since = view.down?.since ?? -Infinity;
+  return others.length > 0 && at - since < HEARD_MS ? 'undecided' : others;
+}
+
+/** Why nothing is done for a moment. */
+export const mayBeItsOwn = ({ assignment }: Member): string => `the slots that came to ${assignment.id} may be its own`;
 
 /** Who has the slots that are on the way to this replica's primary, as far as the replica knows; null when nothing is. */
 export function sourceOfImport({ engine, migrations }: NodeView): NodeId | null {

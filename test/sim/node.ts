@@ -1,5 +1,5 @@
 /** A node of a modelled machine, as its agent has it: a directory, and the process that runs from it. */
-import { fencedNodesConf } from '../../src/agent/fence.ts';
+import { fencedNodesConf, yieldedNodesConf } from '../../src/agent/fence.ts';
 import type { OwnNode } from '../../src/agent/own-node.ts';
 import { aclMarkOf, type Database } from '../../src/domain/database.ts';
 import { ValkeeperError } from '../../src/domain/errors.ts';
@@ -125,7 +125,7 @@ export class Node implements OwnNode {
       const { id, host, port } = this.identity;
       if (as.kind === 'replica') {
         this.disk.nodesConf = fencedNodesConf(this.disk.nodesConf, { id, host, port }, as.primary);
-      }
+      } else if (as.yields) this.disk.nodesConf = yieldedNodesConf(this.disk.nodesConf, id, as.yields);
       const { conf } = this.disk;
       // A snapshot that was left behind where none is wanted is put aside.
       if (!logsEveryWrite(conf) && !keepsSnapshots(conf)) this.disk.rdb = null;

@@ -41,7 +41,7 @@ export async function startNode(
   node: NodeAssignment,
   step: StepOf<'start_node'>,
 ): Promise<Outcome> {
-  const as = startAs(step.args.replicaOf, database.nodes);
+  const as = startAs(step.args, database.nodes);
   const report = agents.report(node.machine, node.id);
   const ended = typeof report === 'object' && report.process.state === 'exited' ? { after: report.process.at } : {};
   await agents.request(node.machine, 'start_node', { id: node.id, as, ...ended }, START_TIMEOUT_MS);
