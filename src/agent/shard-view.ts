@@ -4,7 +4,7 @@ import type { NodeId } from '../domain/ids.ts';
 import { asDatabase, type GuardedDatabase } from '../domain/roster.ts';
 import { type DatabaseView, type NodeView, UNKNOWN_NODE } from '../domain/view.ts';
 import type { ShardPlanner } from '../plan/plan.ts';
-import { sourceOfImport } from '../plan/unfinished-import.ts';
+import { sourcesOfImports } from '../plan/unfinished-import.ts';
 import type { Clock } from '../platform/clock.ts';
 import { observeNode } from '../valkey/admin.ts';
 import { engineView, unreachable } from '../valkey/engine-view.ts';
@@ -78,7 +78,7 @@ async function withOthers(
 
 /** Of other shards those whose slots are on the way to this one: they know whether they have arrived. */
 const sourcesOf = (nodes: ReadonlyMap<NodeId, NodeView>, record: Database): NodeAssignment[] => {
-  const sources = [...nodes.values()].map(sourceOfImport);
+  const sources = [...nodes.values()].flatMap(sourcesOfImports);
   return record.nodes.filter(({ id }) => sources.includes(id) && !nodes.has(id));
 };
 

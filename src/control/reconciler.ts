@@ -15,18 +15,17 @@ import { explainBecause } from '../plan/explain.ts';
 import { endedOverrides, withoutOverrides } from '../plan/overridden.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
-import { isReshardOver, withoutReshard } from '../plan/reshard.ts';
+import { isReshardOver, obstacleToSlots, withoutReshard } from '../plan/reshard.ts';
 import { isRestored } from '../plan/restore.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
 import type { EndTimer } from '../platform/clock.ts';
 import type { WriterPace } from '../protocol/endpoint-messages.ts';
-import type { NodeCommands } from '../valkey/connection.ts';
-import { slotMigrations } from '../valkey/slot-migrations.ts';
 import { loaded } from './backups/loaded.ts';
 import { controlFailover } from './control-failover.ts';
 import { execute } from './executor.ts';
+import { JobChain, type MoveStep } from './job-chain.ts';
 import { Pacer } from './pacer.ts';
 import { quietIntervalMs } from './quiet-interval.ts';
 import type { Tools } from './tools.ts';
@@ -34,14 +33,12 @@ import type { Tools } from './tools.ts';
 /** Between two looks at a database that is on the way somewhere: at first, and at most, while nothing can be done. */
 const BUSY_INTERVAL_MS = 20;
 const LONGEST_BUSY_MS = 250;
-/** Of a job of slot migration. */
-const JOB_LOOK_MS = 15;
 /** After a look that failed. */
 const FAILED_INTERVAL_MS = 1_000;
 /** Until the look after the end of a process: its agent acts at once, and a look takes time from it. */
 const HEAD_START_MS = 200;
 
-export interface Surroundings extends Omit<Tools, 'jobBegun'> {
+export interface Surroundings extends Omit<Tools, 'jobsBegun'> {
   plan: Planner;
   /** Writes to the history and the log. */
   record: (event: NewEvent) => void;
@@ -80,10 +77,13 @@ export class Reconciler {
   readonly #around: Surroundings;
   readonly #backoff = new Backoff();
   readonly #pacer: Pacer;
+  readonly #jobs: JobChain;
   /** Since when each problem that holds has held, in milliseconds, and the ones that have been told, by `problemKey`. */
   #since = new Map<string, number>();
   readonly #told = new Map<string, Problem>();
   readonly #attempts = new Map<string, string>();
+  /** Of the latest look. */
+  #problems: readonly Problem[] = [];
   #status: DatabaseStatus | null = null;
   #endTimer: EndTimer | null = null;
   #busyMs = BUSY_INTERVAL_MS;
@@ -95,6 +95,15 @@ export class Reconciler {
   constructor(name: string, around: Surroundings) {
     this.#name = name;
     this.#around = around;
+    this.#jobs = new JobChain({
+      clock: around.clock,
+      idle: async () => {
+        while (this.#pass) await this.#pass;
+      },
+      record: () => (around.isStopping() ? undefined : around.databases.find(name)),
+      goOn: (step, database) => this.#pass || this.#run(() => this.#oneMore(step, database)),
+      wake: () => this.wake(),
+    });
     this.#pacer = new Pacer({ pace: (pace) => around.pace?.(pace), record: (event) => this.#record(event) });
   }
 
@@ -129,10 +138,13 @@ export class Reconciler {
     this.#endTimer = null;
     const { clock, looked } = this.#around;
     const startedAt = clock.now();
-    this.#pass = this.#look()
+    this.#run(() => this.#look().finally(() => looked?.(clock.now() - startedAt)));
+  }
+
+  #run(work: () => Promise<void>): void {
+    this.#pass = work()
       .catch((error: unknown) => this.#failed(error))
       .then(() => {
-        looked?.(clock.now() - startedAt);
         this.#pass = null;
         if (this.#wokenDuringPass) {
           this.#wokenDuringPass = false;
@@ -141,20 +153,31 @@ export class Reconciler {
       });
   }
 
+  /** A further job, without a look before; after it looks go on. */
+  async #oneMore(step: MoveStep, database: Database): Promise<void> {
+    this.#endTimer?.();
+    await this.#execute(database, step, this.#problems);
+    this.#lookIn(0);
+  }
+
   /** Stops looking; resolves when the look under way is over. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#jobs.close();
     this.#endTimer?.();
     await this.#pass;
   }
 
   async #look(): Promise<void> {
-    const { databases, isStopping, observer, plan } = this.#around;
+    const { clock, databases, isStopping, observer, plan } = this.#around;
     const database = databases.find(this.#name);
     if (!database) return;
+    const lookedAt = clock.now();
     const view = await observer.observe(database);
     const next = plan(database, view);
     this.#noteProblems(next.problems);
+    this.#problems = next.problems;
+    this.#jobs.looked(lookedAt, obstacleToSlots(next.problems) === null);
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
     const paced = this.#pacer.look(database, view);
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts, paced));
@@ -164,7 +187,7 @@ export class Reconciler {
     await this.#endWishes(database, view);
     await this.#endOverrides(database, view);
     const steps = isStopping() ? [] : next.steps.filter((step) => this.#isDue(database, step, next.problems));
-    const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next)));
+    const outcomes = await Promise.all(steps.map((step) => this.#execute(database, step, next.problems)));
     for (const [index, step] of steps.entries()) {
       if (outcomes[index]!.result === 'done') this.#noteTakeover(database, view, step, next.problems);
     }
@@ -184,9 +207,9 @@ export class Reconciler {
     return (waitMs === 0 || now - since >= waitMs) && this.#backoff.allows(step, now);
   }
 
-  async #execute(database: Database, step: Step, { problems }: Plan): Promise<Outcome> {
+  async #execute(database: Database, step: Step, problems: readonly Problem[]): Promise<Outcome> {
     const outcome = await execute(
-      { ...this.#around, jobBegun: (source) => void this.#watchJob(source) },
+      { ...this.#around, jobsBegun: (jobs) => void this.#jobs.begun(jobs) },
       database,
       step,
     );
@@ -208,20 +231,6 @@ export class Reconciler {
       this.#record({ kind: 'step_not_done', severity: 'warning', message, ...about, details });
     }
     return outcome;
-  }
-
-  /** The next job is begun as soon as this one is over, and not at the next look that comes by itself. */
-  async #watchJob(source: NodeCommands): Promise<void> {
-    try {
-      for (;;) {
-        await this.#around.clock.sleep(JOB_LOOK_MS);
-        const [latest] = await slotMigrations(source);
-        if (this.#closed) return;
-        if (latest?.state !== 'active') return this.wake();
-      }
-    } catch {
-      // its source does not answer: the next look sees why
-    }
   }
 
   /** Sooner while something is under way: steps were done, or a problem is there that mends itself or is being mended. */

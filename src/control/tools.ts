@@ -2,11 +2,11 @@
 import type { NodeId } from '../domain/ids.ts';
 import type { MachineView } from '../domain/view.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { NodeCommands } from '../valkey/connection.ts';
 import type { Engines } from '../valkey/engines.ts';
 import type { Agents } from './agents.ts';
 import type { Seeds } from './backups/seeds.ts';
 import type { Databases } from './databases.ts';
+import type { Begun } from './job-chain.ts';
 import type { Observer } from './observer.ts';
 import type { SlotRates } from './slot-rates.ts';
 
@@ -18,8 +18,8 @@ export interface Tools {
   observer: Observer;
   slotRates: SlotRates;
   seeds: Pick<Seeds, 'deliver'>;
-  /** A job has begun at its source. */
-  jobBegun: (source: NodeCommands) => void;
+  /** Jobs have begun at their source. */
+  jobsBegun: (jobs: Begun) => void;
   /** Every machine of the fleet. */
   machines: () => readonly MachineView[];
   newNodeId: () => NodeId;

@@ -62,7 +62,7 @@ function explainStep(database: Database, step: Step): string {
     case 'retire_copy':
       return `Take ${node} out of the database.`;
     case 'move_slots':
-      return `Move slots from ${node} to ${at(step.args.to)}, of ${formatSlots(step.args.slots)} as many as have ${counted(step.args.most.keys, 'key')} at most.`;
+      return `Move slots from ${node} to ${at(step.args.to)}, of ${formatSlots(step.args.slots)} as many as have ${counted(step.args.most.keys, 'key')} at most, ${counted(step.args.atOnce, 'job')} at once.`;
     case 'retire_shard':
       return `Take ${step.target} out of the database.`;
     case 'clear_retired':

@@ -272,7 +272,7 @@ describe('the next job', () => {
 
   it('has half of the keys after each failure, waits longer each time, and then a person is asked', () => {
     const keysAfter = (failures: number, agoMs = 60_000): number | undefined => {
-      const jobs = Array.from({ length: failures }, () => ({ updatedAt: NOW - agoMs }));
+      const jobs = Array.from({ length: failures }, (_, index) => ({ createdAt: index, updatedAt: NOW - agoMs }));
       const from = nextJob(moving(2))[0]!.target;
       const shard = moving(2).database.nodes.find(({ id }) => id === from)!.shard;
       const [job] = nextJob(telling(moving(2), shard, jobs));
@@ -286,8 +286,31 @@ describe('the next job', () => {
     assert.equal(keysAfter(2, 2_500), 12_500);
   });
 
+  it('counts jobs that were begun together once, and not when one of them came through', () => {
+    const [job] = nextJob(moving(2));
+    const shard = moving(2).database.nodes.find(({ id }) => id === job!.target)!.shard;
+    const after = (...jobs: readonly Partial<SlotMigration>[]): unknown => {
+      const [next] = nextJob(telling(moving(2), shard, jobs));
+      return next?.kind === 'move_slots' && [next.args.most.keys, next.args.atOnce];
+    };
+    assert.deepEqual(after(), [50_000, 3]);
+    assert.deepEqual(after({}, {}, {}), [25_000, 1], 'one by one after a failure');
+    assert.deepEqual(after({}, { state: 'success' }, {}), [50_000, 3]);
+  });
+
+  it('gives the engine no more at once than its target has room for', () => {
+    const most = (freeBytes: number): unknown => {
+      const ready = withAll(moving(4), { countedMemoryBytes: 95 * 1024 ** 2 - freeBytes });
+      const source = nextJob(withAll(moving(4), { countedMemoryBytes: 0 }))[0]!.target;
+      const [job] = nextJob(withEngine(ready, source, { keys: 1_000, dataBytes: 10 * 1024 ** 2 }));
+      return job?.kind === 'move_slots' && [job.args.atOnce, job.args.inARow];
+    };
+    assert.deepEqual(most(25 * 1024 ** 2), [2, 2]);
+    assert.deepEqual(most(50 * 1024 ** 2), [3, 5]);
+  });
+
   it('tells after four failures which slots, why and what helps; and counts anew when it is told to', () => {
-    const failed = Array.from({ length: 4 }, () => ({ updatedAt: NOW - 60_000 }));
+    const failed = Array.from({ length: 4 }, (_, index) => ({ createdAt: index, updatedAt: NOW - 60_000 }));
     const stuck = telling(moving(1), 'shard-3', failed);
     const problem = plan(stuck.database, stuck.view).problems.find(({ code }) => code === 'reshard_stuck')!;
     assert.deepEqual([problem.params['shard'], problem.params['failures']], ['shard-3', 4]);

@@ -38,6 +38,10 @@ export const keysOfJob = (pace: Pace, bytesPerKey: number): number =>
   Math.max(1, Math.min(KEYS_OF_JOB[pace], Math.floor(BYTES_OF_JOB[pace] / Math.max(1, bytesPerKey))));
 /** So many times in a row a job may fail, each time with half of the keys; then a person is asked. */
 const MOST_FAILURES = 4;
+/** Jobs that the engine gets at once: the next one's snapshot begins as the one before hands over. None of them waits for a pause. */
+const JOBS_AT_ONCE: Record<Pace, number> = { fast: 3, gentle: 5 };
+/** So many jobs may follow one another before it is weighed again who moves what to whom. */
+const MOST_IN_A_ROW = 100;
 /** A shard that gave its last slots away may still have to tell clients where they are; ends are told to the second. */
 const FAREWELL_MS = 2_000;
 /** After a failure, twice as long after each further one. */
@@ -74,22 +78,40 @@ export function misplaced(reshard: Reshard, shards: readonly ShardTopology[]): M
     .sort((a, b) => countSlots(b.slots) - countSlots(a.slots));
 }
 
-/** A job that is under way, by its source's word or else that of any node; null when there is none. */
+/**
+ * A job that is under way, by its source's word or else that of any node; null when there is none. Of several the one
+ * whose turn it is: the others wait for their snapshot.
+ */
 export function activeJob({ nodes }: DatabaseView): SlotMigration | null {
   let found: SlotMigration | null = null;
   for (const { migrations = [] } of nodes.values()) {
-    const active = migrations.find(({ state }) => state === 'active');
-    if (active?.side === 'export') return active;
-    found ??= active ?? null;
+    const active = migrations.filter(({ state }) => state === 'active');
+    const job = active.find(({ phase }) => phase !== WAITING) ?? active[0];
+    if (job?.side === 'export') return job;
+    found ??= job ?? null;
   }
   return found;
 }
 
-/** The failed jobs of a source since the last that came through, the latest first. */
-function failuresOf({ view: { migrations = [] } }: Member, { retriesFrom }: Reshard): SlotMigration[] {
+/** The engine's word for a job before its snapshot. */
+const WAITING = 'waiting-to-snapshot';
+
+/** A try that failed: of jobs that were begun together none came through. */
+interface Failure {
+  /** When the latest of them ended, and the engine's words. */
+  at: number;
+  message: string;
+}
+
+/** The failed tries of a source since the last that came through, the latest first. Those begun in one second are one. */
+function failuresOf({ view: { migrations = [] } }: Member, { retriesFrom }: Reshard): Failure[] {
   const given = migrations.filter(({ side, state }) => side === 'export' && state !== 'active');
-  const end = given.findIndex(({ state, updatedAt }) => state === 'success' || updatedAt < retriesFrom);
-  return end < 0 ? given : given.slice(0, end);
+  const tries = [...Map.groupBy(given, ({ createdAt }) => createdAt).values()];
+  const isOld = (jobs: readonly SlotMigration[]): boolean =>
+    jobs.some(({ state, updatedAt }) => state === 'success' || updatedAt < retriesFrom);
+  const end = tries.findIndex(isOld);
+  const failed = end < 0 ? tries : tries.slice(0, end);
+  return failed.map((jobs) => ({ at: Math.max(...jobs.map(({ updatedAt }) => updatedAt)), message: jobs[0]!.message }));
 }
 
 /** What is to be said of a reshard: nothing when there is none. */
@@ -156,13 +178,17 @@ export const withoutReshard = (record: Database, looked: Database): Database =>
 /** What may stand beside a reshard: everything else is mended first. */
 const BESIDE: readonly ProblemCode[] = [...HARMLESS, 'slots_misplaced', 'news_spreading'];
 
+/** What has to be mended before slots move on; null when nothing has to. */
+export const obstacleToSlots = (problems: readonly Problem[]): ProblemCode | null =>
+  problems.find(({ code }) => !BESIDE.includes(code))?.code ?? null;
+
 /** The next job, if nothing is in its way: of the moves that have room at their target the largest. */
 export function moveSlots(situation: Situation, problem: Problem): Action[] {
   const { database, view, problems } = situation;
   const reshard = database.reshard!;
   if (activeJob(view)) return [];
-  const obstacle = problems.find(({ code }) => !BESIDE.includes(code));
-  if (obstacle) return [{ blocked: `no slots move while this holds: ${obstacle.code}` }];
+  const obstacle = obstacleToSlots(problems);
+  if (obstacle) return [{ blocked: `no slots move while this holds: ${obstacle}` }];
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   const jobs = misplaced(reshard, shards).map((move) => jobOf(situation, shards, move));
   const possible = jobs.find((job) => !('blocked' in job)) ?? jobs[0];
@@ -181,7 +207,7 @@ function jobOf({ database, view }: Situation, shards: readonly ShardTopology[], 
   if (!target.engine.clusterOk) return { blocked: `the primary of ${move.to} does not serve yet` };
   const failures = failuresOf(source, database.reshard!);
   const pauseMs = failures.length === 0 ? 0 : FIRST_PAUSE_MS * 2 ** (failures.length - 1);
-  const waitMs = (failures[0]?.updatedAt ?? 0) + pauseMs - view.at;
+  const waitMs = (failures[0]?.at ?? 0) + pauseMs - view.at;
   if (waitMs > 0) {
     const since = `a job from ${shortId(source.assignment.id)} failed (${failures[0]!.message})`;
     return { blocked: `the next job waits for ${Math.ceil(waitMs / 1_000)} s: ${since}` };
@@ -190,12 +216,15 @@ function jobOf({ database, view }: Situation, shards: readonly ShardTopology[], 
   const parts = 2 ** failures.length;
   const keys = Math.ceil(keysOfJob(database.spec.pace, bytesPerKey) / parts);
   const inJob = Math.min(keys, source.engine?.keys ?? 0);
-  const full = noRoom(database, move, inJob * bytesPerKey, target.engine.countedMemoryBytes);
-  if (full !== null) return { blocked: full };
+  const bytes = inJob * bytesPerKey;
+  const leftBytes = roomOf(database) - target.engine.countedMemoryBytes;
+  if (bytes > leftBytes) return { blocked: noRoom(database, move, bytes, target.engine.countedMemoryBytes) };
   const most = { keys, bytesPerSecond: WRITTEN_BYTES_PER_SECOND / parts };
+  const inARow = Math.min(MOST_IN_A_ROW, Math.floor(leftBytes / Math.max(1, bytes)));
+  const atOnce = failures.length > 0 ? 1 : Math.min(inARow, JOBS_AT_ONCE[database.spec.pace]);
   return {
     target: source.assignment.id,
-    args: { to: target.assignment.id, slots: move.slots, most },
+    args: { to: target.assignment.id, slots: move.slots, most, atOnce, inARow },
     expects: { role: 'primary', ownsSlots: true },
   };
 }
@@ -203,11 +232,14 @@ function jobOf({ database, view }: Situation, shards: readonly ShardTopology[], 
 const meanBytes = (engine: AnsweringEngine | null): number =>
   engine === null || engine.keys === 0 ? 0 : engine.dataBytes / engine.keys;
 
-/** The engine would take what it has no memory for, and refuse its clients' writes then. */
-function noRoom(database: Database, { to }: Move, bytes: number, usedBytes: number): string | null {
+/** What a primary may use while slots come to it: the engine would take what it has no memory for, and refuse its clients' writes then. */
+function roomOf(database: Database): number {
   const spec = specNow(database);
-  const limitBytes = memoryBytesPerNode(spec);
-  if (spec.eviction !== 'noeviction' || usedBytes + bytes <= limitBytes * FILLED) return null;
+  return spec.eviction === 'noeviction' ? memoryBytesPerNode(spec) * FILLED : Infinity;
+}
+
+function noRoom(database: Database, { to }: Move, bytes: number, usedBytes: number): string {
+  const limitBytes = memoryBytesPerNode(specNow(database));
   const figures = `the primary of ${to} uses ${formatSize(usedBytes)} of ${formatSize(limitBytes)}`;
   return `${figures}, too much for another ${formatSize(bytes)}: give the database more with \`--memory\``;
 }

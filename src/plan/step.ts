@@ -65,8 +65,12 @@ export interface StepArgs {
   add_copy: { machine: string; present: readonly NodeId[] };
   /** A node is no longer part of the database; what is left of it is removed next. */
   retire_copy: Record<string, never>;
-  /** Slots go to another primary, with all that is in them: the first of these, as many as make a job of this size. */
-  move_slots: { to: NodeId; slots: readonly SlotRange[]; most: JobSize };
+  /**
+   * Slots go to another primary, with all that is in them: the first of these, as many as make a job of this size. So many
+   * jobs are given to the engine at once, which makes one snapshot after the other; and so many may follow one another,
+   * as far as the target's memory goes.
+   */
+  move_slots: { to: NodeId; slots: readonly SlotRange[]; most: JobSize; atOnce: number; inARow: number };
   /** A shard that owns nothing is no longer part of the database; what is left of its nodes is removed next. */
   retire_shard: Record<string, never>;
   /** What is left of a node that was replaced is removed, and the record forgets it. */

@@ -12,9 +12,9 @@ const HEARD_MS = 200;
 /** The engine's word for a source that has stopped writes to the slots and lets the target take them. */
 const GRANTED = 'failover-granted';
 
-/** The job whose end this replica has not seen: its primary may have more of the slots' keys. A replica's list names no source. */
-const openImport = (migrations: readonly SlotMigration[] = []): SlotMigration | undefined =>
-  migrations.find(({ side, state }) => side === 'import' && state === 'active');
+/** Jobs whose end this replica has not seen: its primary may have more of the slots' keys. A replica's list names no source. */
+const openImports = (migrations: readonly SlotMigration[] = []): SlotMigration[] =>
+  migrations.filter(({ side, state }) => side === 'import' && state === 'active');
 
 /**
  * What a dead node claims on its disk to own and living primaries of other shards serve, with the epochs of these: it
@@ -39,14 +39,14 @@ export function servedElsewhere({ assignment, view }: Member, { nodes, at }: Dat
 /** Why nothing is done for a moment. */
 export const mayBeItsOwn = ({ assignment }: Member): string => `the slots that came to ${assignment.id} may be its own`;
 
-/** Who has the slots that are on the way to this replica's primary, as far as the replica knows; null when nothing is. */
-export function sourceOfImport({ engine, migrations }: NodeView): NodeId | null {
-  const job = openImport(migrations);
-  if (!job || engine.state !== 'answering') return null;
-  const source = engine.peers.find(
-    ({ id, slots }) => id !== engine.primaryId && sharedSlots(slots, job.slots).length > 0,
+/** Who has slots that are on the way to this replica's primary, as far as the replica knows. */
+export function sourcesOfImports({ engine, migrations }: NodeView): NodeId[] {
+  if (engine.state !== 'answering') return [];
+  const coming = openImports(migrations).flatMap(({ slots }) => slots);
+  const sources = engine.peers.filter(
+    ({ id, slots }) => id !== engine.primaryId && sharedSlots(slots, coming).length > 0,
   );
-  return source?.id ?? null;
+  return sources.map(({ id }) => id);
 }
 
 /**
@@ -56,14 +56,14 @@ export function sourceOfImport({ engine, migrations }: NodeView): NodeId | null 
  * `undecided` the source has let them be taken, and may yet hear that they were;
  * `taken` the source serves them no more, or does not answer.
  */
-export function unfinishedImport(
-  replica: Member,
-  dead: Member,
-  { nodes, at }: DatabaseView,
-): 'none' | 'undecided' | 'taken' {
-  const job = openImport(replica.view.migrations);
-  if (!job) return 'none';
-  const source = nodes.get(sourceOfImport(replica.view) ?? '');
+export function unfinishedImport(replica: Member, dead: Member, view: DatabaseView): 'none' | 'undecided' | 'taken' {
+  const states = openImports(replica.view.migrations).map((job) => stateOf(job, replica, dead, view));
+  return states.find((state) => state === 'taken') ?? states.find((state) => state === 'undecided') ?? 'none';
+}
+
+function stateOf(job: SlotMigration, replica: Member, dead: Member, { nodes, at }: DatabaseView) {
+  const sources = sourcesOfImports({ ...replica.view, migrations: [job] }).map((id) => nodes.get(id));
+  const [source] = sources;
   const engine = source && answering(source);
   if (!engine || countSlots(sharedSlots(engine.slots, job.slots)) < countSlots(job.slots)) return 'taken';
   const isGranted = source.migrations?.some(({ name, phase }) => name === job.name && phase === GRANTED);

@@ -25,12 +25,16 @@ const BEFORE_SNAPSHOT = new Set([
 ]);
 
 /**
- * CLUSTER MIGRATESLOTS at the primary that gives them: resolves when the job's snapshot has begun.
- * @throws Error when it did not begin in time, and was cancelled
+ * CLUSTER MIGRATESLOTS at the primary that gives them, in one job or several: resolves when the first snapshot has begun.
+ * @throws Error when it did not begin in time, and they were cancelled
  */
-export async function migrateSlots(node: NodeCommands, slots: readonly SlotRange[], target: NodeId): Promise<void> {
-  await begin(node, slots, target);
-  await untilLatest(node, BEGIN_MS, hasBegun);
+export async function migrateSlots(
+  node: NodeCommands,
+  jobs: readonly (readonly SlotRange[])[],
+  target: NodeId,
+): Promise<void> {
+  await begin(node, jobs, target);
+  await until(node, BEGIN_MS, (latest) => latest.slice(0, jobs.length).some(hasBegun));
   // Somebody may have written to another database for the first time meanwhile: see `migrateHeldSlots`.
   if ((await readiness(node)).hasNumberedDatabases) await giveUp(node, 'a database with a number has come into use');
 }
@@ -47,9 +51,9 @@ export async function migrateSlots(node: NodeCommands, slots: readonly SlotRange
 export async function migrateHeldSlots(node: NodeCommands, slots: readonly SlotRange[], target: NodeId): Promise<void> {
   await node.command('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
   try {
-    await begin(node, slots, target);
-    await untilLatest(node, HELD_BEGIN_MS, hasBegun);
-    await untilLatest(node, HOLD_MS, ({ state }) => state !== 'active');
+    await begin(node, [slots], target);
+    await until(node, HELD_BEGIN_MS, ([latest]) => hasBegun(latest!));
+    await until(node, HOLD_MS, ([latest]) => latest!.state !== 'active');
   } finally {
     const left = /^paused_timeout_milliseconds:(\d+)/m.exec(String(await node.command('INFO', 'clients')))?.[1];
     // An agent without a lease has stopped them for longer, and they stay stopped.
@@ -59,8 +63,8 @@ export async function migrateHeldSlots(node: NodeCommands, slots: readonly SlotR
 
 const hasBegun = ({ phase }: SlotMigration): boolean => !BEFORE_SNAPSHOT.has(phase);
 
-const begin = (node: NodeCommands, slots: readonly SlotRange[], target: NodeId) =>
-  node.command('CLUSTER', 'MIGRATESLOTS', 'SLOTSRANGE', ...slots.flat(), 'NODE', target);
+const begin = (node: NodeCommands, jobs: readonly (readonly SlotRange[])[], target: NodeId) =>
+  node.command('CLUSTER', 'MIGRATESLOTS', ...jobs.flatMap((slots) => ['SLOTSRANGE', ...slots.flat(), 'NODE', target]));
 
 /** What matters of a source before a job (INFO persistence and keyspace). */
 export async function readiness(
@@ -72,16 +76,17 @@ export async function readiness(
   return { forks, hasNumberedDatabases: /^db[1-9]/m.test(info) };
 }
 
-async function untilLatest(
+/** @param isSo asked with the node's jobs, the latest first */
+async function until(
   node: NodeCommands,
   timeoutMs: number,
-  isSo: (job: SlotMigration) => boolean,
+  isSo: (jobs: readonly SlotMigration[]) => boolean,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const [latest] = await slotMigrations(node);
-    if (!latest || isSo(latest)) return;
-    if (performance.now() > deadline) return giveUp(node, `it was still ${latest.phase} after ${timeoutMs} ms`);
+    const jobs = await slotMigrations(node);
+    if (jobs.length === 0 || isSo(jobs)) return;
+    if (performance.now() > deadline) return giveUp(node, `it was still ${jobs[0]!.phase} after ${timeoutMs} ms`);
     await sleep(POLL_MS);
   }
 }

@@ -1,19 +1,27 @@
 /** How many slots make a job. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { SlotRange } from '../../domain/slots.ts';
+import type { JobSize } from '../../plan/step.ts';
 import type { SlotStats } from '../../valkey/slot-stats.ts';
-import { firstSlots } from './slots.ts';
+import { nextJobs } from './slots.ts';
 
 const NO_RATES = new Map<number, number>();
 const slotsWith = (keys: readonly number[]): Map<number, SlotStats> =>
   new Map(keys.map((count, slot) => [slot, { keys: count, cpuUsec: 0, bytesIn: 0, bytesOut: 0 }]));
+const firstJob = (
+  slots: readonly SlotRange[],
+  stats: ReadonlyMap<number, SlotStats>,
+  rates: ReadonlyMap<number, number>,
+  size: JobSize,
+) => nextJobs(slots, stats, rates, size, 1).jobs[0];
 const most = (keys: number, bytesPerSecond = Number.POSITIVE_INFINITY) => ({ keys, bytesPerSecond });
 
 it('takes slots from the first on, as long as their keys are no more than a job may have', () => {
   const stats = slotsWith([10, 0, 20, 30, 5]);
-  assert.deepEqual(firstSlots([[0, 4]], stats, NO_RATES, most(30)), [[0, 2]]);
-  assert.deepEqual(firstSlots([[0, 4]], stats, NO_RATES, most(1_000)), [[0, 4]]);
-  assert.deepEqual(firstSlots([[2, 4]], stats, NO_RATES, most(1)), [[2, 2]], 'one slot at least');
+  assert.deepEqual(firstJob([[0, 4]], stats, NO_RATES, most(30)), [[0, 2]]);
+  assert.deepEqual(firstJob([[0, 4]], stats, NO_RATES, most(1_000)), [[0, 4]]);
+  assert.deepEqual(firstJob([[2, 4]], stats, NO_RATES, most(1)), [[2, 2]], 'one slot at least');
 });
 
 it('takes fewer where more is written than a source can send', () => {
@@ -23,17 +31,41 @@ it('takes fewer where more is written than a source can send', () => {
     [1, 600],
     [2, 200],
   ]);
-  assert.deepEqual(firstSlots([[0, 3]], stats, rates, most(1_000, 1_000)), [[0, 1]]);
-  assert.deepEqual(firstSlots([[1, 3]], stats, rates, most(1_000, 1_000)), [[1, 3]]);
-  assert.deepEqual(firstSlots([[0, 3]], stats, rates, most(1_000, 100)), [[0, 0]]);
+  assert.deepEqual(firstJob([[0, 3]], stats, rates, most(1_000, 1_000)), [[0, 1]]);
+  assert.deepEqual(firstJob([[1, 3]], stats, rates, most(1_000, 1_000)), [[1, 3]]);
+  assert.deepEqual(firstJob([[0, 3]], stats, rates, most(1_000, 100)), [[0, 0]]);
 });
 
 it('leaves out slots that are not the source’s any more', () => {
   const stats = slotsWith([1, 1, 1, 1]);
   stats.delete(1);
-  assert.deepEqual(firstSlots([[0, 3]], stats, NO_RATES, most(1_000)), [
+  assert.deepEqual(firstJob([[0, 3]], stats, NO_RATES, most(1_000)), [
     [0, 0],
     [2, 3],
   ]);
-  assert.deepEqual(firstSlots([[1, 1]], stats, NO_RATES, most(1_000)), []);
+  assert.deepEqual(nextJobs([[1, 1]], stats, NO_RATES, most(1_000), 3), { jobs: [], left: [] });
+});
+
+it('makes several at once, and tells what is left', () => {
+  const stats = slotsWith([10, 10, 10, 10, 10]);
+  stats.delete(3);
+  assert.deepEqual(nextJobs([[0, 4]], stats, NO_RATES, most(20), 1), {
+    jobs: [[[0, 1]]],
+    left: [
+      [2, 2],
+      [4, 4],
+    ],
+  });
+  assert.deepEqual(nextJobs([[0, 4]], stats, NO_RATES, most(10), 2).jobs, [[[0, 0]], [[1, 1]]]);
+  const all = nextJobs([[0, 4]], stats, NO_RATES, most(20), 5);
+  assert.deepEqual(all, {
+    jobs: [
+      [[0, 1]],
+      [
+        [2, 2],
+        [4, 4],
+      ],
+    ],
+    left: [],
+  });
 });

@@ -1,6 +1,6 @@
 /** Steps that move slots, and that take out shards which own none any more. */
 import type { Database } from '../../domain/database.ts';
-import { rangesOf, type SlotRange, slotsIn } from '../../domain/slots.ts';
+import { rangesOf, type SlotRange, slotsIn, withoutSlots } from '../../domain/slots.ts';
 import { withoutShard } from '../../plan/membership.ts';
 import { retireShardObstacle } from '../../plan/reshard.ts';
 import type { JobSize, Outcome, Step } from '../../plan/step.ts';
@@ -16,13 +16,14 @@ const HELD_KEYS = 5_000;
 
 const DONE: Outcome = { result: 'done' };
 
-/** Begins one job; how it goes, the next looks tell. The functions that the slots' clients call are there before. */
+/** Begins jobs; how they go, the next looks tell. The functions that the slots' clients call are there before. */
 export async function moveSlots(
-  { clock, jobBegun, slotRates }: Tools,
-  source: NodeCommands,
-  target: NodeCommands,
-  { args, target: sourceId }: StepOf<'move_slots'>,
+  { clock, jobsBegun, slotRates }: Tools,
+  database: Database,
+  { source, target }: { source: NodeCommands; target: NodeCommands },
+  step: StepOf<'move_slots'>,
 ): Promise<Outcome> {
+  const { args, target: sourceId } = step;
   const { forks, hasNumberedDatabases } = await readiness(source);
   // The engine makes one fork at a time: the job would stand in line, and its slots with it.
   if (forks) return { result: 'blocked', reason: `its source makes a ${forks}` };
@@ -31,15 +32,34 @@ export async function moveSlots(
   const rates = slotRates.note(sourceId, stats, clock.now());
   const { keys, bytesPerSecond } = args.most;
   const most = { bytesPerSecond, keys: hasNumberedDatabases ? Math.min(keys, HELD_KEYS) : keys };
-  const job = firstSlots(args.slots, stats, rates, most);
-  if (job.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
-  await (hasNumberedDatabases ? migrateHeldSlots : migrateSlots)(source, job, args.to);
-  jobBegun(source);
+  const { jobs, left } = nextJobs(args.slots, stats, rates, most, hasNumberedDatabases ? 1 : args.atOnce);
+  if (jobs.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
+  if (hasNumberedDatabases) await migrateHeldSlots(source, jobs[0]!, args.to);
+  else await migrateSlots(source, jobs, args.to);
+  jobsBegun({ step, database, source, jobs: jobs.length, left });
   return DONE;
 }
 
-/** From the first on as many slots as make a job of this size; one at least. Those of others are left out. */
-export function firstSlots(
+/** So many jobs at most, and what the source has of these slots beside them. */
+export function nextJobs(
+  slots: readonly SlotRange[],
+  stats: ReadonlyMap<number, SlotStats>,
+  rates: ReadonlyMap<number, number>,
+  most: JobSize,
+  atOnce: number,
+): { jobs: SlotRange[][]; left: SlotRange[] } {
+  const jobs: SlotRange[][] = [];
+  let left = rangesOf([...slotsIn(slots)].filter((slot) => stats.has(slot)));
+  while (left.length > 0 && jobs.length < atOnce) {
+    const job = firstSlots(left, stats, rates, most);
+    jobs.push(job);
+    left = withoutSlots(left, job);
+  }
+  return { jobs, left };
+}
+
+/** From the first on as many slots as make a job of this size; one at least. */
+function firstSlots(
   slots: readonly SlotRange[],
   stats: ReadonlyMap<number, SlotStats>,
   rates: ReadonlyMap<number, number>,
@@ -49,9 +69,7 @@ export function firstSlots(
   let keys = 0;
   let bytesPerSecond = 0;
   for (const slot of slotsIn(slots)) {
-    const one = stats.get(slot);
-    if (one === undefined) continue;
-    keys += one.keys;
+    keys += stats.get(slot)!.keys;
     bytesPerSecond += rates.get(slot) ?? 0;
     if (chosen.length > 0 && (keys > most.keys || bytesPerSecond > most.bytesPerSecond)) break;
     chosen.push(slot);
