@@ -331,6 +331,7 @@ class Plane implements RunningControlPlane {
       tookOver: (failover) => this.#failovers.note(failover),
       moved: () => this.#telling.moved(name),
       served: () => this.#telling.endpoints.changed(),
+      backupOf: (name) => this.#desk.backups.runningOf(name),
       resharded: (reshard, seconds) => this.#jobTimes.note(reshard, seconds),
       pace: (pace) => this.#telling.endpoints.pace(pace),
     });

@@ -56,6 +56,8 @@ export interface Surroundings extends Omit<Tools, 'jobsBegun'> {
   served?: () => void;
   /** All slots are where they are to be, after so long and without a pause. */
   resharded?: (reshard: Reshard, seconds: number) => void;
+  /** The backup that is being made of a database. */
+  backupOf?: (name: string) => string | null;
   /** How fast clients may write to slots that are on their way. */
   pace?: (pace: WriterPace) => void;
 }
@@ -173,11 +175,11 @@ export class Reconciler {
     const database = databases.find(this.#name);
     if (!database) return;
     const lookedAt = clock.now();
-    const view = await observer.observe(database);
+    const view = { ...(await observer.observe(database)), backup: this.#around.backupOf?.(this.#name) ?? null };
     const next = plan(database, view);
     this.#noteProblems(next.problems);
     this.#problems = next.problems;
-    this.#jobs.looked(lookedAt, obstacleToSlots(next.problems) === null);
+    this.#jobs.looked(lookedAt, obstacleToSlots(next.problems) === null && view.backup === null);
     const told = next.problems.filter((problem) => this.#told.has(problemKey(problem)));
     const paced = this.#pacer.look(database, view);
     this.#publish(database, statusOf(database, view, told, this.#since, this.#attempts, paced));

@@ -249,6 +249,8 @@ export interface DatabaseView {
   at: number;
   machines: readonly MachineView[];
   nodes: ReadonlyMap<NodeId, NodeView>;
+  /** The backup that is being made of it: its slots stay where they are meanwhile. */
+  backup?: string | null;
 }
 
 /** A node nobody has heard anything of. */

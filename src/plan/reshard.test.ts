@@ -264,6 +264,13 @@ describe('the next job', () => {
     assert.equal(smaller.args.most.keys, 256);
   });
 
+  it('does not begin while a backup is made', () => {
+    const ready = moving(4);
+    const during = { ...ready, view: { ...ready.view, backup: 'big-1' } };
+    assert.equal(nextJob(during).length, 0);
+    assert.match(blockedReasons(during), /until the backup big-1 is made/);
+  });
+
   it('does not begin while it is paused', () => {
     const paused = moving(2, { paused: true });
     assert.equal(nextJob(paused).length, 0);

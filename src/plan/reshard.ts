@@ -189,6 +189,7 @@ export function moveSlots(situation: Situation, problem: Problem): Action[] {
   if (activeJob(view)) return [];
   const obstacle = obstacleToSlots(problems);
   if (obstacle) return [{ blocked: `no slots move while this holds: ${obstacle}` }];
+  if (view.backup) return [{ blocked: `its slots stay where they are until the backup ${view.backup} is made` }];
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   const jobs = misplaced(reshard, shards).map((move) => jobOf(situation, shards, move));
   const possible = jobs.find((job) => !('blocked' in job)) ?? jobs[0];

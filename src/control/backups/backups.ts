@@ -61,6 +61,11 @@ export class Backups {
     await Promise.allSettled(all.map(({ over }) => over));
   }
 
+  /** The id of the one that is being made of this database; null when none is. */
+  runningOf(name: string): string | null {
+    return this.#running.get(name)?.id ?? null;
+  }
+
   /**
    * Begins one; it is made afterwards.
    * @throws database_not_found, being_deleted, backup_running, backup_refused, backup_place_missing, backup_place_invalid,
