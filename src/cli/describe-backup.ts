@@ -1,7 +1,7 @@
 /** Backups in words. */
 import type { BackupStatus } from '../domain/backup.ts';
 import { formatSize } from '../domain/size.ts';
-import { formatSlots } from '../domain/slots.ts';
+import { formatSlotsBriefly } from '../domain/slots.ts';
 import { counted } from '../domain/template.ts';
 import type { BackupScheduleDocument } from '../protocol/backup-api.ts';
 import { table } from './table.ts';
@@ -30,7 +30,7 @@ export function describeBackup(backup: BackupStatus): string {
   const { raw, stored } = bytesOf(backup);
   const rows = parts.map((part) => [
     part.shard,
-    formatSlots(part.slots),
+    formatSlotsBriefly(part.slots),
     `${part.role} ${part.node.slice(0, 8)} on ${part.machine}`,
     String(part.keys),
     formatSize(part.rawBytes),

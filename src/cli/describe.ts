@@ -1,7 +1,7 @@
 /** A database in words and columns. */
 import { shortId } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
-import { formatSlots } from '../domain/slots.ts';
+import { formatSlotsBriefly } from '../domain/slots.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
 import type { Condition, DatabaseStatus, NodeStatus, ReplicaStatus, ShardStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
@@ -53,7 +53,7 @@ export const describeSpec = ({
 function shardRows({ id, slots, primary, replicas }: ShardStatus): string[][] {
   const first = primary ? nodeCells('primary', primary, '') : ['primary', 'none', '', '', 'nobody serves it', ''];
   const rest = replicas.map((replica) => ['', '', ...nodeCells('replica', replica, describeLag(replica))]);
-  return [[id, formatSlots(slots), ...first], ...rest];
+  return [[id, formatSlotsBriefly(slots), ...first], ...rest];
 }
 
 const nodeCells = (role: string, { nodeId, host, port, machine, state }: NodeStatus, lag: string): string[] => [

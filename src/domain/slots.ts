@@ -70,3 +70,11 @@ export function withoutSlots(ranges: readonly SlotRange[], others: readonly Slot
 /** `0-5460, 5462`, for people. */
 export const formatSlots = (ranges: readonly SlotRange[]): string =>
   ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ') || 'none';
+
+/** For a column of a table: of many ranges the largest, in order, and how many more there are. */
+export function formatSlotsBriefly(ranges: readonly SlotRange[], most = 2): string {
+  if (ranges.length <= most + 1) return formatSlots(ranges);
+  const size = ([from, to]: SlotRange): number => to - from;
+  const largest = new Set(ranges.toSorted((a, b) => size(b) - size(a)).slice(0, most));
+  return `${formatSlots(ranges.filter((range) => largest.has(range)))} and ${ranges.length - most} more`;
+}

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { ValkeeperError } from '../../domain/errors.ts';
 import { formatSize } from '../../domain/size.ts';
-import { formatSlots } from '../../domain/slots.ts';
+import { formatSlots, formatSlotsBriefly } from '../../domain/slots.ts';
 import type { DatabaseStatus } from '../../domain/status.ts';
 import { counted } from '../../domain/template.ts';
 import { type AddCommand, action, example } from '../action.ts';
@@ -73,7 +73,7 @@ function requireSameSlots(before: DatabaseStatus['shards'], { name, reshard, sha
 
 function describe({ database, folder, files, skewMs }: ExportDocument): string {
   const rows = files.map(({ shard, path, bytes, slots, node, machine, role, forkedAt }) => [
-    ...[shard, path, formatSize(bytes), formatSlots(slots)],
+    ...[shard, path, formatSize(bytes), formatSlotsBriefly(slots)],
     ...[`${role} ${node.slice(0, 8)} on ${machine}`, forkedAt],
   ]);
   return [
