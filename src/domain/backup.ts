@@ -74,3 +74,12 @@ export function backupId(database: string, at: number, chance: string): string {
   const time = new Date(at).toISOString().replace(/[-:]|\.\d+/g, '');
   return `${database}-${time}-${chance.slice(0, SUFFIX_LETTERS)}`;
 }
+
+/** When it was begun, to the second, by its id; null where the id tells no time. In milliseconds since the epoch. */
+export function timeInBackupId(id: string): number | null {
+  const [, date, time] = /-(\d{8})T(\d{6})Z-[^-]+$/.exec(id) ?? [];
+  if (!date || !time) return null;
+  const [, year, month, day] = /(\d{4})(\d\d)(\d\d)/.exec(date)!;
+  const at = Date.parse(`${year}-${month}-${day}T${time.replace(/(\d\d)(\d\d)(\d\d)/, '$1:$2:$3')}Z`);
+  return Number.isNaN(at) ? null : at;
+}

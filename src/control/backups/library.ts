@@ -4,7 +4,7 @@ import { keyIdOf } from '../../backup/key.ts';
 import { type BackupManifest, openManifest, sealManifest } from '../../backup/manifest.ts';
 import { readPart } from '../../backup/part-reader.ts';
 import { openPlace } from '../../backup/place.ts';
-import type { BackupStatus } from '../../domain/backup.ts';
+import { type BackupStatus, timeInBackupId } from '../../domain/backup.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 
 const MANIFEST = 'manifest.json';
@@ -54,7 +54,13 @@ export class Library {
       const [database = '', id = ''] = name.split('/');
       return {
         ...{ id, database, databaseUid: '', place: this.place, state: 'failed', trigger: 'asked' },
-        ...{ startedAt: new Date(0).toISOString(), endedAt: null, shards: 0, parts: [], skewMs: null },
+        ...{
+          startedAt: new Date(timeInBackupId(id) ?? 0).toISOString(),
+          endedAt: null,
+          shards: 0,
+          parts: [],
+          skewMs: null,
+        },
         ...{ encrypted: false, engineVersion: '', problem: error.message },
       };
     }
