@@ -19,12 +19,12 @@ import type { Agent, AgentOptions } from './agent-options.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { cutLog } from './cut-log.ts';
-import { DiskWatch } from './disk-watch.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { endpointOperations } from './endpoint-operations.ts';
 import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
 import { Guard } from './guard.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
 import { claimFolder, leaveFolder, makeFolder } from './machine-folder.ts';
@@ -44,8 +44,6 @@ import { SupervisedNode } from './supervised-node.ts';
 const ENDPOINT_GRACE_MS = 3_000;
 /** Of a machine that was taken out while it was away, nodes end within this time. */
 const REMOVED_GRACE_MS = 5_000;
-/** How often nodes are tended: so old is the copy of a nodes.conf at most. */
-const TEND_INTERVAL_MS = 1_000;
 
 /** Adopts the nodes that run, connects to the control plane, and serves it. @throws already_running, file_unusable, file_damaged, credentials_unusable, credentials_missing, neighbour_port_unusable, address_not_here, plain_text_refused */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -82,8 +80,7 @@ class MachineAgent implements Agent {
   #failovers: FailoverLog | null = null;
   #pulse: PulseWatch | null = null;
   #guard: Guard | null = null;
-  #tending: NodeJS.Timeout | null = null;
-  #disk: DiskWatch | null = null;
+  #housekeeping: Housekeeping | null = null;
 
   constructor(options: AgentOptions, roster: Roster) {
     const { promise, resolve } = Promise.withResolvers<'shut-down' | 'detached'>();
@@ -144,10 +141,13 @@ class MachineAgent implements Agent {
       changed: (node) => this.#nodeChanged(node),
       log,
     });
-    this.#tending = setInterval(() => {
-      for (const node of this.#nodes.values()) void node.tend();
-    }, TEND_INTERVAL_MS);
-    this.#disk = new DiskWatch(this.#folder, (disk) => this.#link?.tell({ type: 'disk', disk }) === true);
+    this.#housekeeping = new Housekeeping({
+      nodes: () => this.#nodes.values(),
+      folder: this.#folder,
+      tellDisk: (disk) => this.#link?.tell({ type: 'disk', disk }) === true,
+      changed: (node) => this.#nodeChanged(node),
+      log,
+    });
     this.#link = new Link({
       servers,
       access: () => ({
@@ -214,8 +214,7 @@ class MachineAgent implements Agent {
   }
 
   #finish(how: 'shut-down' | 'detached'): void {
-    if (this.#tending) clearInterval(this.#tending);
-    this.#disk?.close();
+    this.#housekeeping?.close();
     this.#certificate?.close();
     this.#pulse?.close();
     this.#guard?.close();

@@ -41,6 +41,8 @@ export class SupervisedNode {
   #endedBecause: string | null = null;
   /** What the present process is about, as it is told. */
   pulse: PulseView = { state: 'well', since: 0 };
+  /** What it is due for and cannot do. */
+  due: Pick<NodeReport, 'postponed'> = {};
   /** The state for which the last process was ended here; null: it ended by itself, or as asked. */
   endedFor: PulseState | null = null;
   /** How far the present process, or the last one, had come as a primary. */
@@ -86,8 +88,8 @@ export class SupervisedNode {
     const process: NodeReport['process'] = this.#process
       ? { state: 'running', pid: this.#process.pid }
       : (lastExit ?? { state: 'exited', how: 'died', at: this.#madeAt, detail: 'it was never started' });
-    const pulse = this.#process ? this.pulse : null;
-    return { id, database, databaseUid, port, process, pulse, disk: this.#disk };
+    const more = this.#process ? { pulse: this.pulse, ...this.due } : { pulse: null };
+    return { id, database, databaseUid, port, process, disk: this.#disk, ...more };
   }
 
   /** One request at a time. */
@@ -141,13 +143,13 @@ export class SupervisedNode {
       throw error;
     }
     this.#around.changed(this);
-    await this.#copyIdentity();
+    await copyIdentity(this.directory.path, this.id, this.#around.log);
     return { pid: found.pid };
   }
 
   /** To be called from time to time: the copy of its nodes.conf follows, and a damage that a person mended is forgotten. */
   async tend(): Promise<void> {
-    if (this.#process) await this.#copyIdentity();
+    if (this.#process) await copyIdentity(this.directory.path, this.id, this.#around.log);
     else if (this.#disk.damage && !this.directory.damage()) this.#lookAgain();
   }
 
@@ -333,10 +335,6 @@ export class SupervisedNode {
     });
   }
 
-  #copyIdentity(): Promise<void> {
-    return copyIdentity(this.directory.path, this.id, this.#around.log);
-  }
-
   #lookAgain(): void {
     this.#disk = this.#lookAtDisk();
     this.#around.changed(this);
@@ -395,6 +393,6 @@ export class SupervisedNode {
     const lastExit = { state: 'exited', how, at: this.#around.now(), detail } as const;
     const remembered = this.#remember({ process: null, lastExit });
     this.#lookAgain();
-    await Promise.all([remembered, this.#copyIdentity()]);
+    await Promise.all([remembered, copyIdentity(this.directory.path, this.id, this.#around.log)]);
   }
 }

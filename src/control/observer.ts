@@ -66,7 +66,15 @@ export class Observer {
     const process = isSilent ? this.#stated(database, node) : heard;
     const down = this.#downTimes.note(node.id, { process, engine }, this.#around.clock.now());
     if (typeof report === 'string') return { process, disk: null, engine, down, ...more };
-    return { process, disk: report.disk, engine, down, ...more, ...(report.pulse ? { pulse: report.pulse } : {}) };
+    return {
+      process,
+      disk: report.disk,
+      engine,
+      down,
+      ...more,
+      ...(report.pulse ? { pulse: report.pulse } : {}),
+      ...(report.postponed ? { postponed: report.postponed } : {}),
+    };
   }
 
   #stated(database: Database, node: NodeAssignment): ProcessView {

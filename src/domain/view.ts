@@ -169,12 +169,20 @@ export interface NodeView {
   pulse?: PulseView;
   disk: DiskView | null;
   engine: EngineView;
+  /** Absent while it is due for nothing, or memory is free for it. */
+  postponed?: PostponedFork;
   /** Its jobs of slot migration, the latest first; absent while nobody asks, which is as long as no slots are to move. */
   migrations?: readonly SlotMigration[];
   /** What clients send it, over the last seconds; absent likewise. */
   receivedBytesPerSecond?: number;
   /** That it has not run for any time worth the name; null while it does, or nobody knows. */
   down: DownView | null;
+}
+
+/** What a node is due for, and how much memory it may take, in bytes. */
+export interface PostponedFork {
+  kind: 'snapshot' | 'rewrite';
+  neededBytes: number;
 }
 
 export interface DownView {

@@ -152,6 +152,13 @@ export const PROBLEMS = {
     message: 'The agent of {machine} does not answer.',
     advice: 'Its nodes are left as they are. On a fleet made by `valkeeper up` it is restarted by itself.',
   },
+  fork_postponed: {
+    severity: 'warning',
+    message: '{node} of {shard} on {machine} is due {what}, and {needed} of memory are not free there.',
+    advice:
+      'It is done as soon as they are. Until then {effect}. Look at what else takes memory on {machine}, or move nodes away.',
+    patienceMs: 30_000,
+  },
   disk_filling: {
     severity: 'warning',
     message: 'The disk of {machine} has {free} left of {total}.',
@@ -355,6 +362,7 @@ export const HARMLESS: readonly ProblemCode[] = [
   'data_cut',
   'disk_slow',
   'disk_filling',
+  'fork_postponed',
   'memory_full',
 ];
 

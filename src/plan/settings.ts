@@ -22,6 +22,7 @@ export const MANAGED_SETTINGS = [
   'cluster-replica-no-failover',
   'loglevel',
   'cluster-slot-stats-enabled',
+  'auto-aof-rewrite-percentage',
 ] as const;
 
 /** The managed settings as directives. Without an append-only file, `appendfsync` is left to the engine. */
@@ -35,6 +36,8 @@ export function settingDirectives(spec: PresentSpec): Directive[] {
     // Must hold what is written while a copy is made; too small means copying for ever.
     ['client-output-buffer-limit', 'replica', String(Math.max(256 * MIB, memoryBytes)), '0', '0'],
     ['loglevel', spec.logsLess ? 'warning' : 'notice'],
+    // Its agent says when, one node of a machine at a time: see forks.ts.
+    ['auto-aof-rewrite-percentage', '0'],
     // What each slot costs: see `db hotspots` and `db rebalance`.
     ['cluster-slot-stats-enabled', 'yes'],
     // The engine's own election may choose a replica that lacks an acknowledged write; Valkeeper compares them first.
@@ -46,6 +49,8 @@ export function settingDirectives(spec: PresentSpec): Directive[] {
 export const backlogBytes = (memoryBytes: number): number =>
   Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8)));
 
+const YEAR_SECONDS = 31_536_000;
+
 const PERSISTENCE: Record<Persistence, Directive[]> = {
   none: [
     ['appendonly', 'no'],
@@ -53,7 +58,8 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
   ],
   snapshot: [
     ['appendonly', 'no'],
-    ['save', '3600', '1', '300', '100', '60', '10000'],
+    // That it keeps snapshots, and makes one as it ends; else its agent says when, see forks.ts.
+    ['save', String(YEAR_SECONDS), '1'],
   ],
   aof: [
     ['appendonly', 'yes'],

@@ -15,6 +15,7 @@ import type {
   DiskSpace,
   DiskView,
   EndpointView,
+  PostponedFork,
   ProcessView,
   PulseView,
 } from '../domain/view.ts';
@@ -39,6 +40,8 @@ export interface NodeReport {
   /** Null while it does not run. Told when its state has lasted (src/plan/pulse.ts), not at once. */
   pulse: PulseView | null;
   disk: DiskView;
+  /** It is due to save or to write its log anew, and too little memory is free on its machine. */
+  postponed?: PostponedFork;
 }
 
 export interface Hello {

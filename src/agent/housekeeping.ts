@@ -1,0 +1,41 @@
+/** What an agent does for its machine all the time, whatever happens: files are tended, forks take turns, the disk is watched. */
+import type { DiskSpace } from '../domain/view.ts';
+import type { Logger } from '../platform/log.ts';
+import { DiskWatch } from './disk-watch.ts';
+import { ForkKeeper } from './fork-keeper.ts';
+import type { SupervisedNode } from './supervised-node.ts';
+
+/** How often nodes are tended: so old is the copy of a nodes.conf at most. */
+const TEND_INTERVAL_MS = 1_000;
+
+export interface HousekeepingOptions {
+  /** The nodes of the machine at that moment. */
+  nodes: () => Iterable<SupervisedNode>;
+  /** Where they are. */
+  folder: string;
+  /** Whether somebody heard it. */
+  tellDisk: (disk: DiskSpace) => boolean;
+  /** What is told of a node has changed. */
+  changed: (node: SupervisedNode) => void;
+  log: Logger;
+}
+
+export class Housekeeping {
+  readonly #tending: NodeJS.Timeout;
+  readonly #forks: ForkKeeper;
+  readonly #disk: DiskWatch;
+
+  constructor({ nodes, folder, tellDisk, changed, log }: HousekeepingOptions) {
+    this.#tending = setInterval(() => {
+      for (const node of nodes()) void node.tend();
+    }, TEND_INTERVAL_MS);
+    this.#forks = new ForkKeeper({ nodes, changed, log });
+    this.#disk = new DiskWatch(folder, tellDisk);
+  }
+
+  close(): void {
+    clearInterval(this.#tending);
+    this.#forks.close();
+    this.#disk.close();
+  }
+}
