@@ -2,6 +2,7 @@
 import type { ValkeeperError } from '../domain/errors.ts';
 import type { TlsFiles } from '../domain/tls-directives.ts';
 import type { Logger } from '../platform/log.ts';
+import type { ForkPorts } from './fork-keeper.ts';
 import type { PulseOptions } from './pulse.ts';
 
 export interface AgentOptions {
@@ -37,6 +38,8 @@ export interface AgentOptions {
   endpointWorkers?: number;
   /** What becomes of a node's shard if the node is ended; without it, it is found out. */
   ifEnded?: PulseOptions['ifEnded'];
+  /** What snapshots and new logs are decided by; without it, the machine's own. */
+  forks?: Partial<ForkPorts>;
   /** The control plane takes this agent, or does not. */
   welcomed?: () => void;
   refused?: (error: ValkeeperError) => void;

@@ -146,6 +146,7 @@ class MachineAgent implements Agent {
       folder: this.#folder,
       tellDisk: (disk) => this.#link?.tell({ type: 'disk', disk }) === true,
       changed: (node) => this.#nodeChanged(node),
+      forks: this.#options.forks ?? {},
       log,
     });
     this.#link = new Link({

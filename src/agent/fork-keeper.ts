@@ -3,55 +3,95 @@
  * for it (src/plan/forks.ts). Their engines do neither by themselves: see src/plan/settings.ts.
  */
 import type { NodeId } from '../domain/ids.ts';
-import { type Fork, type ForkFacts, nextFork } from '../plan/forks.ts';
+import type { PostponedFork } from '../domain/view.ts';
+import { type Fork, type ForkFacts, isPostponed, nextFork, type Try, type WaitingFork } from '../plan/forks.ts';
 import { keepsSnapshots, logsEveryWrite } from '../plan/settings.ts';
 import type { Logger } from '../platform/log.ts';
+import { availableMemory } from '../platform/memory.ts';
 import { ReplyError } from '../resp/reply.ts';
 import type { NodeConnection } from '../valkey/connection.ts';
-import { numberField, parseInfo, textField } from '../valkey/info.ts';
+import { type InfoFields, numberField, parseInfo, textField } from '../valkey/info.ts';
 import type { SupervisedNode } from './supervised-node.ts';
 
 const LOOK_MS = 1_000;
 /** A node that does not answer by then says nothing this time. */
 const ANSWER_MS = 5_000;
+/** Figures of what waits are told anew. */
+const TELL_MS = 60_000;
 const QUESTION = ['INFO', 'persistence', 'memory'] as const;
 const COMMANDS: Record<Fork['kind'], string> = { snapshot: 'BGSAVE', rewrite: 'BGREWRITEAOF' };
+/** Children that a node may have: one at a time, for itself, for a replica or a backup, or for slots on their way. */
+const CHILDREN = [
+  'rdb_bgsave_in_progress',
+  'aof_rewrite_in_progress',
+  'slot_migration_fork_in_progress',
+  'module_fork_in_progress',
+  // It begins by itself as soon as it can.
+  'aof_rewrite_scheduled',
+] as const;
 
-export interface ForkKeeperOptions {
+/** What it takes from the machine; a test has others. */
+export interface ForkPorts {
+  /** Memory that processes may still take, in bytes. */
+  availableBytes: () => number;
+  /** The time by which engines tell when they saved: milliseconds since the epoch. */
+  wallNow: () => number;
+}
+
+export interface ForkKeeperOptions extends Partial<ForkPorts> {
   /** The nodes of the machine at that moment. */
   nodes: () => Iterable<SupervisedNode>;
   /** What is told of a node has changed. */
   changed: (node: SupervisedNode) => void;
-  /** Memory that processes may still take, in bytes. */
-  availableBytes?: () => number;
   log: Logger;
 }
 
-interface Line {
-  connection: NodeConnection;
-  pid: number;
+/** What is kept of a node while it is here. */
+class Watched {
+  connection: NodeConnection | null = null;
+  /** The process that it leads to. */
+  pid: number | null = null;
+  /** What that process said last. */
+  facts: ForkFacts | null = null;
+  /** It answered the last question. */
+  isHeard = false;
+  waitsSince: number | null = null;
+  toldAt = 0;
+
+  /** Its process is another now, or none. */
+  begin(pid: number | null): void {
+    this.connection?.close();
+    this.connection = null;
+    this.facts = null;
+    this.isHeard = false;
+    this.waitsSince = null;
+    this.pid = pid;
+  }
 }
 
 export class ForkKeeper {
   readonly #options: ForkKeeperOptions;
-  readonly #lines = new Map<NodeId, Line>();
-  readonly #triedAt = new Map<NodeId, number>();
+  readonly #ports: ForkPorts;
+  readonly #watched = new Map<NodeId, Watched>();
+  readonly #tries = new Map<NodeId, Try>();
   readonly #timer: NodeJS.Timeout;
   #looking = false;
 
   constructor(options: ForkKeeperOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.look(), LOOK_MS);
+    const { availableBytes = availableMemory, wallNow = Date.now } = options;
+    this.#ports = { availableBytes: () => availableBytes(), wallNow };
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS);
   }
 
   close(): void {
     clearInterval(this.#timer);
-    for (const { connection } of this.#lines.values()) connection.close();
-    this.#lines.clear();
+    for (const watched of this.#watched.values()) watched.begin(null);
+    this.#watched.clear();
   }
 
   /** Asks all, and begins what is due. */
-  async look(): Promise<void> {
+  async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
     try {
@@ -64,81 +104,111 @@ export class ForkKeeper {
   }
 
   async #lookOnce(): Promise<void> {
-    const { nodes, availableBytes = () => process.availableMemory() } = this.#options;
-    const present = [...nodes()];
+    const present = [...this.#options.nodes()];
     this.#forgetOthers(present);
     const facts = (await Promise.all(present.map((node) => this.#ask(node)))).filter((one) => one !== null);
-    const { fork, postponed } = nextFork(facts, availableBytes(), this.#triedAt, performance.now());
-    for (const node of present) {
-      const put = postponed.find((one) => one.node === node.id);
-      const due = put ? { postponed: { kind: put.kind, neededBytes: put.neededBytes } } : {};
-      if (node.due.postponed?.kind === put?.kind) continue; // how much it takes may change all the time
-      node.due = due;
-      this.#options.changed(node);
+    const availableBytes = this.#ports.availableBytes();
+    const now = performance.now();
+    const { fork, waiting } = nextFork(facts, availableBytes, this.#tries, now);
+    for (const node of present)
+      this.#tell(
+        node,
+        waiting.find((one) => one.node === node.id),
+        availableBytes,
+        now,
+      );
+    const chosen = fork && present.find(({ id }) => id === fork.node);
+    if (chosen) await this.#begin(chosen, fork);
+  }
+
+  #tell(node: SupervisedNode, waiting: WaitingFork | undefined, availableBytes: number, now: number): void {
+    const watched = this.#watched.get(node.id);
+    if (!watched?.isHeard) return;
+    watched.waitsSince = waiting ? (watched.waitsSince ?? now) : null;
+    const told: { postponed?: PostponedFork } = {};
+    if (waiting && isPostponed(waiting, now - (watched.waitsSince ?? now))) {
+      const { kind, reason, neededBytes } = waiting;
+      told.postponed = { kind, reason, neededBytes, availableBytes };
     }
-    if (fork) await this.#begin(fork);
+    const before = node.fork.told.postponed;
+    const isSame = before?.kind === told.postponed?.kind && before?.reason === told.postponed?.reason;
+    if (isSame && (!told.postponed || now - watched.toldAt < TELL_MS)) return;
+    watched.toldAt = now;
+    node.fork = { ...node.fork, told };
+    this.#options.changed(node);
   }
 
-  async #begin({ node, kind }: Fork): Promise<void> {
-    this.#triedAt.set(node, performance.now());
-    const [answer] = await this.#lines.get(node)!.connection.pipeline([[COMMANDS[kind]]]);
-    // Somebody else was faster: a copy that is made of it, or a person.
-    if (answer instanceof ReplyError) this.#options.log.info({ node, kind, answer: answer.message }, 'Not begun.');
+  async #begin(node: SupervisedNode, { kind, count }: Fork): Promise<void> {
+    const watched = this.#watched.get(node.id);
+    if (!watched?.connection || !watched.facts) return;
+    const attempt = { at: performance.now(), count, isRefused: false };
+    this.#tries.set(node.id, attempt);
+    // Also when its answer does not come: it may well have begun.
+    watched.facts = { ...watched.facts, forks: true };
+    if (kind === 'snapshot') node.fork = { ...node.fork, isAsked: false };
+    const [answer] = await watched.connection.pipeline([[COMMANDS[kind]]]);
+    const { log } = this.#options;
+    if (!(answer instanceof ReplyError)) return log.info({ node: node.id, kind }, 'A node begins to save.');
+    // Somebody else was faster, such as a replica that wants a copy; or it cannot.
+    attempt.isRefused = true;
+    log.warn({ node: node.id, kind, answer: answer.message }, 'A node did not begin to save.');
   }
 
-  /** Null where it cannot say: it does not run, it loads, it does not answer. */
+  /** What it says; or, of one that does not answer now, that its child may still be at work. */
   async #ask(node: SupervisedNode): Promise<ForkFacts | null> {
-    const line = this.#lineTo(node);
-    if (line === null) return null;
-    try {
-      const [answer] = await line.pipeline([QUESTION]);
-      return answer instanceof ReplyError ? null : factsOf(node, String(answer));
-    } catch {
-      return null; // the pulse looks after nodes that do not answer
-    }
-  }
-
-  #lineTo(node: SupervisedNode): NodeConnection | null {
-    const { id, pid } = node;
-    const line = this.#lines.get(id);
-    if (line && line.pid === pid) return line.connection;
-    line?.connection.close();
-    this.#lines.delete(id);
+    const watched = this.#watched.get(node.id) ?? new Watched();
+    this.#watched.set(node.id, watched);
+    const { pid } = node;
+    if (watched.pid !== pid) watched.begin(pid);
     if (pid === null) return null;
-    const connection = node.connect({ commandTimeoutMs: ANSWER_MS });
-    this.#lines.set(id, { connection, pid });
-    return connection;
+    watched.isHeard = false;
+    try {
+      watched.connection ??= node.connect({ commandTimeoutMs: ANSWER_MS });
+      const [answer] = await watched.connection.pipeline([QUESTION]);
+      if (!(answer instanceof ReplyError)) {
+        const facts = factsOf(node, parseInfo(String(answer)), this.#ports.wallNow());
+        if (node.pid !== pid) return null;
+        watched.facts = facts;
+        watched.isHeard = true;
+        return facts;
+      }
+    } catch {
+      // the pulse looks after nodes that do not answer
+    }
+    return watched.facts && { ...watched.facts, isAsked: false, keepsSnapshots: false, keepsLog: false };
   }
 
   #forgetOthers(present: readonly SupervisedNode[]): void {
     const ids = new Set(present.map(({ id }) => id));
-    for (const [id, { connection }] of this.#lines) {
+    for (const [id, watched] of this.#watched) {
       if (ids.has(id)) continue;
-      connection.close();
-      this.#lines.delete(id);
-      this.#triedAt.delete(id);
+      watched.begin(null);
+      this.#watched.delete(id);
+      this.#tries.delete(id);
     }
   }
 }
 
-/** What a node says of its files and its memory. @param text of INFO persistence and memory */
-function factsOf(node: SupervisedNode, text: string): ForkFacts | null {
-  const info = parseInfo(text);
-  if (numberField(info, 'loading') === 1) return null;
+/** @param info its INFO persistence and memory */
+function factsOf(node: SupervisedNode, info: InfoFields, wallNow: number): ForkFacts {
   const { settings } = node.report().disk;
-  const isOn = (name: string): boolean => info.has(name) && numberField(info, name) === 1;
+  const isLoading = numberField(info, 'loading') === 1;
+  // Fields that not every version has, or only with a log.
   const numberOf = (name: string): number => (info.has(name) ? numberField(info, name) : 0);
   return {
     node: node.id,
-    keepsSnapshots: keepsSnapshots(settings),
-    keepsLog: logsEveryWrite(settings) && isOn('aof_enabled'),
-    forks: isOn('rdb_bgsave_in_progress') || isOn('aof_rewrite_in_progress') || numberOf('current_fork_perc') > 0,
+    keepsSnapshots: !isLoading && keepsSnapshots(settings),
+    keepsLog: !isLoading && logsEveryWrite(settings) && numberOf('aof_enabled') === 1,
+    isAsked: !isLoading && node.fork.isAsked,
+    forks: CHILDREN.some((name) => numberOf(name) === 1),
     changes: numberField(info, 'rdb_changes_since_last_save'),
-    savedSecondsAgo: Math.max(0, Date.now() / 1_000 - numberField(info, 'rdb_last_save_time')),
-    saveFailed: textField(info, 'rdb_last_bgsave_status') === 'err',
-    rewriteFailed: textField(info, 'aof_last_bgrewrite_status') === 'err',
+    savedSecondsAgo: Math.max(0, wallNow / 1_000 - numberField(info, 'rdb_last_save_time')),
+    saveFailed: textField(info, 'rdb_last_bgsave_status') !== 'ok',
+    rewriteFailed: textField(info, 'aof_last_bgrewrite_status') !== 'ok',
     logBytes: numberOf('aof_current_size'),
     logBaseBytes: numberOf('aof_base_size'),
     usedBytes: numberField(info, 'used_memory'),
+    saveCopiedBytes: numberOf('rdb_last_cow_size'),
+    rewriteCopiedBytes: numberOf('aof_last_cow_size'),
   };
 }

@@ -2,7 +2,7 @@
 import type { DiskSpace } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
 import { DiskWatch } from './disk-watch.ts';
-import { ForkKeeper } from './fork-keeper.ts';
+import { ForkKeeper, type ForkPorts } from './fork-keeper.ts';
 import type { SupervisedNode } from './supervised-node.ts';
 
 /** How often nodes are tended: so old is the copy of a nodes.conf at most. */
@@ -17,6 +17,7 @@ export interface HousekeepingOptions {
   tellDisk: (disk: DiskSpace) => boolean;
   /** What is told of a node has changed. */
   changed: (node: SupervisedNode) => void;
+  forks: Partial<ForkPorts>;
   log: Logger;
 }
 
@@ -25,11 +26,11 @@ export class Housekeeping {
   readonly #forks: ForkKeeper;
   readonly #disk: DiskWatch;
 
-  constructor({ nodes, folder, tellDisk, changed, log }: HousekeepingOptions) {
+  constructor({ nodes, folder, tellDisk, changed, forks, log }: HousekeepingOptions) {
     this.#tending = setInterval(() => {
       for (const node of nodes()) void node.tend();
     }, TEND_INTERVAL_MS);
-    this.#forks = new ForkKeeper({ nodes, changed, log });
+    this.#forks = new ForkKeeper({ ...forks, nodes, changed, log });
     this.#disk = new DiskWatch(folder, tellDisk);
   }
 

@@ -156,16 +156,16 @@ export class NodeDirectory {
   }
 
   /**
-   * Why a start with these directives would not find the data that is kept now; null when it would.
+   * What a start with these directives would need to find the data that is kept now; null: it would find it.
    * @param now milliseconds since the epoch
    */
-  whyNotYet(directives: readonly Directive[], now: number): string | null {
+  lacksYet(directives: readonly Directive[], now: number): 'append-only file' | 'fresh snapshot' | null {
     const next = Object.fromEntries(directives.map(([name, ...args]) => [name, args.join(' ')]));
     if (logsEveryWrite(next)) {
-      return existsSync(join(this.path, LOG_FOLDER)) ? null : 'there is no append-only file yet';
+      return existsSync(join(this.path, LOG_FOLDER)) ? null : 'append-only file';
     }
     if (!keepsSnapshots(next) || keepsSnapshots(this.#settings())) return null;
-    return now - modifiedMs(join(this.path, SNAPSHOT)) <= FRESH_SNAPSHOT_MS ? null : 'there is no fresh snapshot yet';
+    return now - modifiedMs(join(this.path, SNAPSHOT)) <= FRESH_SNAPSHOT_MS ? null : 'fresh snapshot';
   }
 
   /**

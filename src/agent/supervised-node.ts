@@ -29,6 +29,7 @@ const KILL_DEADLINE_MS = 10_000;
 const LOG_LINES_IN_ERROR = 8;
 /** In OpenSSL's words for what the other side has against us. */
 const TLS_ALERT = /\balert\b/;
+const NO_FORK = { told: {}, isAsked: false };
 
 export class SupervisedNode {
   readonly directory: NodeDirectory;
@@ -41,8 +42,8 @@ export class SupervisedNode {
   #endedBecause: string | null = null;
   /** What the present process is about, as it is told. */
   pulse: PulseView = { state: 'well', since: 0 };
-  /** What it is due for and cannot do. */
-  due: Pick<NodeReport, 'postponed'> = {};
+  /** Of snapshots and new logs: what it waits for, and whether its valkey.conf waits for a first snapshot. */
+  fork: { told: Pick<NodeReport, 'postponed'>; isAsked: boolean } = NO_FORK;
   /** The state for which the last process was ended here; null: it ended by itself, or as asked. */
   endedFor: PulseState | null = null;
   /** How far the present process, or the last one, had come as a primary. */
@@ -88,8 +89,8 @@ export class SupervisedNode {
     const process: NodeReport['process'] = this.#process
       ? { state: 'running', pid: this.#process.pid }
       : (lastExit ?? { state: 'exited', how: 'died', at: this.#madeAt, detail: 'it was never started' });
-    const more = this.#process ? { pulse: this.pulse, ...this.due } : { pulse: null };
-    return { id, database, databaseUid, port, process, disk: this.#disk, ...more };
+    const pulse = this.#process ? this.pulse : null;
+    return { id, database, databaseUid, port, process, pulse, disk: this.#disk, ...this.fork.told };
   }
 
   /** One request at a time. */
@@ -171,9 +172,10 @@ export class SupervisedNode {
     pid: number,
     directives: NodeConfig['directives'],
   ): Promise<AgentRequests['configure_node']['result']> {
-    const reason =
-      pid === this.pid ? this.directory.whyNotYet(directives, this.#around.now()) : `process ${pid} has ended`;
-    if (reason) return { written: false, reason };
+    if (pid !== this.pid) return { written: false, reason: `process ${pid} has ended` };
+    const lacks = this.directory.lacksYet(directives, this.#around.now());
+    this.fork = { ...this.fork, isAsked: lacks === 'fresh snapshot' };
+    if (lacks) return { written: false, reason: `there is no ${lacks} yet` };
     await this.directory.writeConf(directives, this.#around.address, this.#tls?.files ?? null);
     this.#lookAgain();
     return { written: true };
@@ -328,11 +330,8 @@ export class SupervisedNode {
   }
 
   #portTaken(): ValkeeperError {
-    return new ValkeeperError('port_taken', {
-      port: this.port,
-      machine: this.#around.machine,
-      address: this.#around.address,
-    });
+    const { address, machine } = this.#around;
+    return new ValkeeperError('port_taken', { port: this.port, machine, address });
   }
 
   #lookAgain(): void {
@@ -377,12 +376,14 @@ export class SupervisedNode {
     this.#process = found;
     this.endedFor = null;
     this.written = [];
+    this.fork = NO_FORK;
     this.pulse = { state: 'well', since: this.#around.now() };
   }
 
   async #exited(which: ProcessIdentity, detail: string): Promise<void> {
     if (this.#process !== which) return;
     this.#process = null;
+    this.fork = NO_FORK;
     this.detach();
     const why = this.#endedBecause ?? detail;
     this.#endedBecause = null;

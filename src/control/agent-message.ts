@@ -65,7 +65,15 @@ const isReport = (node: unknown): boolean =>
   [node['id'], node['database'], node['databaseUid']].every((value) => typeof value === 'string') &&
   typeof node['port'] === 'number' &&
   isObject(node['process']) &&
-  isObject(node['disk']);
+  isObject(node['disk']) &&
+  (node['postponed'] === undefined || isPostponed(node['postponed']));
+
+const isPostponed = (fork: unknown): boolean =>
+  isObject(fork) &&
+  (fork['kind'] === 'snapshot' || fork['kind'] === 'rewrite') &&
+  (fork['reason'] === 'memory' || fork['reason'] === 'turn') &&
+  isCount(fork['neededBytes']) &&
+  isCount(fork['availableBytes']);
 
 const isEndpoint = (endpoint: unknown): boolean =>
   isObject(endpoint) && Array.isArray(endpoint['databases']) && endpoint['databases'].every(isObject);

@@ -80,7 +80,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
       return configure(engine, step);
     case 'write_config':
       return seen.process.state === 'running'
-        ? writeConfig(agents, engine, database, node, seen.process.pid)
+        ? writeConfig(agents, database, node, seen.process.pid)
         : { result: 'blocked', reason: `its process is ${seen.process.state}` };
     case 'write_users':
       return writeUsers(agents, engine, database, node);

@@ -169,7 +169,7 @@ export interface NodeView {
   pulse?: PulseView;
   disk: DiskView | null;
   engine: EngineView;
-  /** Absent while it is due for nothing, or memory is free for it. */
+  /** Absent while it is due for nothing, or has not waited for long. */
   postponed?: PostponedFork;
   /** Its jobs of slot migration, the latest first; absent while nobody asks, which is as long as no slots are to move. */
   migrations?: readonly SlotMigration[];
@@ -179,10 +179,13 @@ export interface NodeView {
   down: DownView | null;
 }
 
-/** What a node is due for, and how much memory it may take, in bytes. */
+/** What a node is due for and waits for; all in bytes. */
 export interface PostponedFork {
   kind: 'snapshot' | 'rewrite';
+  /** Too little memory is free; or others of its machine are at it, and have been for long. */
+  reason: 'memory' | 'turn';
   neededBytes: number;
+  availableBytes: number;
 }
 
 export interface DownView {

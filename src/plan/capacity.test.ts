@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fleet, readyWorld } from '../../test/support/worlds.ts';
-import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView, PostponedFork } from '../domain/view.ts';
 import { forecast } from './forecast.ts';
 import { plan } from './plan.ts';
 
@@ -71,4 +71,19 @@ test('a log that had to wait for the disk three times within a minute', () => {
   const { database, view, copy } = world();
   assert.ok(codes(database, withEngine(view, copy.id, { delayedFsyncs: 3 })).includes('disk_slow'));
   assert.ok(!codes(database, withEngine(view, copy.id, { delayedFsyncs: 2 })).includes('disk_slow'));
+});
+
+test('a snapshot that waits for memory is told with figures, also of a node that does not answer; one that waits its turn, with the other', () => {
+  const { database, view, copy } = world();
+  const told = (postponed: PostponedFork) => {
+    const node = { ...view.nodes.get(copy.id)!, postponed, engine: { state: 'unknown', reason: 'timeout' } as const };
+    const { problems } = plan(database, { ...view, nodes: new Map(view.nodes).set(copy.id, node) });
+    return problems.find(({ code }) => code === 'fork_postponed')?.params;
+  };
+  const figures = { neededBytes: 2 * 1024 ** 3, availableBytes: 1024 ** 3 };
+  const memory = told({ kind: 'snapshot', reason: 'memory', ...figures });
+  assert.match(String(memory?.['why']), /2gb of memory.* 1gb/);
+  const turn = told({ kind: 'rewrite', reason: 'turn', ...figures });
+  assert.match(`${turn?.['why']} ${turn?.['effect']}`, /ten minutes.*log grows/);
+  assert.ok(!codes(database, view).includes('fork_postponed'));
 });

@@ -3,7 +3,7 @@ import type { Database, NodeAssignment } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
 import { counted } from '../domain/template.ts';
-import type { AnsweringEngine, DatabaseView, FailingWrite } from '../domain/view.ts';
+import type { AnsweringEngine, DatabaseView, FailingWrite, PostponedFork } from '../domain/view.ts';
 import type { Problem, ProblemCode } from './problems.ts';
 import { type Situation, shardOf, targetOf } from './remedy.ts';
 import type { Step } from './step.ts';
@@ -18,20 +18,38 @@ const WORDS: Record<FailingWrite, string> = {
   snapshot: 'its snapshot',
 };
 
-/** Of nodes that answer. */
+/** Of nodes that answer, and what their agents say of them. */
 export function capacityProblems(database: Database, view: DatabaseView): Problem[] {
   return database.nodes.flatMap((node): Problem[] => {
-    const { engine } = memberOf(node, view);
-    if (!engine) return [];
+    const { engine, view: seen } = memberOf(node, view);
+    const postponed = seen.postponed ? [postponedProblem(node, seen.postponed)] : [];
+    if (!engine) return postponed;
     const { failingWrites, delayedFsyncs } = engine;
     const what = failingWrites.map((one) => WORDS[one]).join(' and ');
     const effect = engine.refusesWrites && engine.role === 'primary' ? ' and refuses every write (MISCONF)' : '';
     return [
+      ...postponed,
       ...(failingWrites.length > 0 ? [about('disk_failing', node, { what, effect })] : []),
       ...(delayedFsyncs >= TOLD_DELAYS ? [about('disk_slow', node, { delays: counted(delayedFsyncs, 'time') })] : []),
       ...memoryProblem(node, engine),
     ];
   });
+}
+
+const FORK_WORDS = {
+  snapshot: { what: 'to save a snapshot', effect: 'what was written since the last one is in memory only' },
+  rewrite: { what: 'to write its log anew', effect: 'its log grows' },
+} as const;
+
+/** Its agent says when, see forks.ts. */
+function postponedProblem(node: NodeAssignment, { kind, reason, neededBytes, availableBytes }: PostponedFork): Problem {
+  const [needed, free] = [formatSize(neededBytes), formatSize(availableBytes)];
+  const why =
+    reason === 'memory'
+      ? `it may take ${needed} of memory, and ${free} are free`
+      : 'for ten minutes there was always another node there that saved, copied or wrote its log anew';
+  const look = reason === 'memory' ? 'what else takes memory' : 'whether a child of a node hangs';
+  return about('fork_postponed', node, { ...FORK_WORDS[kind], why, look });
 }
 
 /** A replica's limit is its primary's business. */

@@ -37,7 +37,6 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...leftovers(database),
     ...pulseProblems(database.nodes, view),
     ...membershipProblems(database, view),
-    ...forkProblems(database.nodes, view),
     ...damageProblems(database, view),
     ...capacityProblems(database, view),
     ...settingsProblems(database, view),
@@ -161,21 +160,6 @@ function pulseProblems(nodes: readonly NodeAssignment[], view: DatabaseView): Pr
     return code ? [about(code, node)] : [];
   });
 }
-
-const FORK_WORDS = {
-  snapshot: { what: 'to save a snapshot', effect: 'what was written since the last one is in memory only' },
-  rewrite: { what: 'to write its log anew', effect: 'the log grows' },
-} as const;
-
-/** What their agents put off. */
-const forkProblems = (nodes: readonly NodeAssignment[], view: DatabaseView): Problem[] =>
-  nodes.flatMap((node) => {
-    const postponed = view.nodes.get(node.id)?.postponed;
-    if (!postponed) return [];
-    return [
-      about('fork_postponed', node, { ...FORK_WORDS[postponed.kind], needed: formatSize(postponed.neededBytes) }),
-    ];
-  });
 
 function membershipProblems(database: Database, view: DatabaseView): Problem[] {
   const ids = nodeIds(database);

@@ -2,14 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type ForkFacts, nextFork, RETRY_MS } from './forks.ts';
+import { type ForkFacts, isPostponed, nextFork, type Try } from './forks.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
+const NOW = 1_000_000;
 
 const node = (id: string, more: Partial<ForkFacts> = {}): ForkFacts => ({
-  ...{ node: id, keepsSnapshots: false, keepsLog: false, forks: false, changes: 0, savedSecondsAgo: 0 },
-  ...{ saveFailed: false, rewriteFailed: false, logBytes: 0, logBaseBytes: 0, usedBytes: 100 * MIB },
+  ...{ node: id, keepsSnapshots: false, keepsLog: false, isAsked: false, forks: false },
+  ...{ changes: 0, savedSecondsAgo: 0, saveFailed: false, rewriteFailed: false },
+  ...{ logBytes: 0, logBaseBytes: 0, usedBytes: 100 * MIB, saveCopiedBytes: 0, rewriteCopiedBytes: 0 },
   ...more,
 });
 const saving = (id: string, changes: number, savedSecondsAgo: number, more: Partial<ForkFacts> = {}): ForkFacts =>
@@ -17,8 +19,10 @@ const saving = (id: string, changes: number, savedSecondsAgo: number, more: Part
 const logging = (id: string, logBytes: number, logBaseBytes: number): ForkFacts =>
   node(id, { keepsLog: true, logBytes, logBaseBytes });
 
-const next = (nodes: ForkFacts[], availableBytes = 10 * GIB, tried = new Map<string, number>()) =>
-  nextFork(nodes, availableBytes, tried, 1_000_000);
+const next = (nodes: ForkFacts[], availableBytes = 10 * GIB, tries: [string, Try][] = []) =>
+  nextFork(nodes, availableBytes, new Map(tries), NOW);
+
+const dueNode = (...args: Parameters<typeof next>): string | null => next(...args).fork?.node ?? null;
 
 describe('what is due', () => {
   it('is a snapshot by writes and time', () => {
@@ -32,41 +36,83 @@ describe('what is due', () => {
       [10_000, 60, true],
     ];
     for (const [changes, seconds, isDue] of cases) {
-      assert.equal(next([saving('a', changes, seconds)]).fork !== null, isDue, `${changes} writes, ${seconds} s`);
+      assert.equal(dueNode([saving('a', changes, seconds)]) !== null, isDue, `${changes} writes, ${seconds} s`);
     }
   });
 
   it('is a log that has doubled and is worth it', () => {
-    assert.equal(next([logging('a', 63 * MIB, 1)]).fork, null);
-    assert.deepEqual(next([logging('a', 64 * MIB, 1)]).fork, { node: 'a', kind: 'rewrite' });
-    assert.equal(next([logging('a', 199 * MIB, 100 * MIB)]).fork, null);
-    assert.deepEqual(next([logging('a', 200 * MIB, 100 * MIB)]).fork, { node: 'a', kind: 'rewrite' });
+    assert.equal(dueNode([logging('a', 63 * MIB, 1)]), null);
+    assert.deepEqual(next([logging('a', 64 * MIB, 1)]).fork, { node: 'a', kind: 'rewrite', count: 1 });
+    assert.equal(dueNode([logging('a', 199 * MIB, 100 * MIB)]), null);
+    assert.equal(dueNode([logging('a', 200 * MIB, 100 * MIB)]), 'a');
+  });
+
+  it('is the first snapshot of one that is to begin with them, before all others', () => {
+    const begins = node('b', { isAsked: true, keepsLog: true, logBytes: GIB });
+    assert.deepEqual(next([saving('a', 1e6, 1e6), begins]).fork, { node: 'b', kind: 'snapshot', count: 1 });
   });
 
   it('is not what is not wanted', () => {
-    assert.equal(next([node('a', { changes: 1e9, savedSecondsAgo: 1e6, logBytes: GIB })]).fork, null);
+    assert.equal(dueNode([node('a', { changes: 1e9, savedSecondsAgo: 1e6, logBytes: GIB })]), null);
   });
 });
 
 describe('whose turn it is', () => {
   it('is the most overdue one, and nobody while a child is at work', () => {
     const nodes = [saving('a', 1, 4_000), saving('b', 10_000, 600), logging('c', 100 * MIB, 0)];
-    assert.deepEqual(next(nodes).fork, { node: 'b', kind: 'snapshot' });
-    assert.equal(next([...nodes, node('d', { forks: true })]).fork, null);
+    assert.equal(dueNode(nodes), 'b');
+    const { fork, waiting } = next([...nodes, node('d', { forks: true })]);
+    assert.equal(fork, null);
+    assert.deepEqual(
+      waiting.map(({ node: id, kind, reason }) => [id, kind, reason]),
+      [
+        ['b', 'snapshot', 'turn'],
+        ['c', 'rewrite', 'turn'],
+        ['a', 'snapshot', 'turn'],
+      ],
+    );
   });
 
-  it('is the next one for whom memory is free; the others are told', () => {
+  it('is the next one for whom memory is free', () => {
     const large = saving('large', 10_000, 600, { usedBytes: 8 * GIB });
-    const { fork, postponed } = next([large, saving('small', 1, 4_000)], GIB);
-    assert.deepEqual(fork, { node: 'small', kind: 'snapshot' });
-    assert.deepEqual(postponed, [{ node: 'large', kind: 'snapshot', neededBytes: 2 * GIB }]);
+    const { fork, waiting } = next([large, saving('small', 1, 4_000)], GIB);
+    assert.equal(fork?.node, 'small');
+    assert.deepEqual(waiting, [{ node: 'large', kind: 'snapshot', reason: 'memory', neededBytes: 2 * GIB }]);
   });
 
-  it('is not of one that failed a moment ago', () => {
+  it('takes a quarter of the data, more if the last one did, and never more than the data', () => {
+    const neededFor = (saveCopiedBytes: number): number =>
+      next([saving('a', 1, 4_000, { usedBytes: GIB, saveCopiedBytes })], 0).waiting[0]!.neededBytes;
+    assert.equal(neededFor(0), GIB / 4);
+    assert.equal(neededFor(GIB / 8), GIB / 4);
+    assert.equal(neededFor(GIB / 2), (GIB * 3) / 4);
+    assert.equal(neededFor(GIB), GIB);
+  });
+
+  it('is not of one that failed a moment ago; each further failure waits longer, to a limit', () => {
     const failed = saving('a', 10_000, 600, { saveFailed: true });
-    assert.equal(next([failed], 10 * GIB, new Map([['a', 1_000_000 - RETRY_MS + 1]])).fork, null);
-    assert.notEqual(next([failed], 10 * GIB, new Map([['a', 1_000_000 - RETRY_MS]])).fork, null);
-    assert.notEqual(next([{ ...failed, saveFailed: false }], 10 * GIB, new Map([['a', 999_999]])).fork, null);
+    const waits: [count: number, ms: number][] = [
+      [1, 5_000],
+      [2, 10_000],
+      [3, 20_000],
+      [4, 30_000],
+      [50, 30_000],
+    ];
+    for (const [count, ms] of waits) {
+      const tried = (agoMs: number): [string, Try] => ['a', { at: NOW - agoMs, count, isRefused: false }];
+      assert.equal(dueNode([failed], GIB, [tried(ms - 1)]), null);
+      assert.equal(next([failed], GIB, [tried(ms)]).fork?.count, count + 1);
+      assert.equal(next([{ ...failed, saveFailed: false }], GIB, [tried(1)]).fork?.count, 1);
+    }
+    const refused = next([{ ...failed, saveFailed: false }], GIB, [['a', { at: NOW - 1, count: 1, isRefused: true }]]);
+    assert.deepEqual(refused, { fork: null, waiting: [] });
+  });
+
+  it('is told of when memory lacks, at once, and when others take long', () => {
+    const wait = { node: 'a', kind: 'snapshot', neededBytes: 1 } as const;
+    assert.equal(isPostponed({ ...wait, reason: 'memory' }, 0), true);
+    assert.equal(isPostponed({ ...wait, reason: 'turn' }, 599_999), false);
+    assert.equal(isPostponed({ ...wait, reason: 'turn' }, 600_000), true);
   });
 
   it('never is of two, nor of more than is free', () => {
@@ -74,6 +120,7 @@ describe('whose turn it is', () => {
       node: fc.constantFrom('a', 'b', 'c', 'd'),
       keepsSnapshots: fc.boolean(),
       keepsLog: fc.boolean(),
+      isAsked: fc.boolean(),
       forks: fc.boolean(),
       changes: fc.nat(20_000),
       savedSecondsAgo: fc.nat(8_000),
@@ -82,15 +129,19 @@ describe('whose turn it is', () => {
       logBytes: fc.nat(300 * MIB),
       logBaseBytes: fc.nat(200 * MIB),
       usedBytes: fc.nat(2 * GIB - 1),
+      saveCopiedBytes: fc.nat(2 * GIB - 1),
+      rewriteCopiedBytes: fc.nat(2 * GIB - 1),
     });
     fc.assert(
       fc.property(fc.uniqueArray(facts, { selector: (one) => one.node }), fc.nat(GIB), (nodes, available) => {
-        const { fork } = nextFork(nodes, available, new Map(), 0);
+        const { fork, waiting } = next(nodes, available);
+        assert.ok(waiting.every(({ reason, neededBytes }) => reason === 'turn' || neededBytes > available));
         if (!fork) return;
         assert.ok(nodes.every(({ forks }) => !forks));
+        assert.ok(waiting.every((one) => one.node !== fork.node));
         const chosen = nodes.find((one) => one.node === fork.node)!;
         assert.ok(chosen.usedBytes * 0.25 <= available);
-        assert.ok(fork.kind === 'snapshot' ? chosen.keepsSnapshots : chosen.keepsLog);
+        assert.ok(fork.kind === 'snapshot' ? chosen.isAsked || chosen.keepsSnapshots : chosen.keepsLog);
       }),
     );
   });

@@ -154,9 +154,9 @@ export const PROBLEMS = {
   },
   fork_postponed: {
     severity: 'warning',
-    message: '{node} of {shard} on {machine} is due {what}, and {needed} of memory are not free there.',
+    message: '{node} of {shard} on {machine} is due {what}, and waits: {why}.',
     advice:
-      'It is done as soon as they are. Until then {effect}. Look at what else takes memory on {machine}, or move nodes away.',
+      'It is done as soon as it can be. Until then {effect}. See {look} on {machine}, or move nodes away: `valkeeper machine drain {machine}`.',
     patienceMs: 30_000,
   },
   disk_filling: {

@@ -1,9 +1,13 @@
 /** How settings and users of a database reach its nodes. */
-import { specNow } from '../domain/database.ts';
+import { type NodeAssignment, specNow } from '../domain/database.ts';
+import type { NodeId } from '../domain/ids.ts';
 import type { Problem } from './problems.ts';
 import { type Action, type Situation, targetOf } from './remedy.ts';
 import { settingsDifference } from './settings.ts';
-import { isWhole, shardTopology } from './topology.ts';
+import { isWhole, memberOf, shardTopology } from './topology.ts';
+
+/** With these a node leaves it to its agent when it saves; one that does not answer may be of a version that does not. */
+const BY_AGENT: readonly string[] = ['save', 'auto-aof-rewrite-percentage'];
 
 /**
  * First the process, then its valkey.conf, and that only when a start by it would find the data: a whole log, a fresh
@@ -16,11 +20,13 @@ export function changeSettings(situation: Situation, problem: Problem): Action[]
   const { live, onDisk } = settingsDifference(specNow(situation.database), view);
   const about = { target: assignment.id, because: problem.code } as const;
   const leavesLog = live['appendonly'] === 'no' && view.disk?.settings?.['appendonly'] !== 'no';
-  const { appendonly: _, ...allButLog } = live;
-  const now = leavesLog ? allButLog : live;
+  const later = new Set([...(leavesLog ? ['appendonly'] : []), ...(view.process.state === 'running' ? [] : BY_AGENT)]);
+  const now = Object.fromEntries(Object.entries(live).filter(([name]) => !later.has(name)));
   if (Object.keys(now).length > 0) {
-    return engine?.loading
-      ? [{ blocked: `${assignment.id} still reads its data` }]
+    if (engine?.loading) return [{ blocked: `${assignment.id} still reads its data` }];
+    const other = now['appendonly'] === 'yes' ? saverBeside(situation, assignment) : null;
+    return other
+      ? [{ blocked: `${other} saves on ${assignment.machine}: one node there at a time` }]
       : [{ kind: 'configure', args: { settings: now }, expects: {}, ...about }];
   }
   if (view.process.state !== 'running') {
@@ -40,6 +46,18 @@ export function changeSettings(situation: Situation, problem: Problem): Action[]
   }
   const expects = { process: 'running', ...(entersLog ? { logComplete: true } : {}) } as const;
   return [{ kind: 'write_config', args: { settings: onDisk }, expects, ...about }];
+}
+
+/** Another node of the database that saves or writes its log anew on the same machine: a log that is switched on is written as a whole at once. */
+function saverBeside({ database, view }: Situation, { id, machine }: NodeAssignment): NodeId | null {
+  const saver = database.nodes.find((node) => {
+    if (node.machine !== machine || node.id === id) return false;
+    const { engine } = memberOf(node, view);
+    if (!engine) return false;
+    const writesLog = engine.settings['appendonly'] === 'yes' && !engine.logComplete;
+    return engine.saving || (writesLog && !engine.failingWrites.includes('rewrite'));
+  });
+  return saver?.id ?? null;
 }
 
 /** A file that cannot be written is no reason to change the process: after its next start it would have the old users. */

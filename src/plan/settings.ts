@@ -58,7 +58,7 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
   ],
   snapshot: [
     ['appendonly', 'no'],
-    // That it keeps snapshots, and makes one as it ends; else its agent says when, see forks.ts.
+    // That it keeps snapshots: one is saved as it ends, and writes are refused when one fails. Else its agent says when, see forks.ts.
     ['save', String(YEAR_SECONDS), '1'],
   ],
   aof: [

@@ -22,7 +22,7 @@ import type {
 import type { EndpointDatabase, WriterPace } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 8;
+export const AGENT_PROTOCOL = 9;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -40,7 +40,7 @@ export interface NodeReport {
   /** Null while it does not run. Told when its state has lasted (src/plan/pulse.ts), not at once. */
   pulse: PulseView | null;
   disk: DiskView;
-  /** It is due to save or to write its log anew, and too little memory is free on its machine. */
+  /** It is due to save or to write its log anew, and has to wait. */
   postponed?: PostponedFork;
 }
 

@@ -261,11 +261,6 @@ function ofReplicas(name: string, value: string): string {
   return limits ? `replica ${limits[1]}` : value;
 }
 
-/** BGSAVE: begins a snapshot, or lets it follow what is being written now. */
-export async function saveInBackground(node: NodeCommands): Promise<void> {
-  await node.command('BGSAVE', 'SCHEDULE');
-}
-
 /** ACL LOAD: the users become those of the ACL file; clients of users that are not in it any more are closed. */
 export async function loadUsers(node: NodeCommands): Promise<void> {
   await node.command('ACL', 'LOAD');

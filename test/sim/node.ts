@@ -193,13 +193,14 @@ export class Node implements OwnNode {
     this.#around.ended(this, 'removed');
   }
 
-  /** As `SupervisedNode.configure` with `NodeDirectory.whyNotYet`. */
+  /** As `SupervisedNode.configure` with `NodeDirectory.lacksYet`. */
   async configure(pid: number, directives: readonly Directive[]): Promise<AgentRequests['configure_node']['result']> {
     const next = managed(directives);
     const savedAt = this.engine?.replication.storage.savedAt ?? Number.NEGATIVE_INFINITY;
     const needsSnapshot = keepsSnapshots(next) && !keepsSnapshots(this.disk.conf);
     if (this.engine?.pid !== pid) return { written: false, reason: `process ${pid} has ended` };
     if (needsSnapshot && this.#around.timeline.now - savedAt > FRESH_SNAPSHOT_MS) {
+      this.engine.replication.storage.save();
       return { written: false, reason: 'there is no fresh snapshot yet' };
     }
     this.disk = { ...this.disk, conf: next };

@@ -14,6 +14,7 @@ import { isRunning, startTimeOf } from '../../src/platform/process-identity.ts';
 import type { NodeConfig } from '../../src/protocol/agent-messages.ts';
 import { type Credentials, clientOptions } from '../../src/trust/credentials.ts';
 import { NodeConnection } from '../../src/valkey/connection.ts';
+import type { ForkWish } from './agent-process.ts';
 import { testEngine } from './engine.ts';
 import { type FakeControl, type FakeControlOptions, type FakeSession, startFakeControl } from './fake-control.ts';
 import { assertNothingLeft, processesUnder } from './leaks.ts';
@@ -40,6 +41,7 @@ interface AgentWish {
   endpoint?: boolean;
   /** What would become of a shard if a node of it were ended: the same for all. */
   ifEnded?: IfEnded;
+  forks?: ForkWish;
   /** Where control planes are, if not the scene's. */
   controlUrls?: readonly string[];
 }
@@ -97,6 +99,7 @@ export class AgentScene {
       plainText,
       endpointProgram: endpoint ? ENDPOINT_PROCESS : null,
       ifEnded: wish.ifEnded,
+      forks: wish.forks,
       logFile: join(this.dir, 'agent.log'),
     };
     // Its working folder is the scene's, so that the leak check finds it.

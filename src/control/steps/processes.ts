@@ -71,19 +71,19 @@ export async function stopNode(agents: Agents, node: NodeAssignment, pid: number
   return stopped ? DONE : { result: 'retry', reason: `process ${pid} has ended` };
 }
 
-/** The agent writes the node's valkey.conf, unless a start by it would not find the data yet, or another process than the one looked at runs. */
+/**
+ * The agent writes the node's valkey.conf, unless a start by it would not find the data yet, or another process than the
+ * one looked at runs. Where it takes a first snapshot, it has it saved.
+ */
 export async function writeConfig(
   agents: Agents,
-  engine: NodeCommands,
   database: Database,
   node: NodeAssignment,
   pid: number,
 ): Promise<Outcome> {
   const args = { id: node.id, pid, directives: directives(database) };
   const answer = await agents.request(node.machine, 'configure_node', args, CONFIGURE_TIMEOUT_MS);
-  if (answer.written) return DONE;
-  if (database.spec.persistence === 'snapshot') await admin.saveInBackground(engine);
-  return { result: 'retry', reason: answer.reason };
+  return answer.written ? DONE : { result: 'retry', reason: answer.reason };
 }
 
 /** The agent writes the ACL file, then the process reads it: as a whole or, if anything is wrong in it, not at all. */

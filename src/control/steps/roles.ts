@@ -43,10 +43,9 @@ export async function probe(node: NodeCommands, slots: readonly SlotRange[]): Pr
   return DONE;
 }
 
-/** All of them or none. Who keeps snapshots from now on begins with one. */
+/** All of them or none. */
 export async function configure(node: NodeCommands, { args }: StepOf<'configure'>): Promise<Outcome> {
   await admin.configSet(node, args.settings);
-  if (args.settings['save']) await admin.saveInBackground(node);
   return DONE;
 }
 

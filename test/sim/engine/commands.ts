@@ -56,10 +56,6 @@ export function answer(
 function answerOne(engine: Engine, name: string, args: string[]): Reply {
   if (name === 'INFO') return info(engine);
   if (name === 'CONFIG') return config(engine, args);
-  if (name === 'BGSAVE') {
-    engine.replication.storage.save();
-    return 'Background saving started';
-  }
   if (name === 'ACL') return acl(engine, args[0]!);
   if (name === 'PING') return 'PONG';
   if (name === 'CLIENT') return pause(engine, args);

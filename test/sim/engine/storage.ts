@@ -83,7 +83,7 @@ export class Storage {
     } else if (kept && !this.keepsLog) this.#switchOff();
   }
 
-  /** BGSAVE SCHEDULE. */
+  /** BGSAVE, after what is being saved. */
   save(): void {
     if (this.isSaving) {
       this.#saves = 'another';
