@@ -9,7 +9,7 @@ import { keepsSnapshots, logsEveryWrite } from '../plan/settings.ts';
 import type { Logger } from '../platform/log.ts';
 import { availableMemory } from '../platform/memory.ts';
 import { ReplyError } from '../resp/reply.ts';
-import type { NodeConnection } from '../valkey/connection.ts';
+import { EngineReplyError, type NodeConnection } from '../valkey/connection.ts';
 import { type InfoFields, numberField, parseInfo, textField } from '../valkey/info.ts';
 import type { SupervisedNode } from './supervised-node.ts';
 
@@ -110,13 +110,8 @@ export class ForkKeeper {
     const availableBytes = this.#ports.availableBytes();
     const now = performance.now();
     const { fork, waiting } = nextFork(facts, availableBytes, this.#tries, now);
-    for (const node of present)
-      this.#tell(
-        node,
-        waiting.find((one) => one.node === node.id),
-        availableBytes,
-        now,
-      );
+    const waits = new Map(waiting.map((one) => [one.node, one]));
+    for (const node of present) this.#tell(node, waits.get(node.id), availableBytes, now);
     const chosen = fork && present.find(({ id }) => id === fork.node);
     if (chosen) await this.#begin(chosen, fork);
   }
@@ -141,17 +136,20 @@ export class ForkKeeper {
   async #begin(node: SupervisedNode, { kind, count }: Fork): Promise<void> {
     const watched = this.#watched.get(node.id);
     if (!watched?.connection || !watched.facts) return;
-    const attempt = { at: performance.now(), count, isRefused: false };
+    const attempt: Try = { at: performance.now(), count, isRefused: false };
     this.#tries.set(node.id, attempt);
     // Also when its answer does not come: it may well have begun.
     watched.facts = { ...watched.facts, forks: true };
     if (kind === 'snapshot') node.fork = { ...node.fork, isAsked: false };
-    const [answer] = await watched.connection.pipeline([[COMMANDS[kind]]]);
     const { log } = this.#options;
-    if (!(answer instanceof ReplyError)) return log.info({ node: node.id, kind }, 'A node begins to save.');
-    // Somebody else was faster, such as a replica that wants a copy; or it cannot.
-    attempt.isRefused = true;
-    log.warn({ node: node.id, kind, answer: answer.message }, 'A node did not begin to save.');
+    try {
+      await watched.connection.command(COMMANDS[kind]);
+      log.info({ node: node.id, kind }, 'A node saves.');
+    } catch (error) {
+      // Somebody else was faster, such as a replica that wants a copy; or it cannot; or its answer did not come.
+      attempt.isRefused = error instanceof EngineReplyError;
+      log.warn({ node: node.id, kind, reason: (error as Error).message }, 'A node did not begin to save.');
+    }
   }
 
   /** What it says; or, of one that does not answer now, that its child may still be at work. */

@@ -20,7 +20,7 @@ const AHEAD_MS = 3_601_000;
 const MOST_MS = 30_000;
 /** Each child takes so long: longer than from one look of the agent to the next. */
 const KEYS = 33;
-const KEY_SAVE_MICROSECONDS = 50_000;
+const KEY_SAVE_MICROSECONDS = 40_000;
 
 function configOf(scene: AgentScene, index: number, persistence: Persistence): NodeConfig {
   const base = scene.nodeConfig(index);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { Redis } from 'ioredis';
 import { parseConf } from '../../src/agent/valkey-conf.ts';
@@ -148,6 +148,34 @@ it('goes on with a change after its own processes were killed in the middle of i
     assert.equal(third.code, 0, third.stderr);
     assert.equal((await fleet.until('main', isSettled)).generation, 4);
     await assertSettings(fleet, { memoryBytes: 600 * MIB, persistence: 'aof-always' });
+  });
+});
+
+it('leaves it to agents when nodes of an earlier version save: without a restart, and without a snapshot for it', async () => {
+  await withFleet({ machines: 1 }, async (fleet) => {
+    const shape = ['--shards', '1', '--replicas', '0', '--memory', '64mb', '--persistence', 'snapshot'];
+    assert.equal((await fleet.cli('db', 'create', 'old', ...shape)).code, 0);
+    const [shard] = (await fleet.until('old', isSettled)).shards;
+    const { host, port, pid } = shard!.primary!;
+    const conf = nodeFile(pid!, 'valkey.conf');
+    const wanted = wantedSettings({ ...DEFAULT_SPEC, persistence: 'snapshot' });
+    const earlier = readFileSync(conf, 'utf8')
+      .replace(/^save .*$/m, 'save "3600" "1" "300" "100" "60" "10000"')
+      .replace(/^auto-aof-rewrite-percentage .*\n/m, '');
+    assert.equal((await fleet.cli('down')).code, 0);
+    writeFileSync(conf, earlier);
+    await fleet.up();
+    const now = (await fleet.until('old', isSettled)).shards[0]!.primary!;
+    const client = new Redis({ host, port, username: ADMIN_USER, password: adminPasswordOf(now) });
+    try {
+      for (const name of ['save', 'auto-aof-rewrite-percentage']) {
+        assert.equal(((await client.config('GET', name)) as string[])[1], wanted[name]);
+        assert.equal(parseConf(readFileSync(conf, 'utf8')).get(name), wanted[name]);
+      }
+      assert.match(await client.info('persistence'), /^rdb_saves:0/m);
+    } finally {
+      client.disconnect();
+    }
   });
 });
 
