@@ -73,7 +73,7 @@ async function carryOut(tools: Tools, database: Database, step: Step): Promise<O
     case 'switch_over':
       return promote(clock, engine, 'coordinated');
     case 'move_slots':
-      return moveSlots(tools, database, { source: engine, target: connectionTo(step.args.to) }, step);
+      return moveSlots(tools, database, connectionTo, step);
     case 'probe':
       return probe(engine, step.args.slots);
     case 'configure':

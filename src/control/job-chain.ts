@@ -5,8 +5,8 @@
  *     jobs ─> over, and a look since their beginning was clear ─> the same step again ─> jobs ─> ... ─> none left: look
  */
 import type { Database } from '../domain/database.ts';
-import type { SlotRange } from '../domain/slots.ts';
-import type { Step } from '../plan/step.ts';
+import type { MoveStep } from '../plan/reshard.ts';
+import type { SlotMove } from '../plan/step.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { NodeCommands } from '../valkey/connection.ts';
 import { slotMigrations } from '../valkey/slot-migrations.ts';
@@ -14,16 +14,14 @@ import { slotMigrations } from '../valkey/slot-migrations.ts';
 /** At the jobs. */
 const LOOK_MS = 15;
 
-export type MoveStep = Extract<Step, { kind: 'move_slots' }>;
-
 /** So many jobs that were begun together for a step, by what was known then. */
 export interface Begun {
   step: MoveStep;
   database: Database;
   source: NodeCommands;
   jobs: number;
-  /** What the source has of the step's slots beside those of the jobs. */
-  left: readonly SlotRange[];
+  /** What the source has left to give beside them. */
+  left: readonly SlotMove[];
 }
 
 export interface ChainSurroundings {
@@ -41,17 +39,17 @@ export interface ChainSurroundings {
 export class JobChain {
   readonly #around: ChainSurroundings;
   #latest: Begun | null = null;
-  /** When the last look began, if it found nothing in the way of a further job. */
-  #clearAt = -Infinity;
+  /** When the last look began, and what it says could follow. */
+  #looked: { at: number; moves: readonly MoveStep[] } = { at: -Infinity, moves: [] };
   #closed = false;
 
   constructor(around: ChainSurroundings) {
     this.#around = around;
   }
 
-  /** A look that began at `at`, by the clock, found nothing in the way of slots, or something. */
-  looked(at: number, isClear: boolean): void {
-    this.#clearAt = isClear ? at : -Infinity;
+  /** @param at by the clock, when the look began. @param moves nothing where something is in the way */
+  looked(at: number, moves: readonly MoveStep[]): void {
+    this.#looked = { at, moves };
   }
 
   /** Follows jobs to their end. */
@@ -73,18 +71,25 @@ export class JobChain {
     }
     await idle();
     if (this.#closed || this.#latest !== job) return;
-    if (this.#clearAt < begunAt || !this.#isStillWanted(job)) return wake();
-    const { args } = job.step;
-    goOn({ ...job.step, args: { ...args, slots: job.left, inARow: args.inARow - job.jobs } }, job.database);
+    const next = this.#isStillWanted(job) && this.#looked.at >= begunAt ? this.#after(job) : null;
+    if (next) goOn(next, job.database);
+    else wake();
   }
 
   close(): void {
     this.#closed = true;
   }
 
-  #isStillWanted({ step, database, jobs, left }: Begun): boolean {
+  #isStillWanted({ database }: Begun): boolean {
     const record = this.#around.record();
-    const isMore = left.length > 0 && step.args.inARow - jobs >= step.args.atOnce;
-    return isMore && record?.generation === database.generation && record.reshard?.paused === false;
+    return record?.generation === database.generation && record.reshard?.paused === false;
+  }
+
+  /** The rest of what its source gives, or what another does. Of the same source the look saw more than there is now. */
+  #after({ step, left }: Begun): MoveStep | null {
+    const { moves } = this.#looked;
+    if (moves.length === 0) return null;
+    if (left.length > 0) return { ...step, args: { ...step.args, moves: left } };
+    return moves.find(({ target }) => target !== step.target) ?? null;
   }
 }

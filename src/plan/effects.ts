@@ -236,15 +236,16 @@ function promoted(nodes: Map<NodeId, NodeView>, winner: NodeId, loser: NodeId): 
 }
 
 /** All of them, in one go. */
-function slotsMoved(nodes: Map<NodeId, NodeView>, source: NodeId, { to, slots }: StepArgs['move_slots']): void {
-  const moving = new Set(slotsIn(slots));
-  const owned = (id: NodeId): number[] => {
+function slotsMoved(nodes: Map<NodeId, NodeView>, source: NodeId, { moves }: StepArgs['move_slots']): void {
+  const owned = (id: NodeId): SlotRange[] => {
     const engine = nodes.get(id)?.engine;
-    return engine?.state === 'answering' ? [...slotsIn(engine.slots)] : [];
+    return engine?.state === 'answering' ? [...engine.slots] : [];
   };
-  const taken = [...owned(to), ...moving].sort((a, b) => a - b);
-  change(nodes, source, { slots: rangesOf(owned(source).filter((slot) => !moving.has(slot))) });
-  change(nodes, to, { slots: rangesOf(taken), configEpoch: nextEpoch(nodes) });
+  for (const { to, slots } of moves) {
+    const taken = [...slotsIn([...owned(to), ...slots])].sort((a, b) => a - b);
+    change(nodes, source, { slots: withoutSlots(owned(source), slots) });
+    change(nodes, to, { slots: rangesOf(taken), configEpoch: nextEpoch(nodes) });
+  }
 }
 
 /** Lets everyone know what everyone is: acquaintance is mutual, and a dead node is remembered as it was. */

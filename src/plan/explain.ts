@@ -13,6 +13,16 @@ function startInWords(node: string, { replicaOf, yields = [] }: StepArgs['start_
   return `Start ${node} with what lies on its disk${left.join('')}.`;
 }
 
+function movesInWords(
+  node: string,
+  { moves, most, atOnce }: StepArgs['move_slots'],
+  at: (id: NodeId) => string,
+): string {
+  const targets = moves.map(({ to, slots }) => `${at(to)}, of ${formatSlots(slots)}`).join('; ');
+  const size = `as many as have ${counted(most.keys, 'key')} at most, ${counted(atOnce, 'job')} at once`;
+  return `Move slots from ${node} to ${targets}: ${size}.`;
+}
+
 /** One step in a sentence, with names instead of ids where there are any. */
 function explainStep(database: Database, step: Step): string {
   const at = (id: string): string => {
@@ -62,7 +72,7 @@ function explainStep(database: Database, step: Step): string {
     case 'retire_copy':
       return `Take ${node} out of the database.`;
     case 'move_slots':
-      return `Move slots from ${node} to ${at(step.args.to)}, of ${formatSlots(step.args.slots)} as many as have ${counted(step.args.most.keys, 'key')} at most, ${counted(step.args.atOnce, 'job')} at once.`;
+      return movesInWords(node, step.args, at);
     case 'retire_shard':
       return `Take ${step.target} out of the database.`;
     case 'clear_retired':

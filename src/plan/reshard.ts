@@ -12,6 +12,7 @@ import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
 import { keptFor } from './kept.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import type { Action, Situation } from './remedy.ts';
+import type { SlotMove, Step } from './step.ts';
 import { type Member, type ShardTopology, shardTopology } from './topology.ts';
 
 /** Why what forks or raises epochs waits. */
@@ -179,55 +180,88 @@ export const withoutReshard = (record: Database, looked: Database): Database =>
 const BESIDE: readonly ProblemCode[] = [...HARMLESS, 'slots_misplaced', 'news_spreading'];
 
 /** What has to be mended before slots move on; null when nothing has to. */
-export const obstacleToSlots = (problems: readonly Problem[]): ProblemCode | null =>
+const obstacleToSlots = (problems: readonly Problem[]): ProblemCode | null =>
   problems.find(({ code }) => !BESIDE.includes(code))?.code ?? null;
 
-/** The next job, if nothing is in its way: of the moves that have room at their target the largest. */
+/** The next jobs, if nothing is in their way: of the sources that have room at a target the one with most to give. */
 export function moveSlots(situation: Situation, problem: Problem): Action[] {
-  const { database, view, problems } = situation;
-  const reshard = database.reshard!;
+  const { view, problems } = situation;
   if (activeJob(view)) return [];
   const obstacle = obstacleToSlots(problems);
   if (obstacle) return [{ blocked: `no slots move while this holds: ${obstacle}` }];
   if (view.backup) return [{ blocked: `its slots stay where they are until the backup ${view.backup} is made` }];
-  const shards = shardNames(database).map((name) => shardTopology(database, view, name));
-  const jobs = misplaced(reshard, shards).map((move) => jobOf(situation, shards, move));
-  const possible = jobs.find((job) => !('blocked' in job)) ?? jobs[0];
-  if (!possible) return [];
-  return 'blocked' in possible ? [possible] : [{ kind: 'move_slots', ...possible, because: problem.code }];
+  const steps = movesOf(situation, problem.code);
+  const first = steps.find(isPossible) ?? steps[0];
+  return first ? [first] : [];
 }
 
-type Job = { blocked: string } | Omit<Extract<Action, { kind: 'move_slots' }>, 'kind' | 'because'>;
+/** What could follow the jobs that are under way, without a look after them; nothing where something is in the way. */
+export function furtherMoves(database: Database, view: DatabaseView, problems: readonly Problem[]): MoveStep[] {
+  const problem = problems.find(({ code }) => code === 'slots_misplaced');
+  if (!problem || view.backup || obstacleToSlots(problems) !== null) return [];
+  return movesOf({ database, view, problems }, problem.code).filter(isPossible);
+}
 
-/** The next job of a move, or why it has to wait. */
-function jobOf({ database, view }: Situation, shards: readonly ShardTopology[], move: Move): Job {
-  const source = shards.find(({ name }) => name === move.from)!.owner!;
+export type MoveStep = Extract<Step, { kind: 'move_slots' }>;
+
+const isPossible = <T extends object>(one: T | { blocked: string }): one is T => !('blocked' in one);
+
+/** By source what it is to give, or why it has to wait. */
+function movesOf(situation: Situation, because: ProblemCode): (MoveStep | { blocked: string })[] {
+  const { database, view } = situation;
+  const shards = shardNames(database).map((name) => shardTopology(database, view, name));
+  const bySource = Map.groupBy(misplaced(database.reshard!, shards), ({ from }) => from);
+  return [...bySource].map(([from, moves]): MoveStep | { blocked: string } => {
+    const source = shards.find(({ name }) => name === from)!.owner!;
+    const failures = failuresOf(source, database.reshard!);
+    const wait = waitAfter(source, failures, view.at);
+    if (wait !== null) return { blocked: wait };
+    const parts = 2 ** failures.length;
+    const bytesPerKey = meanBytes(source.engine);
+    const keys = Math.ceil(keysOfJob(database.spec.pace, bytesPerKey) / parts);
+    const jobBytes = Math.min(keys, source.engine?.keys ?? 0) * bytesPerKey;
+    const weighed = moves.map((move) => weigh(database, shards, move, jobBytes));
+    const able = weighed.filter(isPossible);
+    if (able.length === 0) return weighed.find((one) => 'blocked' in one)!;
+    return {
+      kind: 'move_slots',
+      target: source.assignment.id,
+      args: {
+        moves: able,
+        most: { keys, bytesPerSecond: WRITTEN_BYTES_PER_SECOND / parts },
+        atOnce: failures.length > 0 ? 1 : JOBS_AT_ONCE[database.spec.pace],
+      },
+      expects: { role: 'primary', ownsSlots: true },
+      because,
+    };
+  });
+}
+
+/** Why a source is left in peace for a moment after a failure; null when it is not. */
+function waitAfter({ assignment }: Member, failures: readonly Failure[], now: number): string | null {
+  const [latest] = failures;
+  if (!latest) return null;
+  const waitMs = latest.at + FIRST_PAUSE_MS * 2 ** (failures.length - 1) - now;
+  if (waitMs <= 0) return null;
+  return `the next job waits for ${Math.ceil(waitMs / 1_000)} s: a job from ${shortId(assignment.id)} failed (${latest.message})`;
+}
+
+/** Whether the target of a move can take a job of so many bytes, and how many of them. */
+function weigh(
+  database: Database,
+  shards: readonly ShardTopology[],
+  move: Move,
+  jobBytes: number,
+): SlotMove | { blocked: string } {
   const target = shards.find(({ name }) => name === move.to)?.owner;
   if (target?.engine?.role !== 'primary') return { blocked: `the primary of ${move.to} does not answer` };
   // The engine refuses every command for two seconds after the start of a primary, and would own the slots meanwhile.
   if (!target.engine.clusterOk) return { blocked: `the primary of ${move.to} does not serve yet` };
-  const failures = failuresOf(source, database.reshard!);
-  const pauseMs = failures.length === 0 ? 0 : FIRST_PAUSE_MS * 2 ** (failures.length - 1);
-  const waitMs = (failures[0]?.at ?? 0) + pauseMs - view.at;
-  if (waitMs > 0) {
-    const since = `a job from ${shortId(source.assignment.id)} failed (${failures[0]!.message})`;
-    return { blocked: `the next job waits for ${Math.ceil(waitMs / 1_000)} s: ${since}` };
-  }
-  const bytesPerKey = meanBytes(source.engine);
-  const parts = 2 ** failures.length;
-  const keys = Math.ceil(keysOfJob(database.spec.pace, bytesPerKey) / parts);
-  const inJob = Math.min(keys, source.engine?.keys ?? 0);
-  const bytes = inJob * bytesPerKey;
-  const leftBytes = roomOf(database) - target.engine.countedMemoryBytes;
-  if (bytes > leftBytes) return { blocked: noRoom(database, move, bytes, target.engine.countedMemoryBytes) };
-  const most = { keys, bytesPerSecond: WRITTEN_BYTES_PER_SECOND / parts };
-  const inARow = Math.min(MOST_IN_A_ROW, Math.floor(leftBytes / Math.max(1, bytes)));
-  const atOnce = failures.length > 0 ? 1 : Math.min(inARow, JOBS_AT_ONCE[database.spec.pace]);
-  return {
-    target: source.assignment.id,
-    args: { to: target.assignment.id, slots: move.slots, most, atOnce, inARow },
-    expects: { role: 'primary', ownsSlots: true },
-  };
+  const usedBytes = target.engine.countedMemoryBytes;
+  const leftBytes = roomOf(database) - usedBytes;
+  if (jobBytes > leftBytes) return { blocked: noRoom(database, move, jobBytes, usedBytes) };
+  const inARow = Math.min(MOST_IN_A_ROW, Math.floor(leftBytes / Math.max(1, jobBytes)));
+  return { to: target.assignment.id, slots: move.slots, inARow };
 }
 
 const meanBytes = (engine: AnsweringEngine | null): number =>

@@ -22,6 +22,14 @@ export interface JobSize {
   bytesPerSecond: number;
 }
 
+/** What a source gives to one target. */
+export interface SlotMove {
+  to: NodeId;
+  slots: readonly SlotRange[];
+  /** So many jobs may follow one another, as far as the target's memory goes; one at least. */
+  inARow: number;
+}
+
 /** Every kind of step with its arguments. */
 export interface StepArgs {
   /** The node is made on its machine and started. */
@@ -66,11 +74,10 @@ export interface StepArgs {
   /** A node is no longer part of the database; what is left of it is removed next. */
   retire_copy: Record<string, never>;
   /**
-   * Slots go to another primary, with all that is in them: the first of these, as many as make a job of this size. So many
-   * jobs are given to the engine at once, which makes one snapshot after the other; and so many may follow one another,
-   * as far as the target's memory goes.
+   * Slots go to other primaries, with all that is in them: of the first of these moves as many as make a job of this size,
+   * and then another. So many jobs are given to the engine at once, which makes one snapshot after the other.
    */
-  move_slots: { to: NodeId; slots: readonly SlotRange[]; most: JobSize; atOnce: number; inARow: number };
+  move_slots: { moves: readonly SlotMove[]; most: JobSize; atOnce: number };
   /** A shard that owns nothing is no longer part of the database; what is left of its nodes is removed next. */
   retire_shard: Record<string, never>;
   /** What is left of a node that was replaced is removed, and the record forgets it. */

@@ -24,16 +24,18 @@ const BEFORE_SNAPSHOT = new Set([
   'waiting-to-snapshot',
 ]);
 
+/** Slots that go to a target in one go. */
+export interface MigrationJob {
+  to: NodeId;
+  slots: readonly SlotRange[];
+}
+
 /**
  * CLUSTER MIGRATESLOTS at the primary that gives them, in one job or several: resolves when the first snapshot has begun.
  * @throws Error when it did not begin in time, and they were cancelled
  */
-export async function migrateSlots(
-  node: NodeCommands,
-  jobs: readonly (readonly SlotRange[])[],
-  target: NodeId,
-): Promise<void> {
-  await begin(node, jobs, target);
+export async function migrateSlots(node: NodeCommands, jobs: readonly MigrationJob[]): Promise<void> {
+  await begin(node, jobs);
   await until(node, BEGIN_MS, (latest) => latest.slice(0, jobs.length).some(hasBegun));
   // Somebody may have written to another database for the first time meanwhile: see `migrateHeldSlots`.
   if ((await readiness(node)).hasNumberedDatabases) await giveUp(node, 'a database with a number has come into use');
@@ -48,10 +50,10 @@ export async function migrateSlots(
  * 3,000 keys in database 5: 36 of 282 acknowledged writes were gone, and were in database 5.)
  * @throws Error when it did not end in time and was cancelled, or somebody else has stopped the source's writes
  */
-export async function migrateHeldSlots(node: NodeCommands, slots: readonly SlotRange[], target: NodeId): Promise<void> {
+export async function migrateHeldSlots(node: NodeCommands, job: MigrationJob): Promise<void> {
   await node.command('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
   try {
-    await begin(node, [slots], target);
+    await begin(node, [job]);
     await until(node, HELD_BEGIN_MS, ([latest]) => hasBegun(latest!));
     await until(node, HOLD_MS, ([latest]) => latest!.state !== 'active');
   } finally {
@@ -63,8 +65,12 @@ export async function migrateHeldSlots(node: NodeCommands, slots: readonly SlotR
 
 const hasBegun = ({ phase }: SlotMigration): boolean => !BEFORE_SNAPSHOT.has(phase);
 
-const begin = (node: NodeCommands, jobs: readonly (readonly SlotRange[])[], target: NodeId) =>
-  node.command('CLUSTER', 'MIGRATESLOTS', ...jobs.flatMap((slots) => ['SLOTSRANGE', ...slots.flat(), 'NODE', target]));
+const begin = (node: NodeCommands, jobs: readonly MigrationJob[]) =>
+  node.command(
+    'CLUSTER',
+    'MIGRATESLOTS',
+    ...jobs.flatMap(({ to, slots }) => ['SLOTSRANGE', ...slots.flat(), 'NODE', to]),
+  );
 
 /** What matters of a source before a job (INFO persistence and keyspace). */
 export async function readiness(

@@ -111,7 +111,7 @@ it('a job that would not end ends when the writers to its slots are paced, and t
   await pause(1_500);
   const began = performance.now();
   const since = (): number => Math.round(performance.now() - began);
-  await migrateSlots(source.admin, [[[0, 4_095]]], target.id);
+  await migrateSlots(source.admin, [{ to: target.id, slots: [[0, 4_095]] }]);
   let job: SlotMigration | null = null;
   for (let view = await seen(source); ; view = await seen(source)) {
     pacer.look(database as unknown as Database, view);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { SlotRange } from '../../domain/slots.ts';
-import type { JobSize } from '../../plan/step.ts';
+import type { JobSize, SlotMove } from '../../plan/step.ts';
 import type { SlotStats } from '../../valkey/slot-stats.ts';
 import { nextJobs } from './slots.ts';
 
@@ -14,7 +14,8 @@ const firstJob = (
   stats: ReadonlyMap<number, SlotStats>,
   rates: ReadonlyMap<number, number>,
   size: JobSize,
-) => nextJobs(slots, stats, rates, size, 1).jobs[0];
+) => nextJobs([move('a', slots)], stats, rates, size, 1).jobs[0]?.slots;
+const move = (to: string, slots: readonly SlotRange[], inARow = 9): SlotMove => ({ to, slots, inARow });
 const most = (keys: number, bytesPerSecond = Number.POSITIVE_INFINITY) => ({ keys, bytesPerSecond });
 
 it('takes slots from the first on, as long as their keys are no more than a job may have', () => {
@@ -43,29 +44,40 @@ it('leaves out slots that are not the source’s any more', () => {
     [0, 0],
     [2, 3],
   ]);
-  assert.deepEqual(nextJobs([[1, 1]], stats, NO_RATES, most(1_000), 3), { jobs: [], left: [] });
+  assert.deepEqual(nextJobs([move('a', [[1, 1]])], stats, NO_RATES, most(1_000), 3), { jobs: [], left: [] });
 });
 
-it('makes several at once, and tells what is left', () => {
+it('makes several at once, for one target after the other, and tells what is left', () => {
   const stats = slotsWith([10, 10, 10, 10, 10]);
   stats.delete(3);
-  assert.deepEqual(nextJobs([[0, 4]], stats, NO_RATES, most(20), 1), {
-    jobs: [[[0, 1]]],
+  const both = [move('a', [[0, 1]]), move('b', [[2, 4]])];
+  assert.deepEqual(nextJobs(both, stats, NO_RATES, most(20), 1), {
+    jobs: [{ to: 'a', slots: [[0, 1]] }],
     left: [
-      [2, 2],
-      [4, 4],
-    ],
-  });
-  assert.deepEqual(nextJobs([[0, 4]], stats, NO_RATES, most(10), 2).jobs, [[[0, 0]], [[1, 1]]]);
-  const all = nextJobs([[0, 4]], stats, NO_RATES, most(20), 5);
-  assert.deepEqual(all, {
-    jobs: [
-      [[0, 1]],
-      [
+      move('b', [
         [2, 2],
         [4, 4],
-      ],
+      ]),
     ],
-    left: [],
   });
+  assert.deepEqual(nextJobs(both, stats, NO_RATES, most(10), 3), {
+    jobs: [
+      { to: 'a', slots: [[0, 0]] },
+      { to: 'a', slots: [[1, 1]] },
+      { to: 'b', slots: [[2, 2]] },
+    ],
+    left: [move('b', [[4, 4]], 8)],
+  });
+  const all = nextJobs(both, stats, NO_RATES, most(20), 5);
+  assert.deepEqual([all.jobs.length, all.left], [2, []]);
+});
+
+it('gives a target no more than it has room for', () => {
+  const stats = slotsWith([10, 10, 10]);
+  const { jobs, left } = nextJobs([move('a', [[0, 1]], 1), move('b', [[2, 2]])], stats, NO_RATES, most(10), 3);
+  assert.deepEqual(jobs, [
+    { to: 'a', slots: [[0, 0]] },
+    { to: 'b', slots: [[2, 2]] },
+  ]);
+  assert.deepEqual(left, [], 'what there is no room for is weighed again at a look');
 });

@@ -1,11 +1,18 @@
 /** Steps that move slots, and that take out shards which own none any more. */
 import type { Database } from '../../domain/database.ts';
+import type { NodeId } from '../../domain/ids.ts';
 import { rangesOf, type SlotRange, slotsIn, withoutSlots } from '../../domain/slots.ts';
 import { withoutShard } from '../../plan/membership.ts';
 import { retireShardObstacle } from '../../plan/reshard.ts';
-import type { JobSize, Outcome, Step } from '../../plan/step.ts';
+import type { JobSize, Outcome, SlotMove, Step } from '../../plan/step.ts';
 import type { NodeCommands } from '../../valkey/connection.ts';
-import { copyFunctions, migrateHeldSlots, migrateSlots, readiness } from '../../valkey/slot-migrations.ts';
+import {
+  copyFunctions,
+  type MigrationJob,
+  migrateHeldSlots,
+  migrateSlots,
+  readiness,
+} from '../../valkey/slot-migrations.ts';
 import { type SlotStats, slotStats } from '../../valkey/slot-stats.ts';
 import type { Tools } from '../tools.ts';
 
@@ -20,40 +27,45 @@ const DONE: Outcome = { result: 'done' };
 export async function moveSlots(
   { clock, jobsBegun, slotRates }: Tools,
   database: Database,
-  { source, target }: { source: NodeCommands; target: NodeCommands },
+  connectionTo: (node: NodeId) => NodeCommands,
   step: StepOf<'move_slots'>,
 ): Promise<Outcome> {
-  const { args, target: sourceId } = step;
+  const { moves, most, atOnce } = step.args;
+  const source = connectionTo(step.target);
   const { forks, hasNumberedDatabases } = await readiness(source);
   // The engine makes one fork at a time: the job would stand in line, and its slots with it.
   if (forks) return { result: 'blocked', reason: `its source makes a ${forks}` };
-  await copyFunctions(source, target);
-  const stats = await slotStats(source, args.slots);
-  const rates = slotRates.note(sourceId, stats, clock.now());
-  const { keys, bytesPerSecond } = args.most;
-  const most = { bytesPerSecond, keys: hasNumberedDatabases ? Math.min(keys, HELD_KEYS) : keys };
-  const { jobs, left } = nextJobs(args.slots, stats, rates, most, hasNumberedDatabases ? 1 : args.atOnce);
+  const slots = moves.flatMap((move) => move.slots);
+  const stats = await slotStats(source, slots);
+  const rates = slotRates.note(step.target, stats, clock.now());
+  const size = hasNumberedDatabases ? { ...most, keys: Math.min(most.keys, HELD_KEYS) } : most;
+  const { jobs, left } = nextJobs(moves, stats, rates, size, hasNumberedDatabases ? 1 : atOnce);
   if (jobs.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
-  if (hasNumberedDatabases) await migrateHeldSlots(source, jobs[0]!, args.to);
-  else await migrateSlots(source, jobs, args.to);
+  for (const to of new Set(jobs.map((job) => job.to))) await copyFunctions(source, connectionTo(to));
+  await (hasNumberedDatabases ? migrateHeldSlots(source, jobs[0]!) : migrateSlots(source, jobs));
   jobsBegun({ step, database, source, jobs: jobs.length, left });
   return DONE;
 }
 
-/** So many jobs at most, and what the source has of these slots beside them. */
+/** So many jobs at most, and what the source has left of these moves, where their targets have room for more. */
 export function nextJobs(
-  slots: readonly SlotRange[],
+  moves: readonly SlotMove[],
   stats: ReadonlyMap<number, SlotStats>,
   rates: ReadonlyMap<number, number>,
   most: JobSize,
   atOnce: number,
-): { jobs: SlotRange[][]; left: SlotRange[] } {
-  const jobs: SlotRange[][] = [];
-  let left = rangesOf([...slotsIn(slots)].filter((slot) => stats.has(slot)));
-  while (left.length > 0 && jobs.length < atOnce) {
-    const job = firstSlots(left, stats, rates, most);
-    jobs.push(job);
-    left = withoutSlots(left, job);
+): { jobs: MigrationJob[]; left: SlotMove[] } {
+  const jobs: MigrationJob[] = [];
+  const left: SlotMove[] = [];
+  for (const { to, ...move } of moves) {
+    let slots = rangesOf([...slotsIn(move.slots)].filter((slot) => stats.has(slot)));
+    let { inARow } = move;
+    for (; slots.length > 0 && inARow > 0 && jobs.length < atOnce; inARow -= 1) {
+      const job = firstSlots(slots, stats, rates, most);
+      jobs.push({ to, slots: job });
+      slots = withoutSlots(slots, job);
+    }
+    if (slots.length > 0 && inARow > 0) left.push({ to, slots, inARow });
   }
   return { jobs, left };
 }
