@@ -144,6 +144,7 @@ class MachineAgent implements Agent {
     this.#housekeeping = new Housekeeping({
       nodes: () => this.#nodes.values(),
       folder: this.#folder,
+      databases: () => this.#roster.databases,
       tellDisk: (disk) => this.#link?.tell({ type: 'disk', disk }) === true,
       changed: (node) => this.#nodeChanged(node),
       forks: this.#options.forks ?? {},

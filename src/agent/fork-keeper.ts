@@ -3,8 +3,18 @@
  * for it (src/plan/forks.ts). Their engines do neither by themselves: see src/plan/settings.ts.
  */
 import type { NodeId } from '../domain/ids.ts';
+import type { Reshard } from '../domain/reshard.ts';
+import type { GuardedDatabase } from '../domain/roster.ts';
 import type { PostponedFork } from '../domain/view.ts';
-import { type Fork, type ForkFacts, isPostponed, nextFork, type Try, type WaitingFork } from '../plan/forks.ts';
+import {
+  type Fork,
+  type ForkFacts,
+  isMovingSlots,
+  isPostponed,
+  nextFork,
+  type Try,
+  type WaitingFork,
+} from '../plan/forks.ts';
 import { keepsSnapshots, logsEveryWrite } from '../plan/settings.ts';
 import type { Logger } from '../platform/log.ts';
 import { availableMemory } from '../platform/memory.ts';
@@ -41,6 +51,8 @@ export interface ForkPorts {
 export interface ForkKeeperOptions extends Partial<ForkPorts> {
   /** The nodes of the machine at that moment. */
   nodes: () => Iterable<SupervisedNode>;
+  /** Databases of the fleet, as far as this machine was told of them. */
+  databases: () => readonly GuardedDatabase[];
   /** What is told of a node has changed. */
   changed: (node: SupervisedNode) => void;
   log: Logger;
@@ -164,7 +176,7 @@ export class ForkKeeper {
       watched.connection ??= node.connect({ commandTimeoutMs: ANSWER_MS });
       const [answer] = await watched.connection.pipeline([QUESTION]);
       if (!(answer instanceof ReplyError)) {
-        const facts = factsOf(node, parseInfo(String(answer)), this.#ports.wallNow());
+        const facts = factsOf(node, parseInfo(String(answer)), this.#ports.wallNow(), this.#reshardOf(node));
         if (node.pid !== pid) return null;
         watched.facts = facts;
         watched.isHeard = true;
@@ -174,6 +186,10 @@ export class ForkKeeper {
       // the pulse looks after nodes that do not answer
     }
     return watched.facts && { ...watched.facts, isAsked: false, keepsSnapshots: false, keepsLog: false };
+  }
+
+  #reshardOf({ id }: SupervisedNode): Reshard | null {
+    return this.#options.databases().find(({ nodes }) => nodes.some((node) => node.id === id))?.reshard ?? null;
   }
 
   #forgetOthers(present: readonly SupervisedNode[]): void {
@@ -188,7 +204,7 @@ export class ForkKeeper {
 }
 
 /** @param info its INFO persistence and memory */
-function factsOf(node: SupervisedNode, info: InfoFields, wallNow: number): ForkFacts {
+function factsOf(node: SupervisedNode, info: InfoFields, wallNow: number, reshard: Reshard | null): ForkFacts {
   const { settings } = node.report().disk;
   const isLoading = numberField(info, 'loading') === 1;
   // Fields that not every version has, or only with a log.
@@ -198,6 +214,7 @@ function factsOf(node: SupervisedNode, info: InfoFields, wallNow: number): ForkF
     keepsSnapshots: !isLoading && keepsSnapshots(settings),
     keepsLog: !isLoading && logsEveryWrite(settings) && numberOf('aof_enabled') === 1,
     isAsked: !isLoading && node.fork.isAsked,
+    slotsMove: isMovingSlots(reshard, wallNow),
     forks: CHILDREN.some((name) => numberOf(name) === 1),
     changes: numberField(info, 'rdb_changes_since_last_save'),
     savedSecondsAgo: Math.max(0, wallNow / 1_000 - numberField(info, 'rdb_last_save_time')),

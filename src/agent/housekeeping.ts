@@ -1,4 +1,5 @@
 /** What an agent does for its machine all the time, whatever happens: files are tended, forks take turns, the disk is watched. */
+import type { GuardedDatabase } from '../domain/roster.ts';
 import type { DiskSpace } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -15,6 +16,8 @@ export interface HousekeepingOptions {
   folder: string;
   /** Whether somebody heard it. */
   tellDisk: (disk: DiskSpace) => boolean;
+  /** Of the fleet, as far as this machine was told of them. */
+  databases: () => readonly GuardedDatabase[];
   /** What is told of a node has changed. */
   changed: (node: SupervisedNode) => void;
   forks: Partial<ForkPorts>;
@@ -26,11 +29,11 @@ export class Housekeeping {
   readonly #forks: ForkKeeper;
   readonly #disk: DiskWatch;
 
-  constructor({ nodes, folder, tellDisk, changed, forks, log }: HousekeepingOptions) {
+  constructor({ nodes, folder, databases, tellDisk, changed, forks, log }: HousekeepingOptions) {
     this.#tending = setInterval(() => {
       for (const node of nodes()) void node.tend();
     }, TEND_INTERVAL_MS);
-    this.#forks = new ForkKeeper({ ...forks, nodes, changed, log });
+    this.#forks = new ForkKeeper({ ...forks, nodes, databases, changed, log });
     this.#disk = new DiskWatch(folder, tellDisk);
   }
 

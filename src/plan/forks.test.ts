@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type ForkFacts, isPostponed, nextFork, type Try } from './forks.ts';
+import { type ForkFacts, isMovingSlots, isPostponed, nextFork, type Try } from './forks.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -11,7 +11,14 @@ const NOW = 1_000_000;
 const node = (id: string, more: Partial<ForkFacts> = {}): ForkFacts => ({
   ...{ node: id, keepsSnapshots: false, keepsLog: false, isAsked: false, forks: false },
   ...{ changes: 0, savedSecondsAgo: 0, saveFailed: false, rewriteFailed: false },
-  ...{ logBytes: 0, logBaseBytes: 0, usedBytes: 100 * MIB, saveCopiedBytes: 0, rewriteCopiedBytes: 0 },
+  ...{
+    slotsMove: false,
+    logBytes: 0,
+    logBaseBytes: 0,
+    usedBytes: 100 * MIB,
+    saveCopiedBytes: 0,
+    rewriteCopiedBytes: 0,
+  },
   ...more,
 });
 const saving = (id: string, changes: number, savedSecondsAgo: number, more: Partial<ForkFacts> = {}): ForkFacts =>
@@ -128,6 +135,7 @@ describe('whose turn it is', () => {
       rewriteFailed: fc.boolean(),
       logBytes: fc.nat(300 * MIB),
       logBaseBytes: fc.nat(200 * MIB),
+      slotsMove: fc.boolean(),
       usedBytes: fc.nat(2 * GIB - 1),
       saveCopiedBytes: fc.nat(2 * GIB - 1),
       rewriteCopiedBytes: fc.nat(2 * GIB - 1),
@@ -145,4 +153,17 @@ describe('whose turn it is', () => {
       }),
     );
   });
+});
+
+it('has a log wait for slots on their way, ten minutes and no longer; a snapshot does not', () => {
+  const due = { ...logging('a', 1_000 * MIB, 100 * MIB), slotsMove: true };
+  assert.equal(nextFork([due], Number.MAX_SAFE_INTEGER, new Map(), 0).fork, null);
+  const snapshot = node('b', { keepsSnapshots: true, changes: 10_000, savedSecondsAgo: 61, slotsMove: true });
+  assert.equal(nextFork([snapshot], Number.MAX_SAFE_INTEGER, new Map(), 0).fork?.node, 'b');
+  const began = { startedAt: 1_000, paused: false };
+  assert.deepEqual(
+    [null, began, { ...began, paused: true }].map((reshard) => isMovingSlots(reshard, 60_000)),
+    [false, true, false],
+  );
+  assert.equal(isMovingSlots(began, 601_001), false);
 });

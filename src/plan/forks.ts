@@ -3,6 +3,7 @@
  * node for its own reasons; several at once could need more memory than is kept free for one. So agents say when.
  */
 import type { NodeId } from '../domain/ids.ts';
+import type { Reshard } from '../domain/reshard.ts';
 import type { PostponedFork } from '../domain/view.ts';
 
 const MIB = 1024 ** 2;
@@ -15,6 +16,8 @@ export interface ForkFacts {
   keepsLog: boolean;
   /** It is to begin with snapshots: its valkey.conf waits for the first one. */
   isAsked: boolean;
+  /** Slots of its database are on their way, and not for long yet: jobs would wait for its child. */
+  slotsMove: boolean;
   /** A child is saving, copying or writing a log anew, for whatever reason. */
   forks: boolean;
   /** Writes since the last snapshot, and seconds since that. */
@@ -53,6 +56,13 @@ const FIRST_RETRY_MS = 5_000;
 const LAST_RETRY_MS = 30_000;
 /** Others at work are no news before. */
 const TURN_PATIENCE_MS = 600_000;
+
+/** So long a log waits for slots on their way; it grows meanwhile. */
+const SLOTS_PATIENCE_MS = 600_000;
+
+/** Whether logs wait for a database's slots. @param now of the clock of its record, in milliseconds */
+export const isMovingSlots = (reshard: Pick<Reshard, 'paused' | 'startedAt'> | null, now: number): boolean =>
+  reshard !== null && !reshard.paused && now - reshard.startedAt < SLOTS_PATIENCE_MS;
 
 /** How a fork was begun last. */
 export interface Try {
@@ -120,7 +130,9 @@ function dueOf(facts: ForkFacts, last: Try | undefined, now: number): Due[] {
     const overdue = isAsked ? Number.POSITIVE_INFINITY : overdueSnapshot(facts);
     return found('snapshot', overdue, facts.saveFailed, facts.saveCopiedBytes);
   }
-  return keepsLog ? found('rewrite', overdueRewrite(facts), facts.rewriteFailed, facts.rewriteCopiedBytes) : [];
+  return keepsLog && !facts.slotsMove
+    ? found('rewrite', overdueRewrite(facts), facts.rewriteFailed, facts.rewriteCopiedBytes)
+    : [];
 }
 
 /** A quarter of the data, or more if the last one took more, and never more than there is to copy. */

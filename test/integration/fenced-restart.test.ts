@@ -9,13 +9,16 @@ import { placeholderOf } from '../../src/domain/ids.ts';
 import { SLOT_COUNT, splitEvenly } from '../../src/domain/slots.ts';
 import { DEFAULT_SPEC } from '../../src/domain/spec.ts';
 import type { StartAs } from '../../src/domain/start-as.ts';
+import { monotonicClock } from '../../src/platform/clock.ts';
 import * as admin from '../../src/valkey/admin.ts';
 import { isMyself } from '../../src/valkey/cluster-nodes.ts';
 import type { NodeConnection } from '../../src/valkey/connection.ts';
+import { promote } from '../../src/valkey/promotion.ts';
 import { ADMIN_PASSWORD, type AgentScene, agentScene, eventually } from '../support/agent-scene.ts';
 import type { FakeSession } from '../support/fake-control.ts';
 
 const KEYS = 300;
+const MOST_TRIES = 8;
 
 interface Cluster {
   scene: AgentScene;
@@ -91,6 +94,14 @@ async function cluster(scene: AgentScene, session: FakeSession, shards: number):
 const roleBecomes = (node: NodeConnection, wanted: 'primary' | 'replica'): Promise<void> =>
   eventually(`a ${wanted}`, async () => (await admin.role(node)).role === wanted);
 
+/** On a machine that is busy a vote may come too late; it is asked for again then, as the planner does. */
+async function promoted(node: NodeConnection, mode: 'force' | 'takeover'): Promise<void> {
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    if ((await promote(monotonicClock, node, mode)).result === 'done') return;
+  }
+  assert.fail(`it was not promoted, ${MOST_TRIES} times`);
+}
+
 /** Every node sees all slots served and no one failed. */
 async function settled({ connections, nodes }: Cluster): Promise<void> {
   for (const connection of connections.values()) {
@@ -148,8 +159,7 @@ async function survivesEveryDamage(
     const { process: running } = session.nodes.get(old.id)!;
     process.kill(running.state === 'running' ? running.pid : 0, 'SIGKILL');
     await session.until('its end', (reports) => reports.get(old.id)?.process.state === 'exited');
-    await admin.failover(connections.get(successor.id)!, mode);
-    await roleBecomes(connections.get(successor.id)!, 'primary');
+    await promoted(connections.get(successor.id)!, mode);
     damageIt(join(scene.nodeDir(old.id), 'nodes.conf'));
 
     const startedAt = performance.now();
