@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
-import { mayListen } from '../domain/plain-text.ts';
 import type { StartAs } from '../domain/start-as.ts';
 import type { EndpointView } from '../domain/view.ts';
 import { planShard } from '../plan/plan.ts';
@@ -19,12 +18,14 @@ import type { Agent, AgentOptions } from './agent-options.ts';
 import { CertificateKeeper } from './certificate-keeper.ts';
 import { checkArgs } from './check-args.ts';
 import { cutLog } from './cut-log.ts';
+import { dataOperations } from './data-operations.ts';
 import { EndpointKeeper } from './endpoint-keeper.ts';
 import { endpointOperations } from './endpoint-operations.ts';
 import { FailoverLog } from './failover-log.ts';
 import { freePorts, takenPorts } from './free-ports.ts';
 import { Guard } from './guard.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { KeptLogs } from './kept-logs.ts';
 import { KnownServers } from './known-servers.ts';
 import { Link } from './link.ts';
 import { claimFolder, leaveFolder, makeFolder } from './machine-folder.ts';
@@ -35,6 +36,7 @@ import type { NodeSurroundings } from './node-surroundings.ts';
 import { hasDied, type OwnNode, requireEnd } from './own-node.ts';
 import { PulseWatch } from './pulse.ts';
 import { isAnyReached } from './reach.ts';
+import { requireTls } from './require-tls.ts';
 import { Roster } from './roster.ts';
 import { Seeds } from './seeds.ts';
 import { DECLINED } from './shard-keeper.ts';
@@ -55,18 +57,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   return agent;
 }
 
-/** @throws plain_text_refused */
-function requireTls(what: string, tls: boolean, { address, machine, plainText }: AgentOptions): void {
-  if (mayListen({ address, tls, plainText })) return;
-  throw new ValkeeperError('plain_text_refused', { what, address, machine });
-}
-
 type Operations = { [O in AgentOperation]: (args: AgentRequests[O]['args']) => Promise<AgentRequests[O]['result']> };
 
 class MachineAgent implements Agent {
   readonly closed: Promise<'shut-down' | 'detached'>;
   readonly #options: AgentOptions;
   readonly #seeds: Seeds;
+  readonly #logs: KeptLogs;
   readonly #nodes = new Map<NodeId, SupervisedNode>();
   readonly #end: (how: 'shut-down' | 'detached') => void;
   readonly #endpoint: EndpointKeeper | null;
@@ -87,7 +84,8 @@ class MachineAgent implements Agent {
     this.closed = promise;
     this.#end = resolve;
     this.#options = options;
-    this.#seeds = new Seeds(options.dir, options.machine);
+    this.#seeds = new Seeds(options.dir, options.machine, options.enginePath);
+    this.#logs = new KeptLogs(options.machine, (id) => this.#nodes.get(id));
     this.#credentials = options.credentials && new MachineCredentials(options.credentials);
     const { endpointProgram: program, endpointWorkers: workers = 1, dir, machine, address, zone, log } = options;
     const { credentials: tls } = options;
@@ -143,6 +141,7 @@ class MachineAgent implements Agent {
     });
     this.#housekeeping = new Housekeeping({
       nodes: () => this.#nodes.values(),
+      logs: this.#logs,
       folder: this.#folder,
       databases: () => this.#roster.databases,
       tellDisk: (disk) => this.#link?.tell({ type: 'disk', disk }) === true,
@@ -274,7 +273,7 @@ class MachineAgent implements Agent {
     checkArgs(operation, args);
     const operations: Operations = {
       create_node: (config) => this.#create(config),
-      seed_node: (piece) => this.#seeds.add(piece),
+      ...dataOperations(this.#seeds, this.#logs),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as, after }) => this.#start(id, as, after),

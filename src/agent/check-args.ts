@@ -20,6 +20,7 @@ const LONGEST_GRACE_MS = 600_000;
 const GRACE: Check = [`0 to ${LONGEST_GRACE_MS} ms`, (value) => isWhole(value, 0, LONGEST_GRACE_MS)];
 const LONGEST_DRAIN_MS = 3_600_000;
 const PROCESS: Check = ['a process id', (value) => Number.isInteger(value)];
+const OFFSET: Check = ['a whole number from 0 on', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER)];
 const MOST_PORTS = 1_000;
 const MOST_LINES = 10_000;
 
@@ -73,10 +74,15 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   },
   seed_node: {
     id: NODE,
-    offset: ['an offset', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER)],
+    what: ['rdb or log', (value) => value === 'rdb' || value === 'log'],
+    offset: OFFSET,
     data: TEXT,
     end: ['an end', isEnd],
   },
+  replay_seed: { id: NODE },
+  list_append_log: { id: NODE, from: OFFSET },
+  read_append_log: { id: NODE, file: TEXT, offset: OFFSET },
+  drop_append_log: { id: NODE },
   configure_node: { id: NODE, pid: PROCESS, directives: DIRECTIVES },
   write_users: { id: NODE, aclFile: TEXT },
   start_node: {

@@ -4,6 +4,7 @@ import type { DiskSpace } from '../domain/view.ts';
 import type { Logger } from '../platform/log.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { ForkKeeper, type ForkPorts } from './fork-keeper.ts';
+import type { KeptLogs } from './kept-logs.ts';
 import type { SupervisedNode } from './supervised-node.ts';
 
 /** How often nodes are tended: so old is the copy of a nodes.conf at most. */
@@ -12,6 +13,8 @@ const TEND_INTERVAL_MS = 1_000;
 export interface HousekeepingOptions {
   /** The nodes of the machine at that moment. */
   nodes: () => Iterable<SupervisedNode>;
+  /** What of their logs is kept for an archive. */
+  logs: KeptLogs;
   /** Where they are. */
   folder: string;
   /** Whether somebody heard it. */
@@ -29,9 +32,10 @@ export class Housekeeping {
   readonly #forks: ForkKeeper;
   readonly #disk: DiskWatch;
 
-  constructor({ nodes, folder, databases, tellDisk, changed, forks, log }: HousekeepingOptions) {
+  constructor({ nodes, logs, folder, databases, tellDisk, changed, forks, log }: HousekeepingOptions) {
     this.#tending = setInterval(() => {
       for (const node of nodes()) void node.tend();
+      logs.tend(nodes());
     }, TEND_INTERVAL_MS);
     this.#forks = new ForkKeeper({ ...forks, nodes, databases, changed, log });
     this.#disk = new DiskWatch(folder, tellDisk);

@@ -60,6 +60,9 @@ const shard = z.object({
   endedAt: count,
 });
 
+/** What other documents say in the same way. */
+export const MANIFEST_FIELDS = { text, name, count, slotRange, spec, part };
+
 const manifest = z.object({
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,79}$/, 'is no id of a backup'),
   createdAt: time,

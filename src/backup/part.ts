@@ -82,3 +82,16 @@ export function frameKeyOf(head: Buffer, key: Buffer): Buffer {
 
 const checksumOf = (bytes: Uint8Array): Buffer =>
   createHash('sha256').update(bytes).digest().subarray(0, CHECKSUM_BYTES);
+
+/** Of an encrypted part the header's length, whatever is in it. */
+const ENCRYPTED_HEAD_BYTES = headBytes({ encrypted: true });
+
+/** Which key a stored, encrypted part was written with; read no further than its header. */
+export async function partKeyId(stored: AsyncIterable<Uint8Array>): Promise<string> {
+  let head = Buffer.alloc(0);
+  for await (const chunk of stored) {
+    head = Buffer.concat([head, chunk]);
+    if (head.length >= ENCRYPTED_HEAD_BYTES) break;
+  }
+  return keyIdIn(head);
+}

@@ -14,7 +14,7 @@ for (const key of [null, KEY]) {
   it(`opens what it sealed, and nothing that was changed (${key ? 'with' : 'without'} a key)`, async () => {
     const stored = await sealObject(NAME, RAW, key);
     assert.deepEqual(await openObject(NAME, stored, keys), RAW);
-    assert.equal(stored.includes('again'), false);
+    if (key) assert.equal(stored.includes('a line'), false);
     for (let at = 0; at < stored.length; at += 1) {
       const changed = Buffer.from(stored);
       changed[at]! ^= 1;

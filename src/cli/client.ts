@@ -55,6 +55,14 @@ export class Client {
   setBackupSchedule = (name: string, body: RouteCall<'PUT /databases/{name}/backup-schedule'>['body']) =>
     this.#call('PUT /databases/{name}/backup-schedule', { params: { name }, body });
   removeBackupSchedule = (name: string) => this.#call('DELETE /databases/{name}/backup-schedule', { params: { name } });
+  setArchive = (name: string, body: RouteCall<'PUT /databases/{name}/archive'>['body']) =>
+    this.#call('PUT /databases/{name}/archive', { params: { name }, body }, MEASURED_ANSWER_MS);
+  turnArchiveOff = (name: string) =>
+    this.#call('DELETE /databases/{name}/archive', { params: { name } }, MEASURED_ANSWER_MS);
+  archives = () => this.#call('GET /archives', {});
+  archive = (archive: string) => this.#call('GET /archives/{archive}', { params: { archive } }, MEASURED_ANSWER_MS);
+  removeArchive = (archive: string) =>
+    this.#call('DELETE /archives/{archive}', { params: { archive } }, BACKUP_ANSWER_MS);
   restore = (body: RouteCall<'POST /restores'>['body']) => this.#call('POST /restores', { body }, BACKUP_ANSWER_MS);
   explain = (name: string) => this.#call('GET /databases/{name}/explain', { params: { name } });
   failovers = (name: string) => this.#call('GET /databases/{name}/failovers', { params: { name } });

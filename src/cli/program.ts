@@ -3,6 +3,7 @@ import { Command, type CommanderError } from 'commander';
 import { ERROR_KINDS, toErrorDocument, ValkeeperError } from '../domain/errors.ts';
 import { type AddCommand, example } from './action.ts';
 import type { Host } from './cli.ts';
+import { addBackupArchive, addBackupWindow } from './commands/archive.ts';
 import {
   addBackupCreate,
   addBackupDelete,
@@ -81,6 +82,8 @@ const BACKUP: AddCommand[] = [
   addBackupVerify,
   addBackupDelete,
   addBackupSchedule,
+  addBackupArchive,
+  addBackupWindow,
 ];
 const MACHINE: AddCommand[] = [
   addMachineList,
@@ -133,7 +136,7 @@ function createProgram(host: Host): Command {
     'valkeeper db show main',
     DATABASE,
   );
-  group('backup', 'backups: create, list, show, verify, delete, schedule', 'valkeeper backup create main', BACKUP);
+  group('backup', 'backups: create, list, show, verify, delete, schedule, archive, window', 'valkeeper backup create main', BACKUP);
   group('shard', 'shards: switchover, takeover', 'valkeeper shard switchover main shard-1', [
     addShardSwitchover,
     addShardTakeover,

@@ -25,6 +25,7 @@ const creating: DatabaseStatus = {
   endpoints: [],
   reshard: null,
   restore: null,
+  archive: null,
   clusterEndpoints: [],
   shards: [
     { id: 'shard-1', slots: [[0, 8191]], primary: node, replicas: [{ ...node, lagBytes: 0, inSync: true }] },

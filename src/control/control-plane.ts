@@ -22,6 +22,7 @@ import type {
   TakeoverDocument,
 } from '../protocol/api.ts';
 import type { RestoreWish } from '../protocol/backup-api.ts';
+import type { Archives } from './archives/archives.ts';
 import type { Backups } from './backups/backups.ts';
 import type { Exports } from './backups/exports.ts';
 import type { BackupSchedules } from './backups/schedules.ts';
@@ -80,6 +81,7 @@ export interface ControlPlane {
    */
   readonly backups: Pick<Backups, 'create' | 'list' | 'show' | 'verify' | 'remove'>;
   readonly exports: Pick<Exports, 'give'>;
+  readonly archives: Pick<Archives, 'set' | 'turnOff' | 'show' | 'list' | 'remove'>;
   readonly backupSchedules: Pick<BackupSchedules, 'show' | 'set' | 'remove'>;
   /** @throws what `Restores.restore` throws */
   restore(wish: RestoreWish): Promise<DatabaseStatus>;

@@ -83,6 +83,7 @@ class Plane implements RunningControlPlane {
   readonly hotspots: ControlPlane['hotspots'];
   readonly backups: ControlPlane['backups'];
   readonly exports: ControlPlane['exports'];
+  readonly archives: ControlPlane['archives'];
   readonly backupSchedules: ControlPlane['backupSchedules'];
   readonly entrance: Entrance;
   readonly #options: ControlPlaneOptions;
@@ -148,6 +149,7 @@ class Plane implements RunningControlPlane {
     });
     this.backups = this.#desk.backups;
     this.exports = this.#desk.exports;
+    this.archives = this.#desk.archives;
     this.backupSchedules = this.#desk.schedules;
     const wishes = new PrimaryWishes({ ...wishing, observer: this.#observer });
     this.reshard = reshards.act.bind(reshards);

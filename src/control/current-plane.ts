@@ -18,6 +18,9 @@ export const currentPlane = (now: () => ControlPlane, shutDown: ControlPlane['sh
   get exports() {
     return now().exports;
   },
+  get archives() {
+    return now().archives;
+  },
   get backupSchedules() {
     return now().backupSchedules;
   },

@@ -2,6 +2,7 @@
  * Looks at a database: every node is asked in parallel, each with its own deadline, and what its agent says is laid
  * beside its answer. What did not answer is `unknown`; nothing is guessed.
  */
+import type { ArchiveView } from '../domain/archive.ts';
 import type { Database, NodeAssignment } from '../domain/database.ts';
 import type { NodeId } from '../domain/ids.ts';
 import type { SlotMigration } from '../domain/reshard.ts';
@@ -35,6 +36,8 @@ export class Observer {
   readonly #around: ObserverSurroundings;
   readonly #downTimes = new DownTimes();
   readonly #delays = new RecentDelays();
+  /** What is known of the archive of a database, by its uid; null while it has none. */
+  archiveOf: (uid: string) => ArchiveView | null = () => null;
 
   constructor(around: ObserverSurroundings) {
     this.#around = around;
@@ -52,7 +55,9 @@ export class Observer {
       const process = processView(this.#around.agents.report(machine, id));
       nodes.set(id, { process, disk: null, engine: unreachable('it was replaced'), down: null });
     }
-    return { at: this.#around.clock.now(), machines: this.#around.machines(), nodes };
+    const archive = this.archiveOf(database.uid);
+    const view = { at: this.#around.clock.now(), machines: this.#around.machines(), nodes };
+    return archive ? { ...view, archive } : view;
   }
 
   async observeNode(database: Database, node: NodeAssignment): Promise<NodeView> {

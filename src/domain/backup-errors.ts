@@ -32,6 +32,21 @@ export const BACKUP_ERRORS = {
     message: 'The backup {id} is not there: {reason}.',
     hint: 'Choose one that is done: `valkeeper backup list`.',
   },
+  archive_not_found: {
+    kind: 'not_found',
+    message: 'There is no archive of {name}.',
+    hint: 'List those that are known with `valkeeper backup window`. One in another place is found with --place.',
+  },
+  archive_refused: {
+    kind: 'refused',
+    message: '{name} is not archived: {reason}.',
+    hint: 'Nothing was changed.',
+  },
+  moment_not_reachable: {
+    kind: 'refused',
+    message: 'The archive of {name} does not reach {at}: {reason}.',
+    hint: 'Nothing was begun. What can be restored: {window}.',
+  },
   backup_place_missing: {
     kind: 'invalid',
     message: 'Where is the backup of {name} to go? With several servers there is no folder that all of them have.',

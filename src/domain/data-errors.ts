@@ -13,6 +13,11 @@ export const DATA_ERRORS = {
     message: 'The data with which {node} is to begin on {machine} is not there: {reason}.',
     hint: 'It is sent again by itself.',
   },
+  append_log_unusable: {
+    kind: 'conflict',
+    message: 'The append-only log of {node} on {machine} cannot be read: {reason}.',
+    hint: 'It is tried again by itself. See `valkeeper db show`: the database must keep such a log.',
+  },
   node_data_damaged: {
     kind: 'conflict',
     message: 'The node {node} on {machine} cannot be started from {file}: {problem}.',

@@ -3,11 +3,13 @@ import type { NodeId } from './ids.ts';
 
 /** One node's beginning: the data of one shard of the backup. */
 export interface Seed {
-  /** The part's name in its place. */
+  /** The part's name in its place; of an archive the chain's id. */
   part: string;
   /** Bytes of the RDB. */
   bytes: number;
   sha256: string;
+  /** Of an archive: the log that goes on from there, up to the moment; none where nothing was written. */
+  log?: { bytes: number; sha256: string };
 }
 
 /**
@@ -15,12 +17,14 @@ export interface Seed {
  * of it is there. Then its slots go to as many shards as were asked for, while it is used.
  */
 export interface Restore {
-  /** A backup, or the RDB file of one server. */
-  kind: 'backup' | 'file';
-  /** Of the backup; of a file its path. */
+  /** A backup, the RDB file of one server, or an archive. */
+  kind: 'backup' | 'file' | 'archive';
+  /** Of the backup; of a file its path; of an archive the database and the moment. */
   id: string;
   /** Where the backup lies, without secrets; of a file its folder. */
   place: string;
+  /** Only of an archive: whose, and the moment in whole seconds since the epoch. */
+  archive?: { database: string; uid: string; at: number };
   /** By node that is to be a primary. */
   seeds: Readonly<Record<NodeId, Seed>>;
   /** As many shards as there are to be in the end. */

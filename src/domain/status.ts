@@ -97,6 +97,14 @@ export interface ReshardStatus {
   estimate: ReshardEstimate;
 }
 
+/** The archive of a database's log, in short. */
+export interface DatabaseArchive {
+  place: string;
+  /** ISO times: what can be restored, without the gaps before; null: nothing yet. */
+  from: string | null;
+  until: string | null;
+}
+
 /** How a database gets the data of a backup. */
 export interface RestoreStatus {
   /** Of the backup. */
@@ -128,6 +136,8 @@ export interface DatabaseStatus {
   reshard: ReshardStatus | null;
   /** It comes into being with the data of a backup; null when it has it. */
   restore: RestoreStatus | null;
+  /** Its log is archived; null when it is not. */
+  archive: DatabaseArchive | null;
   /** Addresses for cluster-aware clients. */
   clusterEndpoints: { host: string; port: number }[];
   shards: ShardStatus[];

@@ -1,4 +1,5 @@
 /** What was observed at one moment. `unknown` is a value: unreachable is not dead. All times are milliseconds since the epoch. */
+import type { ArchiveView } from './archive.ts';
 import type { NodeId } from './ids.ts';
 import type { SlotMigration } from './reshard.ts';
 import type { SlotRange } from './slots.ts';
@@ -262,6 +263,8 @@ export interface DatabaseView {
   nodes: ReadonlyMap<NodeId, NodeView>;
   /** The backup that is being made of it: its slots stay where they are meanwhile. */
   backup?: string | null;
+  /** Its log is archived; absent when it is not. */
+  archive?: ArchiveView;
 }
 
 /** A node nobody has heard anything of. */

@@ -10,6 +10,7 @@ import { formatSlots, SLOT_COUNT, sharedSlots } from '../domain/slots.ts';
 import { ANY_PORT } from '../domain/spec.ts';
 import { counted } from '../domain/template.ts';
 import { type DatabaseView, isFilling, type PeerView, type PulseState } from '../domain/view.ts';
+import { archiveProblems } from './archive.ts';
 import { capacityProblems } from './capacity.ts';
 import { countProblems, leftovers } from './copies.ts';
 import { damageProblems } from './damage.ts';
@@ -33,6 +34,7 @@ export function diagnose(database: Database, view: DatabaseView): Problem[] {
     ...shards.flatMap((shard) => shardProblems(database, shard)),
     ...shards.flatMap((shard) => countProblems(database, shard, view)),
     ...restoreProblems(database, view),
+    ...archiveProblems(database, view),
     ...reshardProblems(database, shards),
     ...leftovers(database),
     ...pulseProblems(database.nodes, view),

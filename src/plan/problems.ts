@@ -279,6 +279,12 @@ export const PROBLEMS = {
     message: 'The primary of {shard} is {node} on {machine}; {other} on {otherMachine} is to take its place, as asked.',
     advice: 'They change places, losing nothing, as soon as {other} is in sync. It is tried for ten minutes.',
   },
+  archive_behind: {
+    severity: 'warning',
+    message: 'The archive of {name} in {place} is behind: not all of the log was fetched for {lag} ({reason}).',
+    advice:
+      'It is tried again all the time, and nothing is missing as long as no node writes its log anew twice meanwhile. Mend what is told, or turn it off: `valkeeper backup archive {name} --off`.',
+  },
   restoring: {
     severity: 'info',
     message:

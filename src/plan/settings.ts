@@ -23,6 +23,7 @@ export const MANAGED_SETTINGS = [
   'loglevel',
   'cluster-slot-stats-enabled',
   'auto-aof-rewrite-percentage',
+  'aof-timestamp-enabled',
 ] as const;
 
 /** The managed settings as directives. Without an append-only file, `appendfsync` is left to the engine. */
@@ -50,6 +51,8 @@ export const backlogBytes = (memoryBytes: number): number =>
   Math.max(MIB, Math.min(256 * MIB, Math.floor(memoryBytes / 8)));
 
 const YEAR_SECONDS = 31_536_000;
+/** A line with the time in each second in which something is written: a log can be cut at a moment then (backup/log-cut.ts). */
+const TIMES: Directive = ['aof-timestamp-enabled', 'yes'];
 
 const PERSISTENCE: Record<Persistence, Directive[]> = {
   none: [
@@ -65,11 +68,13 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
     ['appendonly', 'yes'],
     ['appendfsync', 'everysec'],
     ['save', ''],
+    TIMES,
   ],
   'aof-always': [
     ['appendonly', 'yes'],
     ['appendfsync', 'always'],
     ['save', ''],
+    TIMES,
   ],
 };
 

@@ -10,6 +10,7 @@ import type {
   ShardStatus,
 } from '../domain/status.ts';
 import type { DatabaseView } from '../domain/view.ts';
+import { archiveStatus } from './archive.ts';
 import { endpointsOf } from './endpoints.ts';
 import { adviceFor, describeProblem, PROBLEMS, type Problem } from './problems.ts';
 import { reshardStatus } from './reshard-status.ts';
@@ -53,6 +54,7 @@ export function statusOf(
     ...endpointsOf(database, view),
     reshard: reshardStatus(database, shards, view, problems, paced),
     restore: restoreStatus(database),
+    archive: archiveStatus(view.archive),
     clusterEndpoints: shards
       .flatMap(({ members }) => members)
       .filter(({ engine }) => engine)

@@ -142,18 +142,49 @@ export interface NodeConfig {
   seeded?: boolean;
 }
 
+/** What a node is to begin with. */
+export type SeedFile = 'rdb' | 'log';
+
+/** A file of a node's append-only log. */
+export interface AppendLogFile {
+  name: string;
+  /** `base`: the data at a moment; `incr`: what was written from then on. */
+  type: 'base' | 'incr';
+  /** Its number: files of a log follow one another. */
+  seq: number;
+  bytes: number;
+  /** It is of the log as a start would load it; else only what is kept of before. */
+  isPresent: boolean;
+}
+
 /** The requests, with their arguments and results. */
 export interface AgentRequests {
   /** Makes the directory and starts the process; done when it accepts connections. Repeating it is harmless. */
   create_node: { args: NodeConfig; result: { pid: number } };
   /**
-   * A piece of the RDB with which a node is to begin, that is made next; the first, at 0, begins anew. `data` in base64.
-   * `end` with the last: the whole is taken only if it is that. Answered with how many bytes there are.
+   * A piece of the RDB with which a node is to begin, that is made next, or of the log that goes on from there; the first,
+   * at 0, begins anew. `data` in base64. `end` with the last: the whole is taken only if it is that. Answered with how many
+   * bytes there are.
    */
   seed_node: {
-    args: { id: NodeId; offset: number; data: string; end: { bytes: number; sha256: string } | null };
+    args: { id: NodeId; what: SeedFile; offset: number; data: string; end: { bytes: number; sha256: string } | null };
     result: { bytes: number };
   };
+  /** The RDB and the log that came for the node become one RDB. It takes as long as a start with both. */
+  replay_seed: { args: { id: NodeId }; result: { bytes: number } };
+  /**
+   * The files of the node's append-only log. They are kept, whatever the engine does, until a later list or
+   * `drop_append_log` lets go of them: of before those from the number `from` on. `at`: the agent's time, in ms since the
+   * epoch, before their sizes were looked at. `life`: of the process, none has the same.
+   */
+  list_append_log: {
+    args: { id: NodeId; from: number };
+    result: { pid: number; life: string; at: number; files: AppendLogFile[] };
+  };
+  /** A piece of a file that was listed, in base64: a megabyte, less at its end. */
+  read_append_log: { args: { id: NodeId; file: string; offset: number }; result: { data: string } };
+  /** Nothing of the node's log need be kept any more. */
+  drop_append_log: { args: { id: NodeId }; result: Record<string, never> };
   /**
    * Writes valkey.conf anew, as a whole or not at all; the process is left alone. Not written, with the reason, while a
    * start by it would not find the data, or when another process runs than the one that was looked at.

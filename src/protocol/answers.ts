@@ -35,7 +35,7 @@ import type {
   TokenList,
   TokenStatus,
 } from './api.ts';
-import { BACKUP_ANSWERS, restoreStatus } from './backup-answers.ts';
+import { BACKUP_ANSWERS, OF_A_DATABASE } from './backup-answers.ts';
 import { failoverSchema } from './failover-schema.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
@@ -130,7 +130,7 @@ const databaseStatus = z.strictObject({
   endpoint: endpoint.nullable(),
   endpoints: z.array(endpoint.extend({ machine: z.string(), serves: z.boolean() })),
   reshard: reshard.nullable(),
-  restore: restoreStatus.nullable(),
+  ...OF_A_DATABASE,
   clusterEndpoints: z.array(z.strictObject({ host: z.string(), port: count })),
   shards: z.array(shard),
 });

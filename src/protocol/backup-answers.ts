@@ -1,15 +1,30 @@
 /** What the API answers about backups, as schemas; part of `ANSWERS`. The types say the same, and the compiler compares. */
 import { z } from 'zod';
+import type { ArchiveStatus } from '../domain/archive.ts';
 import { BACKUP_STATES, type BackupStatus } from '../domain/backup.ts';
+import type { ArchiveList } from './archive-api.ts';
 import type { BackupList, BackupScheduleDocument } from './backup-api.ts';
 
 const count = z.int().min(0);
 const time = z.iso.datetime();
 
 /** How a database gets the data of a backup. */
-export const restoreStatus = z.strictObject({
+const restoreStatus = z.strictObject({
   ...{ id: z.string(), place: z.string(), stage: z.enum(['load', 'spread']), shards: count, bytes: count },
   since: time,
+});
+
+/** What a database's status says about these. */
+export const OF_A_DATABASE = {
+  restore: restoreStatus.nullable(),
+  archive: z.strictObject({ place: z.string(), from: time.nullable(), until: time.nullable() }).nullable(),
+};
+
+const archive = z.strictObject({
+  ...{ database: z.string(), databaseUid: z.string(), place: z.string(), state: z.enum(['on', 'off']) },
+  ...{ everySeconds: count, keepDays: count.nullable(), encrypted: z.boolean() },
+  window: z.array(z.strictObject({ from: time, to: time })).readonly(),
+  problem: z.string().nullable(),
 });
 
 const backup = z.strictObject({
@@ -47,6 +62,8 @@ export const BACKUP_ANSWERS = {
   Rdb: z.string().meta({ format: 'binary' }),
   Backup: backup,
   BackupList: z.strictObject({ backups: z.array(backup) }),
+  Archive: archive,
+  ArchiveList: z.strictObject({ archives: z.array(archive) }),
   BackupSchedule: z.strictObject({ database: z.string(), schedule: schedule.nullable(), next: time.nullable() }),
 };
 
@@ -57,6 +74,8 @@ type _SchemasSayWhatTypesSay = AllTrue<
     Same<Answer<'Backup'>, BackupStatus>,
     Same<Answer<'BackupList'>, BackupList>,
     Same<Answer<'BackupSchedule'>, BackupScheduleDocument>,
+    Same<Answer<'Archive'>, ArchiveStatus>,
+    Same<Answer<'ArchiveList'>, ArchiveList>,
   ]
 >;
 type AllTrue<T extends true[]> = T;

@@ -64,7 +64,13 @@ export interface BackupScheduleDocument {
 /** A database that is to have the data of a backup. */
 export const restoreSchema = z.strictObject({
   name: z.string(),
-  from: z.string().describe("A backup's id, or the absolute path of an RDB file at the server."),
+  from: z
+    .string()
+    .describe("A backup's id, or the absolute path of an RDB file at the server; with `at` the name or uid of a database that is archived."),
+  at: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe('The moment, out of an archive: what was done up to the end of this second is in it.'),
   place: z.string().optional().describe('Where the backup lies; it need not be said of one that is known here.'),
   spec: specInputSchema.default({}).describe('What is to be otherwise than it was.'),
 });

@@ -121,7 +121,7 @@ export const BACKUP_ROUTES = {
   },
   'POST /restores': {
     summary:
-      'Ask for a database with the data of a backup, in as many shards as are wanted; it comes into being afterwards',
+      'Ask for a database with the data of a backup, or of a moment, in as many shards as are wanted; it comes into being afterwards',
     body: restoreSchema,
     status: 201,
     answer: 'DatabaseStatus',
@@ -131,6 +131,8 @@ export const BACKUP_ROUTES = {
       'backup_unfinished',
       'backup_key_missing',
       'backup_does_not_fit',
+      'archive_not_found',
+      'moment_not_reachable',
       'rdb_unreadable',
       'file_unusable',
       'database_exists',

@@ -22,6 +22,7 @@ import {
   switchoverSchema,
   takeoverSchema,
 } from './api.ts';
+import { ARCHIVE_ROUTES } from './archive-routes.ts';
 import { ADMISSION, BACKUP_ROUTES } from './backup-routes.ts';
 
 export interface Route {
@@ -146,6 +147,7 @@ export const ROUTES = {
     errors: ['database_not_found', 'reshard_refused'],
   },
   ...BACKUP_ROUTES,
+  ...ARCHIVE_ROUTES,
   'GET /databases/{name}/explain': {
     summary: 'Why each node is where it is, which rules of placement hold, and what would help where one does not',
     params: byName,

@@ -1,4 +1,4 @@
-/** `backup`: create, list, show, verify, delete, schedule. */
+/** `backup`: create, list, show, verify, delete, schedule. Archives: archive.ts. */
 import type { BackupStatus } from '../../domain/backup.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 import { counted } from '../../domain/template.ts';

@@ -6,6 +6,7 @@ import type { Observer } from '../observer.ts';
 import type { ControlPlaneOptions } from '../plane-options.ts';
 import type { PlaneRecords } from '../plane-records.ts';
 import type { SpecChanges } from '../spec-changes.ts';
+import { Archives } from '../archives/archives.ts';
 import { Backups } from './backups.ts';
 import { Exports } from './exports.ts';
 import { Restores } from './restores.ts';
@@ -30,6 +31,7 @@ export class BackupDesk {
   readonly schedules: BackupSchedules;
   readonly restores: Restores;
   readonly seeds: Seeds;
+  readonly archives: Archives;
 
   constructor({ options, records, engines, observer, specs, record, requireRunning, oneByOne }: DeskSurroundings) {
     const { agents, clock, log, version, engineVersion, backup } = options;
@@ -44,19 +46,23 @@ export class BackupDesk {
     });
     this.exports = new Exports({ ...streams, databases, log, requireRunning });
     this.schedules = new BackupSchedules({ ...around, records: records.schedules, backups: this.backups });
-    this.restores = new Restores({ databases, specs, clock, record, backups: this.backups, oneByOne });
+    this.archives = new Archives({ ...around, records: records.archives, agents, engines, observe, version, engineVersion });
+    observer.archiveOf = (uid) => this.archives.view(uid);
+    const { backups, archives } = this;
+    this.restores = new Restores({ databases, specs, clock, record, backups, archives, oneByOne });
     this.seeds = new Seeds({ agents, find: (name) => databases.find(name), keys });
   }
 
   begin(): void {
     this.backups.begin();
     this.schedules.begin();
+    this.archives.begin();
   }
 
   async close(): Promise<void> {
     this.schedules.close();
     this.seeds.close();
     this.exports.close();
-    await this.backups.close();
+    await Promise.all([this.backups.close(), this.archives.close()]);
   }
 }

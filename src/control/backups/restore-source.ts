@@ -22,7 +22,7 @@ export interface SourceShard {
   dataBytes: number;
 }
 
-export interface RestoreSource extends Pick<Restore, 'kind' | 'id' | 'place'> {
+export interface RestoreSource extends Pick<Restore, 'kind' | 'id' | 'place' | 'archive'> {
   shards: readonly SourceShard[];
   /** Of the database that was backed up; null of a file. */
   spec: DatabaseSpec | null;
@@ -108,7 +108,7 @@ function requireReadable(path: string, version: number): void {
   throw new ValkeeperError('rdb_unreadable', { path, reason });
 }
 
-/** The RDB of a shard, as the record of a restore names it. */
+/** The RDB of a shard, as the record of a restore of a backup or a file names it. */
 export async function openSeed(
   { kind, id, place }: Restore,
   { part }: Seed,

@@ -1,4 +1,4 @@
-/** Databases that come into being with the data of a backup: asked for, and given their final number of shards. */
+/** Databases that come into being with the data of a backup, or of an archive: asked for, and given their final number of shards. */
 import type { Database, NodeAssignment, Secrets } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 import type { NewEvent } from '../../domain/event.ts';
@@ -11,6 +11,8 @@ import type { Clock } from '../../platform/clock.ts';
 import type { SpecInput } from '../../protocol/api.ts';
 import type { RestoreWish } from '../../protocol/backup-api.ts';
 import { aclMark, userPasswords } from '../acl.ts';
+import type { Archives } from '../archives/archives.ts';
+import { archiveSource } from '../archives/source.ts';
 import type { Databases } from '../databases.ts';
 import type { SpecChanges } from '../spec-changes.ts';
 import type { Backups } from './backups.ts';
@@ -22,6 +24,7 @@ export interface RestoreSurroundings {
   clock: Clock;
   record: (event: NewEvent) => void;
   backups: Pick<Backups, 'open'>;
+  archives: Pick<Archives, 'open'>;
   oneByOne: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
@@ -38,11 +41,14 @@ export class Restores {
 
   /**
    * The record is stored; the rest comes afterwards.
-   * @throws what `restoreSource` throws, backup_does_not_fit, and what `ControlPlane.createDatabase` throws
+   * @throws what `restoreSource` and `archiveSource` throw, archive_not_found, backup_does_not_fit, and what `ControlPlane.createDatabase` throws
    */
-  async restore({ name, from, place, spec: wish }: RestoreWish): Promise<Database> {
-    const { backups, clock, oneByOne, record, specs } = this.#around;
-    const source = await restoreSource(from, (id) => backups.open(id, place));
+  async restore({ name, from, at, place, spec: wish }: RestoreWish): Promise<Database> {
+    const { archives, backups, clock, oneByOne, record, specs } = this.#around;
+    const source =
+      at === undefined
+        ? await restoreSource(from, (id) => backups.open(id, place))
+        : await archiveSource(await archives.open(from, place), Math.floor(Date.parse(at) / 1_000));
     const spec: DatabaseSpec = { ...(source.spec ?? DEFAULT_SPEC), port: ANY_PORT, ...said(wish) };
     const { shards } = spec;
     const first = { ...spec, shards: source.shards.length };
@@ -106,8 +112,8 @@ function seeded(fresh: Database, source: RestoreSource, shards: number, now: num
     seeds[node.id] = shard.seed;
     return { ...node, birth: { role: 'primary', slots: shard.slots } };
   });
-  const { kind, id, place } = source;
-  const restore: Restore = { kind, id, place, seeds, shards, stage: 'load', startedAt: now };
+  const { kind, id, place, archive } = source;
+  const restore: Restore = { kind, id, place, ...(archive ? { archive } : {}), seeds, shards, stage: 'load', startedAt: now };
   const secrets = secretsOf(fresh, source);
   return { ...fresh, nodes, secrets, restore, aclMark: aclMark({ spec: fresh.spec, secrets, restore }) };
 }

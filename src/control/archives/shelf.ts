@@ -1,0 +1,219 @@
+/** An archive as it lies in its place: what there is, writing to it, and reading it back whole or not at all. */
+import {
+  archivePrefix,
+  archivesPrefix,
+  baseName,
+  chainName,
+  chainPrefix,
+  type ListedChain,
+  type LogPiece,
+  type LogWay,
+  layoutName,
+  listedArchive,
+  logName,
+  logWay,
+  type WayPiece,
+} from '../../backup/archive-names.ts';
+import {
+  type ChainDocument,
+  chainSchema,
+  type LayoutDocument,
+  layoutSchema,
+  pieceSchema,
+  readDocument,
+} from '../../backup/archive-schema.ts';
+import type { BlobStore } from '../../backup/blob-store.ts';
+import { keyIdOf } from '../../backup/key.ts';
+import { type PartFacts, partKeyId } from '../../backup/part.ts';
+import { readPart } from '../../backup/part-reader.ts';
+import { writePart } from '../../backup/part-writer.ts';
+import { openPlace } from '../../backup/place.ts';
+import { MOST_OBJECT_BYTES, openObject, sealObject } from '../../backup/sealed-object.ts';
+import { ValkeeperError } from '../../domain/errors.ts';
+import type { Chain } from '../../plan/archive-window.ts';
+
+const LF = 0x0a;
+/** What an interrupted chain left behind is removed when it is so old. */
+const LEFTOVER_MS = 24 * 3_600_000;
+
+/** A chain with all that is known of it. */
+export interface ShelvedChain extends Chain {
+  document: ChainDocument;
+  prefix: string;
+  way: LogWay;
+  /** How its pieces are named, those too that are not on the way. */
+  pieces: readonly LogPiece[];
+  /** What is missing of it, in words; null: nothing. */
+  missing: string | null;
+}
+
+/** What lies there. */
+export interface Holdings {
+  /** In order of time. */
+  layouts: readonly LayoutDocument[];
+  chains: readonly ShelvedChain[];
+}
+
+export class Shelf {
+  readonly place: string;
+  readonly #store: BlobStore;
+  readonly #prefix: string;
+  /** The present one first. */
+  readonly #keys: readonly Buffer[];
+
+  private constructor(place: string, store: BlobStore, prefix: string, keys: readonly Buffer[]) {
+    this.place = place;
+    this.#store = store;
+    this.#prefix = prefix;
+    this.#keys = keys;
+  }
+
+  /** @throws backup_place_invalid */
+  static async open(place: string, { name, uid }: { name: string; uid: string }, keys: readonly Buffer[]): Promise<Shelf> {
+    return new Shelf(place, await openPlace(place, process.env), archivePrefix(name, uid), keys);
+  }
+
+  /** The uids of all archives of databases of this name that lie there. @throws backup_place_invalid, backup_store_unusable */
+  static async uidsIn(place: string, name: string): Promise<string[]> {
+    const prefix = archivesPrefix(name);
+    const blobs = await (await openPlace(place, process.env)).list(prefix);
+    return [...new Set(blobs.map((blob) => blob.name.slice(prefix.length).split('/')[0]!))];
+  }
+
+  /** All there is. @throws backup_damaged, backup_key_missing, backup_key_wrong, backup_format_newer, backup_store_unusable */
+  async read(): Promise<Holdings> {
+    const { layouts, chains } = listedArchive(this.#prefix, await this.#store.list(this.#prefix));
+    return {
+      layouts: await Promise.all(
+        layouts.map(async (name) => readDocument(layoutSchema, name, await this.#open(name))),
+      ),
+      chains: await Promise.all(chains.filter(({ hasChain }) => hasChain).map((listed) => this.#chain(listed))),
+    };
+  }
+
+  async #chain({ prefix, pieces, hasBase }: ListedChain): Promise<ShelvedChain> {
+    const name = chainName(prefix);
+    return shelved(prefix, readDocument(chainSchema, name, await this.#open(name)), pieces, hasBase);
+  }
+
+  async addLayout(layout: LayoutDocument): Promise<void> {
+    await this.#seal(layoutName(this.#prefix, layout.from), Buffer.from(JSON.stringify(layout)));
+  }
+
+  /**
+   * Stores a node's data; the chain counts when `begin` is done with the document.
+   * @param data read to its end
+   */
+  async addBase(shard: string, id: string, data: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<PartFacts> {
+    const { content, facts } = writePart(data, { compression: 'zstd', key: this.#keys[0] ?? null });
+    await this.#store.put(baseName(chainPrefix(this.#prefix, shard, id)), content, signal);
+    return facts;
+  }
+
+  async begin(document: ChainDocument): Promise<ShelvedChain> {
+    const prefix = chainPrefix(this.#prefix, document.shard, document.id);
+    await this.#seal(chainName(prefix), Buffer.from(JSON.stringify(document)));
+    return shelved(prefix, document, [], true);
+  }
+
+  /** @returns the chain with the piece */
+  async addPiece(
+    chain: ShelvedChain,
+    piece: LogPiece,
+    { bytes, dataBytes }: { bytes: Uint8Array; dataBytes: number },
+  ): Promise<ShelvedChain> {
+    const line = Buffer.from(`${JSON.stringify({ dataBytes })}\n`);
+    await this.#seal(logName(chain.prefix, piece), Buffer.concat([line, bytes]));
+    // One that only told how far it reaches says nothing any more.
+    const spent = chain.pieces.filter((one) => one.bytes === 0 && !one.isLast && !isSame(one, piece));
+    for (const one of spent) await this.#store.remove(logName(chain.prefix, one));
+    const pieces = [...chain.pieces.filter((one) => !spent.includes(one) && !isSame(one, piece)), piece];
+    return shelved(chain.prefix, chain.document, pieces, true);
+  }
+
+  /** The data that a chain begins with; it throws at its end where it is not whole. */
+  async base({ prefix, document: { base } }: ShelvedChain): Promise<AsyncIterable<Uint8Array>> {
+    const name = baseName(prefix);
+    return readPart(await this.#store.get(name), { ...base, name }, base.encrypted ? await this.#keyOf(name) : null);
+  }
+
+  /** The bytes of a chain's log, piece by piece, those that are wanted. @param noted what each piece says of itself */
+  async *log(
+    { prefix, way }: ShelvedChain,
+    noted: (piece: WayPiece, said: { dataBytes: number }) => void = () => {},
+  ): AsyncGenerator<Buffer> {
+    for (const piece of way.pieces) {
+      const name = logName(prefix, piece);
+      const raw = await this.#open(name);
+      const end = raw.indexOf(LF);
+      const bytes = raw.subarray(end + 1);
+      if (end === -1 || bytes.length !== piece.bytes) {
+        throw new ValkeeperError('backup_damaged', { what: `The object ${name}`, problem: 'it has not as many bytes as its name says' });
+      }
+      noted(piece, readDocument(pieceSchema, name, raw.subarray(0, end)));
+      yield bytes.subarray(piece.skip);
+    }
+  }
+
+  /** First what makes it one, then the rest. */
+  async removeChain({ prefix }: Pick<ShelvedChain, 'prefix'>): Promise<void> {
+    await this.#store.remove(chainName(prefix));
+    for (const { name } of await this.#store.list(prefix)) await this.#store.remove(name);
+  }
+
+  async removeLayout({ from }: LayoutDocument): Promise<void> {
+    await this.#store.remove(layoutName(this.#prefix, from));
+  }
+
+  /** What was begun, and never became a chain, a day ago. @param now milliseconds since the epoch */
+  async sweep(now: number): Promise<void> {
+    const { chains } = listedArchive(this.#prefix, await this.#store.list(this.#prefix));
+    const left = chains.filter(({ hasChain, putAt }) => !hasChain && now - putAt > LEFTOVER_MS);
+    for (const chain of left) await this.removeChain(chain);
+    await this.#store.sweep(LEFTOVER_MS);
+  }
+
+  async removeAll(): Promise<void> {
+    for (const { name } of await this.#store.list(this.#prefix)) await this.#store.remove(name);
+  }
+
+  async #seal(name: string, raw: Uint8Array): Promise<void> {
+    await this.#store.put(name, once(await sealObject(name, raw, this.#keys[0] ?? null)));
+  }
+
+  async #open(name: string): Promise<Buffer> {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of await this.#store.get(name)) {
+      bytes += chunk.length;
+      if (bytes > 2 * MOST_OBJECT_BYTES) {
+        throw new ValkeeperError('backup_damaged', { what: `The object ${name}`, problem: 'it is too long for one' });
+      }
+      chunks.push(chunk);
+    }
+    return openObject(name, Buffer.concat(chunks), this.#keys);
+  }
+
+  /** The one that a part says it was written with. */
+  async #keyOf(name: string): Promise<Buffer | null> {
+    const wanted = await partKeyId(await this.#store.get(name));
+    return this.#keys.find((key) => keyIdOf(key) === wanted) ?? this.#keys[0] ?? null;
+  }
+}
+
+/** As its documents and the names of its pieces tell. */
+function shelved(prefix: string, document: ChainDocument, pieces: readonly LogPiece[], hasBase: boolean): ShelvedChain {
+  const { id, shard, node, baseAt, ownedFrom, firstSeq } = document;
+  const way = logWay(pieces, firstSeq);
+  const missing = !hasBase ? 'its data' : way.hasHole ? 'a piece of its log' : null;
+  return {
+    ...{ id, shard, node, baseAt, ownedFrom, until: hasBase ? way.until : 0 },
+    ...{ document, prefix, way, pieces, missing },
+  };
+}
+
+const isSame = (a: LogPiece, b: LogPiece): boolean => logName('', a) === logName('', b);
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,139 @@
+/** A database restored to moments of its past, out of its archived log: every key as it was at the end of that second. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ArchiveStatus } from '../../src/domain/archive.ts';
+import { type Content, contentOf, differences, primariesOf } from '../support/content.ts';
+import { plainClient } from '../support/endpoint-writers.ts';
+import { fillEveryType } from '../support/every-type.ts';
+import { type Fleet, withFleet } from '../support/fleet.ts';
+import { processesUnder } from '../support/leaks.ts';
+import { TimedWriter, timedContent } from '../support/timed-writer.ts';
+
+const NUMBERS = [0, 5, 15];
+const REACHED_MS = 15_000;
+
+const iso = (second: number): string => new Date(second * 1_000).toISOString();
+const secondsOf = (text: string): number => Date.parse(text) / 1_000;
+
+async function windowOf(fleet: Fleet): Promise<ArchiveStatus> {
+  const shown = await fleet.cli('backup', 'window', 'main', '--json');
+  assert.equal(shown.code, 0, shown.stdout);
+  return shown.json<ArchiveStatus>();
+}
+
+/** The window, once it has this second. */
+async function reaching(fleet: Fleet, second: number): Promise<ArchiveStatus> {
+  const deadline = performance.now() + REACHED_MS;
+  for (;;) {
+    const archive = await windowOf(fleet);
+    if (archive.window.some(({ from, to }) => secondsOf(from) <= second && second <= secondsOf(to))) return archive;
+    if (performance.now() > deadline) assert.fail(`${iso(second)} is not reached: ${JSON.stringify(archive, null, 1)}`);
+    await pause(200);
+  }
+}
+
+async function nodesOf<T>(fleet: Fleet, name: string, use: (nodes: ReturnType<typeof primariesOf>) => Promise<T>): Promise<T> {
+  const client = await fleet.client(name);
+  try {
+    await client.ping(); // it knows its nodes then
+    return await use(primariesOf(client));
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function killPrimary(fleet: Fleet, shard: string): Promise<void> {
+  const { shards } = await fleet.show();
+  const id = shards.find((one) => one.id === shard)!.primary!.nodeId;
+  const { pid } = processesUnder(fleet.dir).find(({ command }) => command.includes('valkey-server') && command.includes(id))!;
+  process.kill(pid, 'SIGKILL');
+}
+
+/** Restores the moment and compares. */
+async function assertRestored(fleet: Fleet, at: number, writer: TimedWriter, others: Content, ...more: string[]): Promise<void> {
+  const made = await fleet.cli('db', 'restore', 'then', '--from', 'main', '--at', iso(at), '--timeout', '60', ...more);
+  assert.equal(made.code, 0, made.stderr);
+  await nodesOf(fleet, 'then', async (nodes) => {
+    const found = await timedContent(nodes);
+    const wanted = writer.at(at);
+    assert.deepEqual([...found].sort(), [...wanted].sort(), `at ${iso(at)}`);
+    const all = await contentOf(nodes, NUMBERS);
+    const rest: Content = new Map([...all].filter(([key]) => others.has(key)));
+    assert.deepEqual(differences(others, rest), []);
+    assert.equal(all.size, others.size + wanted.size, 'and nothing else is there');
+  });
+  const client = await plainClient(fleet, undefined, 'then');
+  assert.equal(await client.call('FCALL', 'double', 1, 'k', 21), 42, 'functions are there');
+  client.disconnect();
+  assert.equal((await fleet.cli('db', 'delete', 'then', '--yes')).code, 0);
+}
+
+it('restores every key as it was at a moment, over a failover, a log written anew and moved slots', async (t) => {
+  await withFleet({ machines: 3 }, async (fleet) => {
+    const client = await plainClient(fleet);
+    client.on('error', () => {}); // its primary is killed
+    await fillEveryType(client);
+    const others = await nodesOf(fleet, 'main', (nodes) => contentOf(nodes, NUMBERS));
+    const begun = await fleet.cli('backup', 'archive', 'main', '--every', '1s', '--json');
+    assert.equal(begun.code, 0, begun.stdout);
+    const before = Math.floor(Date.now() / 1_000) - 1;
+    await pause(3_000);
+    const writer = new TimedWriter(client);
+
+    const first = await writer.during(4);
+    await reaching(fleet, first);
+    // The logs that were archived so far are written anew, and what is in them is removed by the engine.
+    await nodesOf(fleet, 'main', (nodes) => Promise.all(nodes.map((node) => node.call('BGREWRITEAOF'))));
+    const rewritten = await writer.during(2);
+    await killPrimary(fleet, 'shard-1');
+    await fleet.until('main', ({ state }) => state === 'ready');
+    const failedOver = await writer.during(3);
+    await reaching(fleet, failedOver);
+    const moving = Math.floor(Date.now() / 1_000) + 1;
+    assert.equal((await fleet.cli('db', 'update', 'main', '--shards', '2')).code, 0);
+    await pause(2_000); // beside the change of the slots nothing can be restored
+    const moved = await writer.during(3);
+    const archive = await reaching(fleet, moved);
+    client.disconnect();
+    t.diagnostic(JSON.stringify(archive.window));
+
+    await assertRestored(fleet, first - 2, writer, others);
+    await assertRestored(fleet, rewritten - 1, writer, others);
+    await assertRestored(fleet, failedOver, writer, others, '--shards', '1');
+    await assertRestored(fleet, moved - 1, writer, others);
+
+    const shown = await fleet.show('main');
+    assert.ok(shown.archive?.until && secondsOf(shown.archive.until) >= moved);
+    const refusals: [at: number, why: RegExp][] = [
+      [before, /earlier than what is kept/],
+      [moved + 3_600, /later than what was fetched/],
+      [moving, /slots were on their way/],
+    ];
+    for (const [at, why] of refusals) {
+      const refused = await fleet.cli('db', 'restore', 'never', '--from', 'main', '--at', iso(at), '--json');
+      assert.equal(refused.code, 5, `${iso(at)}: ${refused.stdout}`);
+      assert.match(refused.stdout, why);
+      assert.match(refused.stdout, new RegExp(archive.window[0]!.from.replaceAll('.', '\\.')), 'the window is named');
+    }
+
+    assert.equal((await fleet.cli('backup', 'archive', 'main', '--off')).code, 0);
+    const shards = join(fleet.dir, 'backups', '_archive', 'main', archive.databaseUid, 'shards', 'shard-2');
+    const chain = readdirSync(shards).sort()[0]!;
+    const logs = join(shards, chain, 'log');
+    const piece = join(logs, readdirSync(logs).sort()[0]!);
+    const stored = readFileSync(piece);
+    stored[stored.length - 40]! ^= 1;
+    writeFileSync(piece, stored);
+    const damaged = await fleet.cli('db', 'restore', 'never', '--from', 'main', '--at', iso(first - 2), '--json');
+    assert.match(damaged.stdout, /"backup_damaged"/);
+    assert.match(damaged.stdout, new RegExp(readdirSync(logs).sort()[0]!), 'the object is named');
+    const names = (await fleet.cli('db', 'list', '--json')).json<{ databases: { name: string }[] }>();
+    assert.ok(
+      names.databases.every(({ name }) => name !== 'never'),
+      'nothing was begun',
+    );
+  });
+});
