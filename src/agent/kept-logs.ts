@@ -66,7 +66,12 @@ export class KeptLogs {
         letGo(kept, now, from);
         // Before their sizes are looked at: what was done by then is within these.
         const at = Date.now();
-        return { pid: process.pid, life: `${bootId()}-${process.pid}-${process.startTime}`, at, files: filesIn(kept, now) };
+        return {
+          pid: process.pid,
+          life: `${bootId()}-${process.pid}-${process.startTime}`,
+          at,
+          files: filesIn(kept, now),
+        };
       } catch (error) {
         const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
         if (isGone && tries < TRIES) continue;

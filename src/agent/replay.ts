@@ -102,7 +102,11 @@ function loadAndSave(enginePath: string, folder: string): Promise<void> {
       clearTimeout(deadline);
       const isSaved = statSync(join(folder, SNAPSHOT), { throwIfNoEntry: false }) !== undefined;
       if (isReady && code === 0 && isSaved) return resolve();
-      const how = isLate ? `it took longer than ${DEADLINE_MS / 60_000} minutes` : name ? `ended by ${name}` : `exit code ${code}`;
+      const how = isLate
+        ? `it took longer than ${DEADLINE_MS / 60_000} minutes`
+        : name
+          ? `ended by ${name}`
+          : `exit code ${code}`;
       reject(new Error(`an engine that was to load the data and its log did not (${how}): ${lines.join(' | ')}`));
     });
   });

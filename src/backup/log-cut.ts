@@ -57,7 +57,8 @@ export class LogCut {
   take(chunk: Uint8Array): Buffer {
     if (this.#isOver) return Buffer.alloc(0);
     const held = this.#state.kind === 'record' ? this.#line : Buffer.alloc(0);
-    const all = held.length > 0 ? Buffer.concat([held, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    const all =
+      held.length > 0 ? Buffer.concat([held, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     // A line that may be the one to end before is held back until all of it is here.
     if (held.length > 0) this.#line = Buffer.alloc(0);
     this.#at -= held.length;
@@ -96,7 +97,8 @@ export class LogCut {
   /** The log is at its end. @throws LogDamage where that is in the middle of something */
   end(): void {
     if (this.#isOver) return;
-    if (this.#state.kind !== 'record' || this.#line.length > 0) throw this.#damage('it ends in the middle of a command');
+    if (this.#state.kind !== 'record' || this.#line.length > 0)
+      throw this.#damage('it ends in the middle of a command');
     if (this.#inTransaction) throw this.#damage('it ends in the middle of a transaction');
   }
 
@@ -154,7 +156,8 @@ export class LogCut {
 
   #number(text: string, sign: '*' | '$'): number {
     const digits = text.slice(1);
-    if (text[0] !== sign || !NUMBER.test(digits)) throw this.#damage(`a line with ${sign} and a number should be there`);
+    if (text[0] !== sign || !NUMBER.test(digits))
+      throw this.#damage(`a line with ${sign} and a number should be there`);
     return Number(digits);
   }
 

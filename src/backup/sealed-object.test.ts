@@ -23,7 +23,10 @@ for (const key of [null, KEY]) {
     for (let length = 0; length < stored.length; length += 1) {
       await assert.rejects(openObject(NAME, stored.subarray(0, length), keys), valkeeperError('backup_damaged'));
     }
-    await assert.rejects(openObject(NAME, Buffer.concat([stored, Buffer.from('x')]), keys), valkeeperError('backup_damaged'));
+    await assert.rejects(
+      openObject(NAME, Buffer.concat([stored, Buffer.from('x')]), keys),
+      valkeeperError('backup_damaged'),
+    );
     await assert.rejects(openObject(NAME.replace('50', '51'), stored, keys), valkeeperError('backup_damaged'));
     assert.deepEqual(await openObject(NAME, await sealObject(NAME, Buffer.alloc(0), key), keys), Buffer.alloc(0));
   });

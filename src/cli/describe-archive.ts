@@ -16,7 +16,15 @@ export function describeArchive(archive: ArchiveStatus): string {
     keepDays === null ? 'All of it is kept.' : `What is older than ${counted(keepDays, 'day')} is removed.`,
     ...(problem === null ? [] : [`It does not go on: ${problem}.`]),
     ...(last ? [] : ['Nothing can be restored yet.']),
-    ...(last ? ['', table(['FROM', 'UNTIL'], window.map(({ from, to }) => [from, to]))] : []),
+    ...(last
+      ? [
+          '',
+          table(
+            ['FROM', 'UNTIL'],
+            window.map(({ from, to }) => [from, to]),
+          ),
+        ]
+      : []),
     ...(last ? ['', `valkeeper db restore NEW --from ${state === 'on' ? database : databaseUid} --at ${last.to}`] : []),
   ].join('\n');
 }

@@ -136,7 +136,12 @@ function createProgram(host: Host): Command {
     'valkeeper db show main',
     DATABASE,
   );
-  group('backup', 'backups: create, list, show, verify, delete, schedule, archive, window', 'valkeeper backup create main', BACKUP);
+  group(
+    'backup',
+    'backups: create, list, show, verify, delete, schedule, archive, window',
+    'valkeeper backup create main',
+    BACKUP,
+  );
   group('shard', 'shards: switchover, takeover', 'valkeeper shard switchover main shard-1', [
     addShardSwitchover,
     addShardTakeover,

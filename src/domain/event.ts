@@ -19,7 +19,8 @@ export const EVENT_KINDS = {
   backup_failed: 'A backup of a database was not made, for the reason given; nothing of it is kept.',
   backup_removed: 'A backup was removed, by a person or because its schedule keeps no more.',
   archive_begun: 'The append-only log of a database is kept from now on, so that any moment can be restored.',
-  archive_ended: 'The append-only log of a database is not archived any more, for the reason given; what is there stays.',
+  archive_ended:
+    'The append-only log of a database is not archived any more, for the reason given; what is there stays.',
   archive_removed: 'The archive of a database was removed, by a person.',
   restore_begun: 'A database comes into being with the data of a backup.',
   restore_loaded: 'A database has all the data of its backup, and is served.',

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { SlotRange } from '../domain/slots.ts';
-import { beyondDays, type Chain, chainAt, intersection, isWithin, type Layout, union, windowOf } from './archive-window.ts';
+import {
+  beyondDays,
+  type Chain,
+  chainAt,
+  intersection,
+  isWithin,
+  type Layout,
+  union,
+  windowOf,
+} from './archive-window.ts';
 
 const chain = (id: string, shard: string, baseAt: number, until: number, ownedFrom = baseAt): Chain => ({
   ...{ id, shard, node: `node-of-${id}`, baseAt, until, ownedFrom },

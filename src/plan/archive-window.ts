@@ -84,8 +84,5 @@ export function chainAt<C extends Chain>(chains: readonly C[], shard: string, at
 }
 
 /** What can go: chains that ended before, but those that still grow. @param growing their ids */
-export const beyondDays = <C extends Chain>(
-  chains: readonly C[],
-  growing: ReadonlySet<string>,
-  cutoff: number,
-): C[] => chains.filter(({ id, until, baseAt }) => !growing.has(id) && Math.max(until, baseAt) < cutoff);
+export const beyondDays = <C extends Chain>(chains: readonly C[], growing: ReadonlySet<string>, cutoff: number): C[] =>
+  chains.filter(({ id, until, baseAt }) => !growing.has(id) && Math.max(until, baseAt) < cutoff);

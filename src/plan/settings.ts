@@ -64,18 +64,8 @@ const PERSISTENCE: Record<Persistence, Directive[]> = {
     // That it keeps snapshots: one is saved as it ends, and writes are refused when one fails. Else its agent says when, see forks.ts.
     ['save', String(YEAR_SECONDS), '1'],
   ],
-  aof: [
-    ['appendonly', 'yes'],
-    ['appendfsync', 'everysec'],
-    ['save', ''],
-    TIMES,
-  ],
-  'aof-always': [
-    ['appendonly', 'yes'],
-    ['appendfsync', 'always'],
-    ['save', ''],
-    TIMES,
-  ],
+  aof: [['appendonly', 'yes'], ['appendfsync', 'everysec'], ['save', ''], TIMES],
+  'aof-always': [['appendonly', 'yes'], ['appendfsync', 'always'], ['save', ''], TIMES],
 };
 
 /** The managed settings by name, as CONFIG GET would show them. */

@@ -14,13 +14,7 @@ export const archiveSchema = z.strictObject({
     .max(MOST_SECONDS)
     .optional()
     .describe('How often logs are fetched: so much may be missing at the end. 30 where nothing is said.'),
-  keepDays: z
-    .int()
-    .min(1)
-    .max(MOST_DAYS)
-    .nullable()
-    .optional()
-    .describe('What is older is removed; null: nothing is.'),
+  keepDays: z.int().min(1).max(MOST_DAYS).nullable().optional().describe('What is older is removed; null: nothing is.'),
 });
 export type ArchiveWish = z.infer<typeof archiveSchema>;
 

@@ -66,7 +66,9 @@ export const restoreSchema = z.strictObject({
   name: z.string(),
   from: z
     .string()
-    .describe("A backup's id, or the absolute path of an RDB file at the server; with `at` the name or uid of a database that is archived."),
+    .describe(
+      "A backup's id, or the absolute path of an RDB file at the server; with `at` the name or uid of a database that is archived.",
+    ),
   at: z.iso
     .datetime({ offset: true })
     .optional()

@@ -22,7 +22,11 @@ export const addDbRestore: AddCommand = (db, host) => {
       '--from <source>',
       'the id of a backup, or the absolute path of an RDB file at the server; with --at, a database that is archived, or its uid',
     )
-    .option('--at <time>', 'the moment, such as 2026-11-27T12:00:00Z: what was done up to the end of this second is in it', time)
+    .option(
+      '--at <time>',
+      'the moment, such as 2026-11-27T12:00:00Z: what was done up to the end of this second is in it',
+      time,
+    )
     .option('--place <place>', 'where the backup or the archive lies, when this fleet does not know it');
   withWait(
     addSpecOptions(

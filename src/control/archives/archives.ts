@@ -1,5 +1,11 @@
 /** Archives for people: turned on and off, shown, removed; and the loop that keeps those that are on up to date. */
-import { ARCHIVE_EVERY_SECONDS, type ArchiveStatus, type ArchiveView, momentOf, type Span } from '../../domain/archive.ts';
+import {
+  ARCHIVE_EVERY_SECONDS,
+  type ArchiveStatus,
+  type ArchiveView,
+  momentOf,
+  type Span,
+} from '../../domain/archive.ts';
 import { BACKUP_RATE } from '../../domain/backup.ts';
 import type { Database } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
@@ -15,8 +21,7 @@ import { WorkingArchive, type WorkingSurroundings } from './working.ts';
 const LOOK_MS = 500;
 const REQUEST_MS = 5_000;
 
-export interface ArchiveSurroundings
-  extends Omit<WorkingSurroundings, 'find' | 'bytesPerSecond' | 'isEncrypted'> {
+export interface ArchiveSurroundings extends Omit<WorkingSurroundings, 'find' | 'bytesPerSecond' | 'isEncrypted'> {
   databases: Pick<Databases, 'find' | 'get'>;
   records: ArchiveRecords;
   record: (event: NewEvent) => void;
@@ -91,7 +96,8 @@ export class Archives {
     };
     if (known) await records.change(uid, () => next);
     else await records.add(next);
-    if (!known?.isOn) this.#tell('archive_begun', name, `The append-only log of ${name} is archived in ${place} from now on.`);
+    if (!known?.isOn)
+      this.#tell('archive_begun', name, `The append-only log of ${name} is archived in ${place} from now on.`);
     const working = await this.#workingOf(next);
     working.dueAt = 0;
     return this.show(uid);
@@ -148,7 +154,9 @@ export class Archives {
     const uid = said ?? (uids.length === 1 ? uids[0] : undefined);
     if (uid === undefined || !uids.includes(uid)) {
       const which = uids.map((one) => `${database}/${one}`).join(', ');
-      throw new ValkeeperError('archive_not_found', { name: uids.length > 1 ? `${database} alone in ${place}, but ${which}` : `${name} in ${place}` });
+      throw new ValkeeperError('archive_not_found', {
+        name: uids.length > 1 ? `${database} alone in ${place}, but ${which}` : `${name} in ${place}`,
+      });
     }
     return { shelf: await Shelf.open(place, { name: database, uid }, keys), database, uid, place };
   }
@@ -194,7 +202,9 @@ export class Archives {
     if (present?.uid !== uid) return;
     // An agent that is away lets go by itself, a while later.
     await Promise.all(
-      present.nodes.map(({ id, machine }) => agents.request(machine, 'drop_append_log', { id }, REQUEST_MS).catch(() => {})),
+      present.nodes.map(({ id, machine }) =>
+        agents.request(machine, 'drop_append_log', { id }, REQUEST_MS).catch(() => {}),
+      ),
     );
   }
 

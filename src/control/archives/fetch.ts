@@ -1,14 +1,14 @@
 /**
  * Fetches what a shard's primary has added to its append-only log, into the shard's chain. Where the log does not go on
- * from what is there (another primary, another process, a log that was written anew), a new chain begins with its data;
- * the old one gets, before that, all that is left of its log: so nothing lies between them.
+ * from what is there (another primary, another process, a log that was written anew), a new chain begins with its data.
+ * Of a log that was written anew the old chain goes on until it reaches the moment with which the new one begins.
  */
 import { randomBytes } from 'node:crypto';
 import type { LogPiece } from '../../backup/archive-names.ts';
 import { ARCHIVE_FORMAT } from '../../backup/archive-schema.ts';
 import type { NodeAssignment } from '../../domain/database.ts';
-import { shortId } from '../../domain/ids.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
+import { shortId } from '../../domain/ids.ts';
 import type { AgentRequests, AppendLogFile } from '../../protocol/agent-messages.ts';
 import { RDB_HEADER_BYTES, rdbHeader } from '../../valkey/rdb-header.ts';
 import type { Agents } from '../agents.ts';
@@ -46,12 +46,23 @@ export interface Source {
   isOwner: boolean;
 }
 
-/** The files of a node's log. @param from the number of the first file that is still to be fetched; null: none of before is */
-export const listLog = (agents: Pick<Agents, 'request'>, { id, machine }: NodeAssignment, from: number | null) =>
-  agents.request(machine, 'list_append_log', { id, from: from ?? Number.MAX_SAFE_INTEGER }, REQUEST_MS);
+/** The files of a node's log. @param own the shard's chains, the one that was begun last first */
+export function listLog(
+  agents: Pick<Agents, 'request'>,
+  { id, machine }: NodeAssignment,
+  own: readonly ShelvedChain[],
+) {
+  const wanted = own.filter((chain, index) => index === 0 || (chain.node === id && isBehind(chain, own[0]!)));
+  const from = Math.min(Number.MAX_SAFE_INTEGER, ...wanted.map(({ way }) => way.next.seq));
+  return agents.request(machine, 'list_append_log', { id, from }, REQUEST_MS);
+}
+
+/** It does not reach the moment with which the next one begins: what lies between would be missing. */
+export const isBehind = (older: ShelvedChain, newest: ShelvedChain): boolean => older.until < newest.baseAt;
 
 /**
- * Brings the shard's chain up to the listing.
+ * Brings the shard's chain up to the listing, and one before it as far as is needed to leave nothing out.
+ * @param own the shard's chains, the one that was begun last first
  * @param done called with each chain that is longer than before
  * @returns the chain that goes on
  * @throws append_log_unusable, agent_away, agent_timeout, backup_store_unusable, the signal's reason
@@ -59,7 +70,7 @@ export const listLog = (agents: Pick<Agents, 'request'>, { id, machine }: NodeAs
 export async function fetchLog(
   around: FetchSurroundings,
   source: Source,
-  current: ShelvedChain | null,
+  own: readonly ShelvedChain[],
   done: (chain: ShelvedChain) => void,
 ): Promise<ShelvedChain> {
   const { listing, node } = source;
@@ -69,13 +80,34 @@ export async function fetchLog(
     const reason = 'it has no data that it could begin with yet';
     throw new ValkeeperError('append_log_unusable', { node: node.id, machine: node.machine, reason });
   }
-  if (current && goesOn(current, source)) {
-    const longer = await extend(around, source, current, done);
-    if (longer.document.baseSeq === base.seq) return longer;
+  const [current] = own;
+  const isSame = current && goesOn(current, source) && current.document.baseSeq === base.seq;
+  const newest = isSame ? current : await begin(around, source, base, first.seq);
+  if (!isSame) done(newest);
+  // The older ones first: what they need may not be kept for long.
+  for (const older of own) {
+    if (older !== newest && goesOn(older, source) && isBehind(older, newest)) await extend(around, source, older, done);
   }
-  const begun = await begin(around, source, base, first.seq);
-  done(begun);
-  return extend(around, source, begun, done);
+  return extend(around, source, newest, done);
+}
+
+/**
+ * A primary that changed places with a copy was fetched from a moment before: what it had then is still in its log, and the
+ * chain of the copy may begin later. It goes on writing the same file while it follows in sync; in a file that it began
+ * since then, data may be that came by another way.
+ */
+export async function finishChain(
+  around: FetchSurroundings,
+  source: Source,
+  chain: ShelvedChain,
+  done: (chain: ShelvedChain) => void,
+): Promise<void> {
+  const { listing, node } = source;
+  const { document, way, missing } = chain;
+  const newest = listing.files.filter(({ type }) => type === 'incr').at(-1);
+  if (missing !== null || document.node !== node.id || document.life !== listing.life) return;
+  if (newest?.seq !== way.next.seq || newest.bytes < way.next.offset) return;
+  await extend(around, { ...source, listing: { ...listing, files: [newest] } }, chain, done);
 }
 
 /** Whether the log now is the one that the chain has so far, and more of it. */
@@ -169,7 +201,11 @@ const read = ({ agents, rate, signal }: FetchSurroundings, { node }: Source, fil
         const { data } = await agents.request(machine, 'read_append_log', { id, file: file.name, offset }, REQUEST_MS);
         const bytes = Buffer.from(data, 'base64').subarray(0, file.bytes - offset);
         if (bytes.length === 0) {
-          throw new ValkeeperError('append_log_unusable', { node: id, machine, reason: `${file.name} has become shorter` });
+          throw new ValkeeperError('append_log_unusable', {
+            node: id,
+            machine,
+            reason: `${file.name} has become shorter`,
+          });
         }
         offset += bytes.length;
         yield bytes;

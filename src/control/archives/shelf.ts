@@ -69,7 +69,11 @@ export class Shelf {
   }
 
   /** @throws backup_place_invalid */
-  static async open(place: string, { name, uid }: { name: string; uid: string }, keys: readonly Buffer[]): Promise<Shelf> {
+  static async open(
+    place: string,
+    { name, uid }: { name: string; uid: string },
+    keys: readonly Buffer[],
+  ): Promise<Shelf> {
     return new Shelf(place, await openPlace(place, process.env), archivePrefix(name, uid), keys);
   }
 
@@ -84,9 +88,7 @@ export class Shelf {
   async read(): Promise<Holdings> {
     const { layouts, chains } = listedArchive(this.#prefix, await this.#store.list(this.#prefix));
     return {
-      layouts: await Promise.all(
-        layouts.map(async (name) => readDocument(layoutSchema, name, await this.#open(name))),
-      ),
+      layouts: await Promise.all(layouts.map(async (name) => readDocument(layoutSchema, name, await this.#open(name)))),
       chains: await Promise.all(chains.filter(({ hasChain }) => hasChain).map((listed) => this.#chain(listed))),
     };
   }
@@ -148,7 +150,10 @@ export class Shelf {
       const end = raw.indexOf(LF);
       const bytes = raw.subarray(end + 1);
       if (end === -1 || bytes.length !== piece.bytes) {
-        throw new ValkeeperError('backup_damaged', { what: `The object ${name}`, problem: 'it has not as many bytes as its name says' });
+        throw new ValkeeperError('backup_damaged', {
+          what: `The object ${name}`,
+          problem: 'it has not as many bytes as its name says',
+        });
       }
       noted(piece, readDocument(pieceSchema, name, raw.subarray(0, end)));
       yield bytes.subarray(piece.skip);

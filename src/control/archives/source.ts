@@ -46,7 +46,10 @@ function layoutAt({ layouts, chains }: Holdings, name: string, at: number): Layo
   const hurt = chains.find(({ missing, baseAt }) => missing !== null && baseAt <= at);
   if (found && hurt) {
     const problem = `${hurt.missing} is missing, without which ${momentOf(at)} cannot be restored`;
-    throw new ValkeeperError('backup_damaged', { what: `The chain ${hurt.id} of ${hurt.shard} in the archive of ${name}`, problem });
+    throw new ValkeeperError('backup_damaged', {
+      what: `The chain ${hurt.id} of ${hurt.shard} in the archive of ${name}`,
+      problem,
+    });
   }
   const [first, last] = [window[0]?.from ?? 0, window.at(-1)?.to ?? 0];
   const reason =
@@ -107,7 +110,10 @@ async function* logUntil(
     );
   } catch (error) {
     if (!(error instanceof LogDamage)) throw error;
-    throw new ValkeeperError('backup_damaged', { what: `The log of the chain ${chain.id} of ${chain.shard}`, problem: error.message });
+    throw new ValkeeperError('backup_damaged', {
+      what: `The log of the chain ${chain.id} of ${chain.shard}`,
+      problem: error.message,
+    });
   }
 }
 
@@ -120,6 +126,10 @@ export async function openArchiveSeed(
   const { database, uid, at } = archive!;
   const shelf = await Shelf.open(place, { name: database, uid }, keys);
   const chain = (await shelf.read()).chains.find(({ id }) => id === part);
-  if (!chain) throw new ValkeeperError('backup_damaged', { what: `The archive of ${database}`, problem: `it has no chain ${part} any more` });
+  if (!chain)
+    throw new ValkeeperError('backup_damaged', {
+      what: `The archive of ${database}`,
+      problem: `it has no chain ${part} any more`,
+    });
   return { rdb: await shelf.base(chain), log: logUntil(shelf, chain, at) };
 }

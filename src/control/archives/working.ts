@@ -6,18 +6,20 @@ import { ValkeeperError } from '../../domain/errors.ts';
 import { countSlots, SLOT_COUNT } from '../../domain/slots.ts';
 import type { AnsweringEngine, DatabaseView } from '../../domain/view.ts';
 import { beyondDays, windowOf } from '../../plan/archive-window.ts';
-import { shardTopology } from '../../plan/topology.ts';
+import { isInSync, type Member, shardTopology } from '../../plan/topology.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Engines } from '../../valkey/engines.ts';
 import type { Agents } from '../agents.ts';
 import { Rate } from '../backups/rate.ts';
-import { fetchLog, listLog, type Source } from './fetch.ts';
+import { fetchLog, finishChain, isBehind, listLog, type Source } from './fetch.ts';
 import type { ArchiveRecord } from './records.ts';
 import type { Shelf, ShelvedChain } from './shelf.ts';
 
 const DAY_SECONDS = 24 * 3_600;
 const TIDY_MS = 3_600_000;
+/** So long after it changed places, the rest of a former primary is asked for. */
+const FINISH_SECONDS = 600;
 /** Machines' clocks may differ by so much: around a change of slots so many seconds count for neither side. */
 const SKEW_SECONDS = 2;
 /** A chain of so many pieces is long to read: its node is asked to write its log anew, with which a new chain begins. */
@@ -78,7 +80,13 @@ export class WorkingArchive {
 
   /** What is published with the database. */
   view({ place, everySeconds }: ArchiveRecord): ArchiveView {
-    return { place, everySeconds, span: this.window.at(-1) ?? null, fetchedAt: this.#fetchedAt, problem: this.#problem };
+    return {
+      place,
+      everySeconds,
+      span: this.window.at(-1) ?? null,
+      fetchedAt: this.#fetchedAt,
+      problem: this.#problem,
+    };
   }
 
   /** One at a time: who comes while one is under way gets that. It does not throw; what failed is the problem. */
@@ -124,8 +132,7 @@ export class WorkingArchive {
       owners.map(async (owner) => {
         const why = whyNotYet(owner);
         if (why !== null) return noted(owner.shard)(new Error(why));
-        const from = this.#currentOf(owner.shard)?.way.next.seq ?? null;
-        return listLog(this.#around.agents, owner.node, from).catch(noted(owner.shard));
+        return listLog(this.#around.agents, owner.node, this.#chainsOf(owner.shard)).catch(noted(owner.shard));
       }),
     );
     // Whoever is the primary before and after was it in between.
@@ -133,15 +140,20 @@ export class WorkingArchive {
     const after = await this.#around.observe(present);
     await this.#noteLayout(present, before, after);
     const still = ownersOf(present, after);
+    await this.#finish(present, before, owners);
     await Promise.all(
       owners.map(async (owner, index) => {
         const listing = listings[index];
         if (!listing) return;
-        const isOwner = still.some((one) => one.node.id === owner.node.id && one.engine.history === owner.engine.history);
+        const isOwner = still.some(
+          (one) => one.node.id === owner.node.id && one.engine.history === owner.engine.history,
+        );
         await this.#fetch({ ...owner, listing, isOwner }).catch(noted(owner.shard));
       }),
     );
-    const missing = shardNames(present).filter((name) => !owners.some(({ shard }) => shard === name) && hasSlots(present, after, name));
+    const missing = shardNames(present).filter(
+      (name) => !owners.some(({ shard }) => shard === name) && hasSlots(present, after, name),
+    );
     problems.push(...missing.map((name) => `${name}: it has no primary that answers`));
     await this.#tidy(record);
     return problems.length > 0 ? problems.join('; ') : null;
@@ -158,11 +170,40 @@ export class WorkingArchive {
     const { agents, engines, find } = this.#around;
     const around = { agents, shelf: this.shelf, rate: this.#rate, signal: this.#stop.signal };
     const source = { shard, node, history: engine.history, dataBytes: engine.dataBytes, listing, isOwner };
-    const chain = await fetchLog(around, source, this.#currentOf(shard), (longer) => this.#put(longer));
+    const chain = await fetchLog(around, source, this.#chainsOf(shard), (longer) => this.#put(longer));
     if (chain.pieces.length < MOST_PIECES || engine.saving) return;
     const secrets = this.#databaseOf(node, find)?.secrets;
     // Refused while the node does so already.
-    if (secrets) await engines.connection(secrets.adminPassword, node).command('BGREWRITEAOF').catch(() => {});
+    if (secrets)
+      await engines
+        .connection(secrets.adminPassword, node)
+        .command('BGREWRITEAOF')
+        .catch(() => {});
+  }
+
+  /** Of former primaries, what their copies' chains begin after. What cannot be had is a gap, and nothing to tell of. */
+  async #finish(database: Database, before: DatabaseView, owners: readonly Owner[]): Promise<void> {
+    const { agents, clock, log, observe } = this.#around;
+    const left = owners.flatMap(({ shard, node }) => {
+      const [newest, ...older] = this.#chainsOf(shard);
+      if (!newest || newest.node !== node.id || clock.now() / 1_000 - newest.ownedFrom > FINISH_SECONDS) return [];
+      return older.filter((chain) => chain.node !== node.id && isBehind(chain, newest)).slice(0, 1);
+    });
+    for (const chain of left) {
+      try {
+        const member = followerOf(database, before, chain);
+        if (!member) continue;
+        const { assignment: node, engine } = member;
+        const listing = await listLog(agents, node, [chain]);
+        if (!followerOf(database, await observe(database), chain)) continue;
+        const around = { agents, shelf: this.shelf, rate: this.#rate, signal: this.#stop.signal };
+        const { history, dataBytes } = engine!;
+        const source = { shard: chain.shard, node, history, dataBytes, listing, isOwner: true };
+        await finishChain(around, source, chain, (longer) => this.#put(longer));
+      } catch (error) {
+        log.warn({ err: error, chain: chain.id }, 'The rest of a former primary was not fetched.');
+      }
+    }
   }
 
   #databaseOf({ id }: Source['node'], find: WorkingSurroundings['find']): Database | undefined {
@@ -175,10 +216,10 @@ export class WorkingArchive {
     this.chains = [...this.chains.filter(({ id }) => id !== chain.id), chain];
   }
 
-  /** The chain that was begun last. */
-  #currentOf(shard: string): ShelvedChain | null {
+  /** A shard's, the one that was begun last first. */
+  #chainsOf(shard: string): ShelvedChain[] {
     const own = this.chains.filter((one) => one.shard === shard);
-    return own.sort((a, b) => b.ownedFrom - a.ownedFrom || b.baseAt - a.baseAt || (a.id < b.id ? 1 : -1))[0] ?? null;
+    return own.sort((a, b) => b.ownedFrom - a.ownedFrom || b.baseAt - a.baseAt || (a.id < b.id ? 1 : -1));
   }
 
   /** What both looks show is written down where it is not what was written last. */
@@ -193,7 +234,11 @@ export class WorkingArchive {
     const { name, uid, spec, generation, secrets } = database;
     if (!isSame || (!isMoving && last.database.generation !== generation)) {
       const from = Math.max(now + SKEW_SECONDS, (last?.from ?? 0) + 1);
-      const previousUntil = !last ? 0 : isSame ? from - 1 : Math.max(last.from - 1, (this.#steadyAt ?? this.#reached()) - SKEW_SECONDS);
+      const previousUntil = !last
+        ? 0
+        : isSame
+          ? from - 1
+          : Math.max(last.from - 1, (this.#steadyAt ?? this.#reached()) - SKEW_SECONDS);
       const { password, users } = secrets;
       const { version, engineVersion, isEncrypted } = this.#around;
       const layout: LayoutDocument = {
@@ -210,7 +255,9 @@ export class WorkingArchive {
   /** Up to when the layout is known to have held by what was fetched under it. */
   #reached(): number {
     const shards = this.layouts.at(-1)?.shards ?? [];
-    const reached = shards.map(({ name }) => Math.max(0, ...this.chains.filter(({ shard }) => shard === name).map(({ until }) => until)));
+    const reached = shards.map(({ name }) =>
+      Math.max(0, ...this.chains.filter(({ shard }) => shard === name).map(({ until }) => until)),
+    );
     return reached.length > 0 ? Math.min(...reached) : 0;
   }
 
@@ -225,7 +272,7 @@ export class WorkingArchive {
 
   async #removeBefore(cutoff: number): Promise<void> {
     const shards = new Set(this.chains.map(({ shard }) => shard));
-    const growing = new Set([...shards].map((shard) => this.#currentOf(shard)!.id));
+    const growing = new Set([...shards].map((shard) => this.#chainsOf(shard)[0]!.id));
     for (const chain of beyondDays(this.chains, growing, cutoff)) {
       await this.shelf.removeChain(chain);
       this.chains = this.chains.filter(({ id }) => id !== chain.id);
@@ -234,6 +281,13 @@ export class WorkingArchive {
     for (const layout of old) await this.shelf.removeLayout(layout);
     this.layouts = this.layouts.filter((one) => !old.includes(one));
   }
+}
+
+/** The node of this chain as a copy that is in sync, with all of its log; null when it is not. */
+function followerOf(database: Database, view: DatabaseView, { shard, node }: ShelvedChain): Member | null {
+  const { owner, members } = shardTopology(database, view, shard);
+  const member = members.find(({ assignment }) => assignment.id === node);
+  return member?.engine?.logComplete && isInSync(member, owner) ? member : null;
 }
 
 /** The primaries that answer, by shard. */

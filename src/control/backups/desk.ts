@@ -2,11 +2,11 @@
 import type { Database } from '../../domain/database.ts';
 import type { NewEvent } from '../../domain/event.ts';
 import type { Engines } from '../../valkey/engines.ts';
+import { Archives } from '../archives/archives.ts';
 import type { Observer } from '../observer.ts';
 import type { ControlPlaneOptions } from '../plane-options.ts';
 import type { PlaneRecords } from '../plane-records.ts';
 import type { SpecChanges } from '../spec-changes.ts';
-import { Archives } from '../archives/archives.ts';
 import { Backups } from './backups.ts';
 import { Exports } from './exports.ts';
 import { Restores } from './restores.ts';
@@ -46,7 +46,15 @@ export class BackupDesk {
     });
     this.exports = new Exports({ ...streams, databases, log, requireRunning });
     this.schedules = new BackupSchedules({ ...around, records: records.schedules, backups: this.backups });
-    this.archives = new Archives({ ...around, records: records.archives, agents, engines, observe, version, engineVersion });
+    this.archives = new Archives({
+      ...around,
+      records: records.archives,
+      agents,
+      engines,
+      observe,
+      version,
+      engineVersion,
+    });
     observer.archiveOf = (uid) => this.archives.view(uid);
     const { backups, archives } = this;
     this.restores = new Restores({ databases, specs, clock, record, backups, archives, oneByOne });

@@ -113,7 +113,16 @@ function seeded(fresh: Database, source: RestoreSource, shards: number, now: num
     return { ...node, birth: { role: 'primary', slots: shard.slots } };
   });
   const { kind, id, place, archive } = source;
-  const restore: Restore = { kind, id, place, ...(archive ? { archive } : {}), seeds, shards, stage: 'load', startedAt: now };
+  const restore: Restore = {
+    kind,
+    id,
+    place,
+    ...(archive ? { archive } : {}),
+    seeds,
+    shards,
+    stage: 'load',
+    startedAt: now,
+  };
   const secrets = secretsOf(fresh, source);
   return { ...fresh, nodes, secrets, restore, aclMark: aclMark({ spec: fresh.spec, secrets, restore }) };
 }
