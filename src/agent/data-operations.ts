@@ -9,6 +9,7 @@ type DataOperations = {
   [O in DataOperation]: (args: AgentRequests[O]['args']) => Promise<AgentRequests[O]['result']>;
 };
 
+/** What comes before a node's birth, and what is asked of its log. */
 export const dataOperations = (seeds: Seeds, logs: KeptLogs): DataOperations => ({
   seed_node: (piece) => seeds.add(piece),
   replay_seed: ({ id }) => seeds.replay(id),

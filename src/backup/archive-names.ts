@@ -16,10 +16,15 @@ const padded = (value: number, digits: number): string => String(value).padStart
 
 /** What the names of all archives of databases of this name begin with. */
 export const archivesPrefix = (database: string): string => `${ROOT}/${database}/`;
+/** Of one archive: what the names of all its objects begin with. */
 export const archivePrefix = (database: string, uid: string): string => `${archivesPrefix(database)}${uid}/`;
+/** Of the layout that holds from this second on. @param archive its prefix */
 export const layoutName = (archive: string, from: number): string => `${archive}layouts/${padded(from, DIGITS.time)}`;
+/** What the names of a chain's objects begin with. @param archive its prefix */
 export const chainPrefix = (archive: string, shard: string, id: string): string => `${archive}shards/${shard}/${id}/`;
+/** Of the data that a chain begins with. @param chain its prefix */
 export const baseName = (chain: string): string => `${chain}base`;
+/** Of what says what a chain is. @param chain its prefix */
 export const chainName = (chain: string): string => `${chain}chain`;
 
 /** A piece of a chain's log. */
@@ -35,6 +40,7 @@ export interface LogPiece {
   isLast: boolean;
 }
 
+/** Of a piece of a chain's log. @param chain its prefix */
 export const logName = (chain: string, { seq, offset, bytes, until, isLast }: LogPiece): string =>
   `${chain}log/${padded(seq, DIGITS.seq)}-${padded(offset, DIGITS.offset)}-${padded(bytes, DIGITS.bytes)}-${padded(until, DIGITS.time)}-${isLast ? 'last' : 'more'}`;
 

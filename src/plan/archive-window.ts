@@ -70,6 +70,7 @@ export const windowOf = (layouts: readonly Layout[], chains: readonly Chain[]): 
     ),
   );
 
+/** Whether the moment can be restored. */
 export const isWithin = (window: readonly Span[], at: number): boolean =>
   window.some(({ from, to }) => from <= at && at <= to);
 

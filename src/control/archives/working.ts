@@ -294,8 +294,9 @@ function followerOf(database: Database, view: DatabaseView, { shard, node }: She
 const ownersOf = (database: Database, view: DatabaseView): Owner[] =>
   shardNames(database).flatMap((shard): Owner[] => {
     const { owner, slots } = shardTopology(database, view, shard);
-    if (!owner?.engine || owner.engine.role !== 'primary' || slots.length === 0) return [];
-    return [{ shard, engine: owner.engine, node: owner.assignment }];
+    const engine = owner?.engine;
+    if (!owner || engine?.role !== 'primary' || slots.length === 0) return [];
+    return [{ shard, engine, node: owner.assignment }];
   });
 
 const hasSlots = (database: Database, view: DatabaseView, shard: string): boolean =>
