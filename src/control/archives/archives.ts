@@ -115,7 +115,7 @@ export class Archives {
   async show(name: string): Promise<ArchiveStatus> {
     const record = this.#around.records.named(name);
     const working = this.#working.get(record.name)?.archive;
-    if (record.isOn && working) return statusOf(record, working.window, working.problem);
+    if (record.isOn && working?.isKnown) return statusOf(record, working.window, working.problem);
     const { layouts, chains } = await (await this.#shelfOf(record)).read();
     return statusOf(record, windowOf(layouts, chains), null);
   }

@@ -46,14 +46,28 @@ export interface Source {
   isOwner: boolean;
 }
 
-/** The files of a node's log. @param own the shard's chains, the one that was begun last first */
+/** A chain that is to be begun. */
+export interface Beginning {
+  /** The number of the first file of its log. */
+  firstSeq: number;
+  /** Stores its data, and its log as far as it was listed. */
+  run: () => Promise<ShelvedChain>;
+}
+
+/**
+ * The files of a node's log.
+ * @param own the shard's chains, the one that was begun last first
+ * @param beginning the number of the first file of a chain that is being begun; null: none is
+ */
 export function listLog(
   agents: Pick<Agents, 'request'>,
   { id, machine }: NodeAssignment,
   own: readonly ShelvedChain[],
-) {
-  const wanted = own.filter((chain, index) => index === 0 || (chain.node === id && isBehind(chain, own[0]!)));
-  const from = Math.min(Number.MAX_SAFE_INTEGER, ...wanted.map(({ way }) => way.next.seq));
+  beginning: number | null = null,
+): Promise<Listing> {
+  const wanted = own.filter((chain, index) => chain.node === id && (index === 0 || isBehind(chain, own[0]!)));
+  const numbers = wanted.map(({ way }) => way.next.seq);
+  const from = Math.min(beginning ?? Number.MAX_SAFE_INTEGER, ...numbers);
   return agents.request(machine, 'list_append_log', { id, from }, REQUEST_MS);
 }
 
@@ -64,7 +78,7 @@ export const isBehind = (older: ShelvedChain, newest: ShelvedChain): boolean => 
  * Brings the shard's chain up to the listing, and one before it as far as is needed to leave nothing out.
  * @param own the shard's chains, the one that was begun last first
  * @param done called with each chain that is longer than before
- * @returns the chain that goes on
+ * @returns what begins a new chain, which may take long; null: the present one goes on
  * @throws append_log_unusable, agent_away, agent_timeout, backup_store_unusable, the signal's reason
  */
 export async function fetchLog(
@@ -72,7 +86,7 @@ export async function fetchLog(
   source: Source,
   own: readonly ShelvedChain[],
   done: (chain: ShelvedChain) => void,
-): Promise<ShelvedChain> {
+): Promise<Beginning | null> {
   const { listing, node } = source;
   const base = listing.files.find(({ type, isPresent }) => type === 'base' && isPresent);
   const first = listing.files.find(({ type, isPresent }) => type === 'incr' && isPresent);
@@ -81,14 +95,11 @@ export async function fetchLog(
     throw new ValkeeperError('append_log_unusable', { node: node.id, machine: node.machine, reason });
   }
   const [current] = own;
-  const isSame = current && goesOn(current, source) && current.document.baseSeq === base.seq;
-  const newest = isSame ? current : await begin(around, source, base, first.seq);
-  if (!isSame) done(newest);
-  // The older ones first: what they need may not be kept for long.
-  for (const older of own) {
-    if (older !== newest && goesOn(older, source) && isBehind(older, newest)) await extend(around, source, older, done);
-  }
-  return extend(around, source, newest, done);
+  const growing = own.filter((chain) => goesOn(chain, source) && (chain === current || isBehind(chain, current!)));
+  for (const chain of growing) await extend(around, source, chain, done);
+  if (current && growing.includes(current) && current.document.baseSeq === base.seq) return null;
+  const run = async () => extend(around, source, await begin(around, source, base, first.seq), () => {});
+  return { firstSeq: first.seq, run };
 }
 
 /**

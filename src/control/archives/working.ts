@@ -12,12 +12,14 @@ import type { Logger } from '../../platform/log.ts';
 import type { Engines } from '../../valkey/engines.ts';
 import type { Agents } from '../agents.ts';
 import { Rate } from '../backups/rate.ts';
-import { fetchLog, finishChain, isBehind, listLog, type Source } from './fetch.ts';
+import { type Beginning, fetchLog, finishChain, isBehind, listLog, type Source } from './fetch.ts';
 import type { ArchiveRecord } from './records.ts';
 import type { Shelf, ShelvedChain } from './shelf.ts';
 
 const DAY_SECONDS = 24 * 3_600;
 const TIDY_MS = 3_600_000;
+/** So long a chain's beginning is waited for. */
+const BEGIN_WAIT_MS = 2_000;
 /** So long after it changed places, the rest of a former primary is asked for. */
 const FINISH_SECONDS = 600;
 /** Machines' clocks may differ by so much: around a change of slots so many seconds count for neither side. */
@@ -62,6 +64,8 @@ export class WorkingArchive {
   #isRead = false;
   #problem: string | null = null;
   #running: Promise<void> | null = null;
+  /** By shard: the chain that is being begun. */
+  readonly #beginning = new Map<string, { firstSeq: number; over: Promise<void> }>();
 
   constructor(around: WorkingSurroundings, shelf: Shelf) {
     this.#around = around;
@@ -72,6 +76,11 @@ export class WorkingArchive {
 
   get window(): Span[] {
     return windowOf(this.layouts, this.chains);
+  }
+
+  /** What lies there is known: before, nothing can be said of the window. */
+  get isKnown(): boolean {
+    return this.#isRead;
   }
 
   get problem(): string | null {
@@ -113,6 +122,7 @@ export class WorkingArchive {
   async close(): Promise<void> {
     this.#stop.abort(new ValkeeperError('stopping'));
     await this.#running;
+    await Promise.all([...this.#beginning.values()].map(({ over }) => over));
   }
 
   /** @returns why not all of it was fetched; null when it was */
@@ -132,7 +142,9 @@ export class WorkingArchive {
       owners.map(async (owner) => {
         const why = whyNotYet(owner);
         if (why !== null) return noted(owner.shard)(new Error(why));
-        return listLog(this.#around.agents, owner.node, this.#chainsOf(owner.shard)).catch(noted(owner.shard));
+        const { shard, node } = owner;
+        const beginning = this.#beginning.get(shard)?.firstSeq ?? null;
+        return listLog(this.#around.agents, node, this.#chainsOf(shard), beginning).catch(noted(shard));
       }),
     );
     // Whoever is the primary before and after was it in between.
@@ -170,8 +182,10 @@ export class WorkingArchive {
     const { agents, engines, find } = this.#around;
     const around = { agents, shelf: this.shelf, rate: this.#rate, signal: this.#stop.signal };
     const source = { shard, node, history: engine.history, dataBytes: engine.dataBytes, listing, isOwner };
-    const chain = await fetchLog(around, source, this.#chainsOf(shard), (longer) => this.#put(longer));
-    if (chain.pieces.length < MOST_PIECES || engine.saving) return;
+    const begin = await fetchLog(around, source, this.#chainsOf(shard), (longer) => this.#put(longer));
+    if (begin) await this.#begin(shard, begin);
+    const pieces = this.#chainsOf(shard)[0]?.pieces.length ?? 0;
+    if (begin || pieces < MOST_PIECES || engine.saving) return;
     const secrets = this.#databaseOf(node, find)?.secrets;
     // Refused while the node does so already.
     if (secrets)
@@ -179,6 +193,31 @@ export class WorkingArchive {
         .connection(secrets.adminPassword, node)
         .command('BGREWRITEAOF')
         .catch(() => {});
+  }
+
+  /** A chain begins beside the looks: meanwhile the one before goes on. A small one is waited for. @throws why it was not begun */
+  async #begin(shard: string, { firstSeq, run }: Beginning): Promise<void> {
+    let failure: unknown = null;
+    const present = this.#beginning.get(shard);
+    const over =
+      present?.over ??
+      run()
+        .then(
+          (chain) => this.#put(chain),
+          (error: unknown) => {
+            failure = error;
+          },
+        )
+        .finally(() => this.#beginning.delete(shard));
+    if (!present) this.#beginning.set(shard, { firstSeq, over });
+    await new Promise<void>((resolve) => {
+      const endTimer = this.#around.clock.timer(BEGIN_WAIT_MS, resolve);
+      void over.then(() => {
+        endTimer();
+        resolve();
+      });
+    });
+    if (failure) throw failure;
   }
 
   /** Of former primaries, what their copies' chains begin after. What cannot be had is a gap, and nothing to tell of. */
