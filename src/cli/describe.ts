@@ -3,7 +3,14 @@ import { shortId } from '../domain/ids.ts';
 import { formatSize } from '../domain/size.ts';
 import { formatSlotsBriefly } from '../domain/slots.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
-import type { Condition, DatabaseStatus, NodeStatus, ReplicaStatus, ShardStatus } from '../domain/status.ts';
+import type {
+  Condition,
+  DatabaseArchive,
+  DatabaseStatus,
+  NodeStatus,
+  ReplicaStatus,
+  ShardStatus,
+} from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
 import { describeReshard } from './describe-reshard.ts';
 import { table } from './table.ts';
@@ -17,9 +24,14 @@ export function describeDatabase(database: DatabaseStatus): string {
     `${name}: ${state}, generation ${reached}\n${describeSpec(spec)}${endpoint ? `\nendpoint ${endpoint.url}` : ''}`,
     table(['SHARD', 'SLOTS', 'ROLE', 'NODE', 'ADDRESS', 'MACHINE', 'STATE', 'LAG'], shards.flatMap(shardRows)),
     ...(database.reshard ? [describeReshard(database)] : []),
+    ...(database.archive ? [describeArchived(database.archive)] : []),
     ...(conditions.length > 0 ? [conditions.map(describeCondition).join('\n')] : []),
   ].join('\n\n');
 }
+
+/** What can be restored, in one line. */
+const describeArchived = ({ place, from, until }: DatabaseArchive): string =>
+  `archived in ${place}: ${from === null || until === null ? 'nothing can be restored yet' : `can be restored as it was from ${from} to ${until}`}`;
 
 /** What was asked for, in one line. */
 export const describeSpec = ({

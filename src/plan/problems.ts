@@ -288,7 +288,7 @@ export const PROBLEMS = {
   restoring: {
     severity: 'info',
     message:
-      'The data of backup {id} is on its way to {count} of {shards} shards; nobody is let in before all of it is there.',
+      'The data of {id} is on its way to {count} of {shards} shards; nobody is let in before all of it is there.',
     advice: 'It is used as soon as all of it has been loaded. `valkeeper db delete {name}` gives it up.',
   },
   reshard_stuck: {

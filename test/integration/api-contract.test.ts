@@ -55,7 +55,7 @@ class Api {
 }
 
 /** Values for path parameters, so that a route finds what it names. */
-const NAMES: Record<string, string> = { name: 'main', shard: 'shard-1', source: 'server' };
+const NAMES: Record<string, string> = { name: 'main', archive: 'main', shard: 'shard-1', source: 'server' };
 const filled = (path: string): string => path.replace(/\{(\w+)\}/g, (_, name: string) => NAMES[name] ?? 'missing');
 
 type Attack = [what: string, request: Request, status: number];
@@ -151,6 +151,13 @@ const CALLS: Partial<Record<RouteKey, Request[]>> = {
   ],
   'GET /databases/{name}/backup-schedule': [{ method: 'GET', path: '/v1/databases/main/backup-schedule' }],
   'DELETE /databases/{name}/backup-schedule': [{ method: 'DELETE', path: '/v1/databases/main/backup-schedule' }],
+  'PUT /databases/{name}/archive': [
+    { method: 'PUT', path: '/v1/databases/main/archive', body: { everySeconds: 1, keepDays: 7 } },
+  ],
+  'GET /archives': [{ method: 'GET', path: '/v1/archives' }],
+  'GET /archives/{archive}': [{ method: 'GET', path: '/v1/archives/main' }],
+  'DELETE /databases/{name}/archive': [{ method: 'DELETE', path: '/v1/databases/main/archive' }],
+  'DELETE /archives/{archive}': [{ method: 'DELETE', path: '/v1/archives/main' }],
   'GET /backups': [{ method: 'GET', path: '/v1/backups?database=main' }],
   'GET /databases/{name}/explain': [{ method: 'GET', path: '/v1/databases/main/explain' }],
   'POST /databases/{name}/shards/{shard}/switchover': [
