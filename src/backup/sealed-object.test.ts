@@ -36,4 +36,6 @@ it('says of an encrypted one which key is missing', async () => {
   const stored = await sealObject(NAME, RAW, KEY);
   await assert.rejects(openObject(NAME, stored, []), valkeeperError('backup_key_missing'));
   await assert.rejects(openObject(NAME, stored, [OTHER]), valkeeperError('backup_key_wrong'));
+  const open = await sealObject(NAME, RAW, null);
+  await assert.rejects(openObject(NAME, open, [KEY], true), valkeeperError('backup_damaged', /not encrypted/));
 });

@@ -45,10 +45,17 @@ export async function sealObject(name: string, raw: Uint8Array, key: Buffer | nu
 /**
  * What was sealed under this name.
  * @param keys with which it may be encrypted
+ * @param mustBeEncrypted who can write to a place cannot put an open object in the place of a closed one
  * @throws backup_damaged, backup_key_missing, backup_key_wrong
  */
-export async function openObject(name: string, stored: Buffer, keys: readonly Buffer[]): Promise<Buffer> {
+export async function openObject(
+  name: string,
+  stored: Buffer,
+  keys: readonly Buffer[],
+  mustBeEncrypted = false,
+): Promise<Buffer> {
   const { head, rest, isEncrypted } = headOf(name, stored);
+  if (mustBeEncrypted && !isEncrypted) throw damaged(name, 'it is not encrypted, and was written so');
   const packed = isEncrypted ? decrypted(name, head, rest, keys) : checked(name, head, rest);
   try {
     return await unpack(packed, { maxOutputLength: MOST_OBJECT_BYTES });

@@ -1,6 +1,6 @@
 /** A database restored to moments of its past, out of its archived log: every key as it was at the end of that second. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +10,8 @@ import { ADMIN_USER } from '../../src/domain/database.ts';
 import { type Content, contentOf, differences, primariesOf } from '../support/content.ts';
 import { plainClient } from '../support/endpoint-writers.ts';
 import { fillEveryType } from '../support/every-type.ts';
-import { type Fleet, withFleet } from '../support/fleet.ts';
+import { Fleet, withFleet } from '../support/fleet.ts';
+import { processesUnder } from '../support/leaks.ts';
 import { adminPasswordOf } from '../support/node-manifest.ts';
 import { TimedWriter, timedContent } from '../support/timed-writer.ts';
 
@@ -155,4 +156,89 @@ it('restores every key as it was at a moment, over a failover, a log written ane
       'nothing was begun',
     );
   });
+});
+
+it('goes on after the server was killed, is closed with the key, and outlives its database', async () => {
+  const fleet = await Fleet.prepare({ machines: 2 });
+  process.env['VALKEEPER_BACKUP_KEY'] = `${'a1'.repeat(31)}b2`;
+  try {
+    await fleet.up();
+    const place = join(fleet.dir, 'archives');
+    assert.equal((await fleet.cli('db', 'create', 'plain', '--persistence', 'snapshot', '--memory', '64mb')).code, 0);
+    const refused = await fleet.cli('backup', 'archive', 'plain', '--to', place, '--json');
+    assert.equal(refused.code, 5);
+    assert.match(refused.stdout, /keeps no append-only log.*--persistence aof/);
+    const client = await plainClient(fleet);
+    const begun = await fleet.cli(
+      'backup',
+      'archive',
+      'main',
+      '--every',
+      '1s',
+      '--keep-days',
+      '2',
+      '--to',
+      place,
+      '--json',
+    );
+    const { databaseUid, encrypted } = begun.json<ArchiveStatus>();
+    assert.equal(encrypted, true);
+    await pause(3_000);
+    const writer = new TimedWriter(client);
+    const before = await writer.during(2);
+    await reaching(fleet, before - 1);
+
+    const { pid } = processesUnder(fleet.dir).find(({ command }) => command.includes(' server'))!;
+    process.kill(pid, 'SIGKILL');
+    await fleet.up();
+    const after = await writer.during(2);
+    const { window } = await reaching(fleet, after);
+    client.disconnect();
+    assert.equal(window.length, 1, 'nothing is missing');
+    const archive = join(place, '_archive', 'main', databaseUid);
+    const shards = join(archive, 'shards');
+    for (const shard of readdirSync(shards))
+      assert.equal(readdirSync(join(shards, shard)).length, 1, 'one chain goes on');
+
+    assert.equal((await fleet.cli('db', 'delete', 'main', '--yes')).code, 0);
+    const byUid = ['db', 'restore', 'then', '--from', databaseUid, '--at', iso(after), '--timeout', '60'];
+    const byPlace = [
+      'db',
+      'restore',
+      'then',
+      '--from',
+      'main',
+      '--place',
+      place,
+      '--at',
+      iso(before),
+      '--timeout',
+      '60',
+    ];
+    for (const [command, at] of [
+      [byUid, after],
+      [byPlace, before],
+    ] as const) {
+      const made = await fleet.cli(...command);
+      assert.equal(made.code, 0, made.stderr);
+      const found = await nodesOf(fleet, 'then', timedContent);
+      assert.deepEqual([...found].sort(), [...writer.at(at)].sort());
+      assert.equal((await fleet.cli('db', 'delete', 'then', '--yes')).code, 0);
+    }
+    // Two pieces that have changed places are seen, though each is whole.
+    const logs = join(shards, 'shard-1', readdirSync(join(shards, 'shard-1'))[0]!, 'log');
+    const [one = '', other = ''] = readdirSync(logs).sort();
+    const [first, second] = [readFileSync(join(logs, one)), readFileSync(join(logs, other))];
+    writeFileSync(join(logs, one), second);
+    writeFileSync(join(logs, other), first);
+    const exchanged = await fleet.cli(...byUid, '--json');
+    assert.match(exchanged.stdout, /"backup_damaged"[^}]*it is not what was written under this name/);
+    const removed = await fleet.cli('backup', 'archive', databaseUid, '--delete', '--yes');
+    assert.equal(removed.code, 0, removed.stderr);
+    assert.equal(existsSync(archive), false);
+    await fleet.stop();
+  } finally {
+    delete process.env['VALKEEPER_BACKUP_KEY'];
+    await fleet.abandon();
+  }
 });

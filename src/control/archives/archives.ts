@@ -10,7 +10,7 @@ import { BACKUP_RATE } from '../../domain/backup.ts';
 import type { Database } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 import type { NewEvent } from '../../domain/event.ts';
-import { windowOf } from '../../plan/archive-window.ts';
+import { beyondDays, windowOf } from '../../plan/archive-window.ts';
 import type { EndTimer } from '../../platform/clock.ts';
 import type { ArchiveWish } from '../../protocol/archive-api.ts';
 import type { Databases } from '../databases.ts';
@@ -20,6 +20,8 @@ import { WorkingArchive, type WorkingSurroundings } from './working.ts';
 
 const LOOK_MS = 500;
 const REQUEST_MS = 5_000;
+const TIDY_MS = 3_600_000;
+const DAY_SECONDS = 24 * 3_600;
 
 export interface ArchiveSurroundings extends Omit<WorkingSurroundings, 'find' | 'bytesPerSecond' | 'isEncrypted'> {
   databases: Pick<Databases, 'find' | 'get'>;
@@ -46,6 +48,7 @@ export class Archives {
   readonly #working = new Map<string, { archive: WorkingArchive; dueAt: number }>();
   #endTimer: EndTimer = () => {};
   #closed = false;
+  #tidiedAt = 0;
 
   constructor(around: ArchiveSurroundings) {
     this.#around = around;
@@ -89,7 +92,7 @@ export class Archives {
     }
     await Shelf.open(place, { name, uid }, keys); // that it can be one
     const next: ArchiveRecord = {
-      ...{ name: uid, database: name, place, isOn: true, encrypted: keys.length > 0 },
+      ...{ name: uid, database: name, place, isOn: true, encrypted: known?.encrypted ?? keys.length > 0 },
       everySeconds: wish.everySeconds ?? known?.everySeconds ?? ARCHIVE_EVERY_SECONDS,
       keepDays: wish.keepDays === undefined ? (known?.keepDays ?? null) : wish.keepDays,
       since: known?.isOn ? known.since : clock.now(),
@@ -163,6 +166,10 @@ export class Archives {
 
   async #lookAtAll(): Promise<void> {
     const { clock, databases, log, records } = this.#around;
+    if (clock.now() - this.#tidiedAt > TIDY_MS) {
+      this.#tidiedAt = clock.now();
+      await this.#tidyThoseOff();
+    }
     for (const record of records.all().filter(({ isOn }) => isOn)) {
       try {
         if (databases.find(record.database)?.uid !== record.name) {
@@ -175,6 +182,24 @@ export class Archives {
         void working.archive.look(record);
       } catch (error) {
         log.error({ err: error, database: record.database }, 'An archive was not looked after.');
+      }
+    }
+  }
+
+  /** Of those that are off, too, nothing is kept longer than was asked for. */
+  async #tidyThoseOff(): Promise<void> {
+    const { clock, log, records } = this.#around;
+    for (const record of records.all().filter(({ isOn, keepDays }) => !isOn && keepDays !== null)) {
+      const { database, name, keepDays } = record;
+      const cutoff = clock.now() / 1_000 - keepDays! * DAY_SECONDS;
+      try {
+        const shelf = await this.#shelfOf(record);
+        const { chains } = await shelf.read();
+        const old = beyondDays(chains, new Set(), cutoff);
+        if (old.length === chains.length) await this.remove(name);
+        else for (const chain of old) await shelf.removeChain(chain);
+      } catch (error) {
+        log.warn({ err: error, database }, 'What is kept no longer of an archive was not removed.');
       }
     }
   }
@@ -208,8 +233,8 @@ export class Archives {
     );
   }
 
-  #shelfOf({ place, database, name }: ArchiveRecord): Promise<Shelf> {
-    return Shelf.open(place, { name: database, uid: name }, this.#around.keys);
+  #shelfOf({ place, database, name, encrypted }: ArchiveRecord): Promise<Shelf> {
+    return Shelf.open(place, { name: database, uid: name }, this.#around.keys, encrypted);
   }
 
   #tell(kind: 'archive_begun' | 'archive_ended' | 'archive_removed', database: string, message: string): void {

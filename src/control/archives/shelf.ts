@@ -60,21 +60,32 @@ export class Shelf {
   readonly #prefix: string;
   /** The present one first. */
   readonly #keys: readonly Buffer[];
+  readonly #isEncrypted: boolean;
 
-  private constructor(place: string, store: BlobStore, prefix: string, keys: readonly Buffer[]) {
+  private constructor(
+    place: string,
+    store: BlobStore,
+    prefix: string,
+    { keys, isEncrypted }: { keys: readonly Buffer[]; isEncrypted: boolean },
+  ) {
     this.place = place;
     this.#store = store;
     this.#prefix = prefix;
     this.#keys = keys;
+    this.#isEncrypted = isEncrypted;
   }
 
-  /** @throws backup_place_invalid */
+  /**
+   * @param isEncrypted as it was begun: then nothing in it is believed that is not; where nobody knows, it may be either
+   * @throws backup_place_invalid
+   */
   static async open(
     place: string,
     { name, uid }: { name: string; uid: string },
     keys: readonly Buffer[],
+    isEncrypted = false,
   ): Promise<Shelf> {
-    return new Shelf(place, await openPlace(place, process.env), archivePrefix(name, uid), keys);
+    return new Shelf(place, await openPlace(place, process.env), archivePrefix(name, uid), { keys, isEncrypted });
   }
 
   /** The uids of all archives of databases of this name that lie there. @throws backup_place_invalid, backup_store_unusable */
@@ -196,7 +207,7 @@ export class Shelf {
       }
       chunks.push(chunk);
     }
-    return openObject(name, Buffer.concat(chunks), this.#keys);
+    return openObject(name, Buffer.concat(chunks), this.#keys, this.#isEncrypted);
   }
 
   /** The one that a part says it was written with. */
