@@ -19,10 +19,11 @@ import type { Shelf, ShelvedChain } from './shelf.ts';
 const PIECE_BYTES = 8 * 1024 ** 2;
 const REQUEST_MS = 30_000;
 /**
- * What was answered so long ago is in the log: the engine lets a write to its log wait for the disk for two seconds at
- * most, and a second that is not over is not whole.
+ * What was answered so long ago is in the log. The engine lets a write to its log wait for the disk for two seconds, and
+ * may be held up by it from the moment on at which it answered the look before the list, which takes a second at most; and
+ * a second that is not over is not whole.
  */
-const SETTLED_SECONDS = 3;
+const SETTLED_SECONDS = 4;
 
 export type Listing = AgentRequests['list_append_log']['result'];
 

@@ -150,7 +150,7 @@ export class WorkingArchive {
     // Whoever is the primary before and after was it in between.
     const present = this.#around.find(record.database) ?? database;
     const after = await this.#around.observe(present);
-    await this.#noteLayout(present, before, after);
+    await this.#noteLayout(present, before, after, record.since);
     const still = ownersOf(present, after);
     await this.#finish(present, before, owners);
     await Promise.all(
@@ -262,14 +262,16 @@ export class WorkingArchive {
   }
 
   /** What both looks show is written down where it is not what was written last. */
-  async #noteLayout(database: Database, before: DatabaseView, after: DatabaseView): Promise<void> {
+  async #noteLayout(database: Database, before: DatabaseView, after: DatabaseView, since: number): Promise<void> {
     const [first, second] = [slotsOf(database, before), slotsOf(database, after)];
     if (first === null || second === null) return; // not known: nothing is fetched of a shard that nobody owns
     const isMoving = database.reshard !== null || JSON.stringify(first) !== JSON.stringify(second);
     const shards = isMoving ? [] : second;
     const now = Math.floor(after.at / 1_000);
     const last = this.layouts.at(-1);
-    const isSame = last?.isMoving === isMoving && JSON.stringify(last.shards) === JSON.stringify(shards);
+    // Of the time in which it was off nobody knows where slots were.
+    const wasOn = last !== undefined && last.from >= Math.floor(since / 1_000);
+    const isSame = wasOn && last.isMoving === isMoving && JSON.stringify(last.shards) === JSON.stringify(shards);
     const { name, uid, spec, generation, secrets } = database;
     if (!isSame || (!isMoving && last.database.generation !== generation)) {
       const from = Math.max(now + SKEW_SECONDS, (last?.from ?? 0) + 1);
