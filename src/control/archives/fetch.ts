@@ -188,7 +188,14 @@ async function extend(
       const isEnd = offset + bytes === file.bytes;
       // A log that has nothing new needs no word of it where the word would say nothing.
       if (bytes === 0 && isNewest && until <= longer.until) break;
-      const piece = { seq: file.seq, offset, bytes, until: isEnd && isNewest ? until : 0, isLast: isEnd && !isNewest };
+      // What is known of before still holds, and this piece may replace the one that said so.
+      const piece = {
+        seq: file.seq,
+        offset,
+        bytes,
+        until: isEnd && isNewest ? Math.max(until, longer.until) : longer.until,
+        isLast: isEnd && !isNewest,
+      };
       await add(piece, await gathered(read(around, source, { ...file, bytes: offset + bytes }, offset), bytes));
       offset += bytes;
     } while (offset < file.bytes);
