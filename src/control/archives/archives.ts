@@ -10,6 +10,7 @@ import { BACKUP_RATE } from '../../domain/backup.ts';
 import type { Database } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 import type { NewEvent } from '../../domain/event.ts';
+import { isName } from '../../domain/ids.ts';
 import { beyondDays, windowOf } from '../../plan/archive-window.ts';
 import type { EndTimer } from '../../platform/clock.ts';
 import type { ArchiveWish } from '../../protocol/archive-api.ts';
@@ -153,6 +154,7 @@ export class Archives {
       return { shelf: await this.#shelfOf(record), database, uid, place: record.place };
     }
     const [database = name, said] = name.split('/');
+    if (!isName(database)) throw new ValkeeperError('archive_not_found', { name });
     const uids = await Shelf.uidsIn(place, database);
     const uid = said ?? (uids.length === 1 ? uids[0] : undefined);
     if (uid === undefined || !uids.includes(uid)) {
