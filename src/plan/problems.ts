@@ -282,13 +282,11 @@ export const PROBLEMS = {
   archive_behind: {
     severity: 'warning',
     message: 'The archive of {name} in {place} is behind: not all of the log was fetched for {lag} ({reason}).',
-    advice:
-      'It is tried again all the time, and nothing is missing as long as no node writes its log anew twice meanwhile. Mend what is told, or turn it off: `valkeeper backup archive {name} --off`.',
+    advice: 'It is tried all the time. Mend it, or turn it off: `valkeeper backup archive {name} --off`.',
   },
   restoring: {
     severity: 'info',
-    message:
-      'The data of {id} is on its way to {count} of {shards} shards; nobody is let in before all of it is there.',
+    message: 'The data of {id} is on its way to {count} of {shards} shards; nobody is let in before all is there.',
     advice: 'It is used as soon as all of it has been loaded. `valkeeper db delete {name}` gives it up.',
   },
   reshard_stuck: {
