@@ -21,6 +21,7 @@ const GRACE: Check = [`0 to ${LONGEST_GRACE_MS} ms`, (value) => isWhole(value, 0
 const LONGEST_DRAIN_MS = 3_600_000;
 const PROCESS: Check = ['a process id', (value) => Number.isInteger(value)];
 const OFFSET: Check = ['a whole number from 0 on', (value) => isWhole(value, 0, Number.MAX_SAFE_INTEGER)];
+const FLAG: Check = ['true or false', (value) => typeof value === 'boolean'];
 const MOST_PORTS = 1_000;
 const MOST_LINES = 10_000;
 
@@ -65,7 +66,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     database: TEXT,
     databaseUid: TEXT,
     port: PORT,
-    tls: ['true or false', (value) => typeof value === 'boolean'],
+    tls: FLAG,
     directives: DIRECTIVES,
     aclFile: TEXT,
     adminPassword: TEXT,
@@ -80,7 +81,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
     end: ['an end', isEnd],
   },
   replay_seed: { id: NODE },
-  list_append_log: { id: NODE, from: OFFSET },
+  list_append_log: { id: NODE, from: OFFSET, isLong: FLAG },
   read_append_log: { id: NODE, file: TEXT, offset: OFFSET },
   drop_append_log: { id: NODE },
   configure_node: { id: NODE, pid: PROCESS, directives: DIRECTIVES },

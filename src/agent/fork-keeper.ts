@@ -152,7 +152,7 @@ export class ForkKeeper {
     this.#tries.set(node.id, attempt);
     // Also when its answer does not come: it may well have begun.
     watched.facts = { ...watched.facts, forks: true };
-    if (kind === 'snapshot') node.fork = { ...node.fork, isAsked: false };
+    node.fork = { ...node.fork, ...(kind === 'snapshot' ? { isAsked: false } : { isLogLong: false }) };
     const { log } = this.#options;
     try {
       await watched.connection.command(COMMANDS[kind]);
@@ -215,6 +215,7 @@ function factsOf(node: SupervisedNode, info: InfoFields, wallNow: number, reshar
     keepsLog: !isLoading && logsEveryWrite(settings) && numberOf('aof_enabled') === 1,
     isAsked: !isLoading && node.fork.isAsked,
     slotsMove: isMovingSlots(reshard, wallNow),
+    isLogLong: node.fork.isLogLong ?? false,
     forks: CHILDREN.some((name) => numberOf(name) === 1),
     changes: numberField(info, 'rdb_changes_since_last_save'),
     savedSecondsAgo: Math.max(0, wallNow / 1_000 - numberField(info, 'rdb_last_save_time')),

@@ -14,12 +14,17 @@ function scene(t: TestContext) {
   const path = tempDir(t);
   const folder = join(path, 'appendonlydir');
   mkdirSync(folder);
-  const node = { id: ID, process: { pid: 7, startTime: 11 }, directory: { path } };
+  const node = {
+    id: ID,
+    process: { pid: 7, startTime: 11 },
+    directory: { path },
+    fork: { told: {}, isAsked: false, isLogLong: false },
+  };
   const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
   const manifest = (...lines: string[]): void => write('appendonly.aof.manifest', `${lines.join('\n')}\n`);
   const logs = new KeptLogs('machine-1', (id) => (id === ID ? (node as unknown as SupervisedNode) : undefined));
   const list = async (from: number) => {
-    const { files, life } = await logs.list({ id: ID, from });
+    const { files, life } = await logs.list({ id: ID, from, isLong: from > 1 });
     return { life, files: files.map(({ name, bytes, isPresent }) => `${name.slice(15)} ${bytes} ${isPresent}`) };
   };
   const text = async (file: string, offset = 0): Promise<string> =>
@@ -43,7 +48,7 @@ it('lists a log as it is, and reads it as it grows', async (t) => {
 });
 
 it('keeps files that were written anew until they are not wanted any more', async (t) => {
-  const { path, folder, list, text, write, manifest } = scene(t);
+  const { path, folder, list, text, write, manifest, node } = scene(t);
   await list(1);
   rmSync(join(folder, 'appendonly.aof.1.base.rdb'));
   rmSync(join(folder, 'appendonly.aof.1.incr.aof'));
@@ -56,7 +61,9 @@ it('keeps files that were written anew until they are not wanted any more', asyn
   );
   assert.deepEqual((await list(1)).files, ['1.incr.aof 3 false', '2.base.rdb 5 true', '2.incr.aof 3 true']);
   assert.equal(await text('1.incr.aof'), 'one');
+  assert.equal(node.fork.isLogLong, false);
   assert.deepEqual((await list(2)).files, ['2.base.rdb 5 true', '2.incr.aof 3 true']);
+  assert.equal(node.fork.isLogLong, true, 'it is to be written anew');
   await assert.rejects(text('1.incr.aof'), valkeeperError('append_log_unusable', /not kept any more/));
   assert.deepEqual(readdirSync(join(path, 'kept-log')).length, 2);
 });
@@ -82,5 +89,5 @@ it('lets go when it is told to, and refuses what is no log', async (t) => {
   await assert.rejects(list(1), valkeeperError('append_log_unusable', /no append-only log/));
   node.process = null as never;
   await assert.rejects(list(1), valkeeperError('append_log_unusable', /does not run/));
-  await assert.rejects(logs.list({ id: 'b'.repeat(40), from: 0 }), valkeeperError('node_not_found'));
+  await assert.rejects(logs.list({ id: 'b'.repeat(40), from: 0, isLong: false }), valkeeperError('node_not_found'));
 });

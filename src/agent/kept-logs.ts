@@ -50,11 +50,12 @@ export class KeptLogs {
    * The files of the node's log now, and what was kept of before; from `from` on, what comes before it is let go.
    * @throws node_not_found, append_log_unusable
    */
-  async list({ id, from }: List['args']): Promise<List['result']> {
+  async list({ id, from, isLong }: List['args']): Promise<List['result']> {
     const node = this.#node(id);
     const { process } = node;
     if (!process) throw this.#unusable(id, 'it does not run');
     this.#askedAt.set(id, Date.now());
+    node.fork = { ...node.fork, isLogLong: isLong };
     const folder = join(node.directory.path, LOG_FOLDER);
     const kept = join(node.directory.path, FOLDER);
     for (let tries = 1; ; tries += 1) {

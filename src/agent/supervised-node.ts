@@ -43,7 +43,7 @@ export class SupervisedNode {
   /** What the present process is about, as it is told. */
   pulse: PulseView = { state: 'well', since: 0 };
   /** Of snapshots and new logs: what it waits for, and whether its valkey.conf waits for a first snapshot. */
-  fork: { told: Pick<NodeReport, 'postponed'>; isAsked: boolean } = NO_FORK;
+  fork: { told: Pick<NodeReport, 'postponed'>; isAsked: boolean; isLogLong?: boolean } = NO_FORK;
   /** The state for which the last process was ended here; null: it ended by itself, or as asked. */
   endedFor: PulseState | null = null;
   /** How far the present process, or the last one, had come as a primary. */

@@ -9,7 +9,7 @@ const GIB = 1024 ** 3;
 const NOW = 1_000_000;
 
 const node = (id: string, more: Partial<ForkFacts> = {}): ForkFacts => ({
-  ...{ node: id, keepsSnapshots: false, keepsLog: false, isAsked: false, forks: false },
+  ...{ node: id, keepsSnapshots: false, keepsLog: false, isAsked: false, isLogLong: false, forks: false },
   ...{ changes: 0, savedSecondsAgo: 0, saveFailed: false, rewriteFailed: false },
   ...{
     slotsMove: false,
@@ -52,6 +52,8 @@ describe('what is due', () => {
     assert.deepEqual(next([logging('a', 64 * MIB, 1)]).fork, { node: 'a', kind: 'rewrite', count: 1 });
     assert.equal(dueNode([logging('a', 199 * MIB, 100 * MIB)]), null);
     assert.equal(dueNode([logging('a', 200 * MIB, 100 * MIB)]), 'a');
+    assert.equal(dueNode([{ ...logging('a', 1, 1), isLogLong: true }]), 'a', 'or is archived in too many pieces');
+    assert.equal(dueNode([{ ...logging('a', 1, 1), isLogLong: true, keepsLog: false }]), null);
   });
 
   it('is the first snapshot of one that is to begin with them, before all others', () => {
@@ -128,6 +130,7 @@ describe('whose turn it is', () => {
       keepsSnapshots: fc.boolean(),
       keepsLog: fc.boolean(),
       isAsked: fc.boolean(),
+      isLogLong: fc.boolean(),
       forks: fc.boolean(),
       changes: fc.nat(20_000),
       savedSecondsAgo: fc.nat(8_000),

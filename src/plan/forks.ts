@@ -18,6 +18,8 @@ export interface ForkFacts {
   isAsked: boolean;
   /** Slots of its database are on their way, and not for long yet: jobs would wait for its child. */
   slotsMove: boolean;
+  /** Its log is archived in so many pieces that it is to be written anew, however short it is. */
+  isLogLong: boolean;
   /** A child is saving, copying or writing a log anew, for whatever reason. */
   forks: boolean;
   /** Writes since the last snapshot, and seconds since that. */
@@ -148,5 +150,5 @@ const overdueSnapshot = ({ changes, savedSecondsAgo }: ForkFacts): number =>
     ...SNAPSHOT_RULES.filter((rule) => changes >= rule.changes).map(({ seconds }) => savedSecondsAgo / seconds),
   );
 
-const overdueRewrite = ({ logBytes, logBaseBytes }: ForkFacts): number =>
-  logBytes / Math.max(LEAST_LOG_BYTES, LOG_GROWTH * logBaseBytes);
+const overdueRewrite = ({ logBytes, logBaseBytes, isLogLong }: ForkFacts): number =>
+  Math.max(isLogLong ? 1 : 0, logBytes / Math.max(LEAST_LOG_BYTES, LOG_GROWTH * logBaseBytes));

@@ -22,7 +22,7 @@ import type {
 import type { EndpointDatabase, WriterPace } from './endpoint-messages.ts';
 
 /** Raised with every change that an older peer would misread. */
-export const AGENT_PROTOCOL = 9;
+export const AGENT_PROTOCOL = 10;
 
 /** Path of the control plane's WebSocket for agents. */
 export const AGENT_PATH = '/agent/v1';
@@ -175,10 +175,11 @@ export interface AgentRequests {
   /**
    * The files of the node's append-only log. They are kept, whatever the engine does, until a later list or
    * `drop_append_log` lets go of them: of before those from the number `from` on. `at`: the agent's time, in ms since the
-   * epoch, before their sizes were looked at. `life`: of the process, none has the same.
+   * epoch, before their sizes were looked at. `life`: of the process, none has the same. `isLong`: it was fetched in so many
+   * pieces that the node is to write it anew when its turn comes.
    */
   list_append_log: {
-    args: { id: NodeId; from: number };
+    args: { id: NodeId; from: number; isLong: boolean };
     result: { pid: number; life: string; at: number; files: AppendLogFile[] };
   };
   /** A piece of a file that was listed, in base64: a megabyte, less at its end. */

@@ -18,6 +18,8 @@ import type { Shelf, ShelvedChain } from './shelf.ts';
 /** Of one object, before it is packed; it is kept in memory meanwhile. */
 const PIECE_BYTES = 8 * 1024 ** 2;
 const REQUEST_MS = 30_000;
+/** A chain of so many pieces is long to read: its node is to write its log anew, with which a new chain begins. */
+const MOST_PIECES = 2_000;
 /**
  * What was answered so long ago is in the log. The engine lets a write to its log wait for the disk for two seconds, and
  * may be held up by it from the moment on at which it answered the look before the list, which takes a second at most; and
@@ -69,7 +71,9 @@ export function listLog(
   const wanted = own.filter((chain, index) => chain.node === id && (index === 0 || isBehind(chain, own[0]!)));
   const numbers = wanted.map(({ way }) => way.next.seq);
   const from = Math.min(beginning ?? Number.MAX_SAFE_INTEGER, ...numbers);
-  return agents.request(machine, 'list_append_log', { id, from }, REQUEST_MS);
+  const [newest] = wanted;
+  const isLong = beginning === null && (newest?.pieces.length ?? 0) >= MOST_PIECES;
+  return agents.request(machine, 'list_append_log', { id, from, isLong }, REQUEST_MS);
 }
 
 /** It does not reach the moment with which the next one begins: what lies between would be missing. */

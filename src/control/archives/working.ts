@@ -9,7 +9,6 @@ import { beyondDays, windowOf } from '../../plan/archive-window.ts';
 import { isInSync, type Member, shardTopology } from '../../plan/topology.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
-import type { Engines } from '../../valkey/engines.ts';
 import type { Agents } from '../agents.ts';
 import { Rate } from '../backups/rate.ts';
 import { type Beginning, fetchLog, finishChain, isBehind, listLog, type Source } from './fetch.ts';
@@ -24,12 +23,9 @@ const BEGIN_WAIT_MS = 2_000;
 const FINISH_SECONDS = 600;
 /** Machines' clocks may differ by so much: around a change of slots so many seconds count for neither side. */
 const SKEW_SECONDS = 2;
-/** A chain of so many pieces is long to read: its node is asked to write its log anew, with which a new chain begins. */
-const MOST_PIECES = 2_000;
 
 export interface WorkingSurroundings {
   agents: Pick<Agents, 'request'>;
-  engines: Pick<Engines, 'connection'>;
   clock: Clock;
   log: Logger;
   observe: (database: Database) => Promise<DatabaseView>;
@@ -179,20 +175,11 @@ export class WorkingArchive {
   }
 
   async #fetch({ shard, node, engine, listing, isOwner }: Owner & Pick<Source, 'listing' | 'isOwner'>): Promise<void> {
-    const { agents, engines, find } = this.#around;
+    const { agents } = this.#around;
     const around = { agents, shelf: this.shelf, rate: this.#rate, signal: this.#stop.signal };
     const source = { shard, node, history: engine.history, dataBytes: engine.dataBytes, listing, isOwner };
     const begin = await fetchLog(around, source, this.#chainsOf(shard), (longer) => this.#put(longer));
     if (begin) await this.#begin(shard, begin);
-    const pieces = this.#chainsOf(shard)[0]?.pieces.length ?? 0;
-    if (begin || pieces < MOST_PIECES || engine.saving) return;
-    const secrets = this.#databaseOf(node, find)?.secrets;
-    // Refused while the node does so already.
-    if (secrets)
-      await engines
-        .connection(secrets.adminPassword, node)
-        .command('BGREWRITEAOF')
-        .catch(() => {});
   }
 
   /** A chain begins beside the looks: meanwhile the one before goes on. A small one is waited for. @throws why it was not begun */
@@ -243,12 +230,6 @@ export class WorkingArchive {
         log.warn({ err: error, chain: chain.id }, 'The rest of a former primary was not fetched.');
       }
     }
-  }
-
-  #databaseOf({ id }: Source['node'], find: WorkingSurroundings['find']): Database | undefined {
-    const name = this.layouts.at(-1)?.database.name;
-    const database = name === undefined ? undefined : find(name);
-    return database?.nodes.some((node) => node.id === id) ? database : undefined;
   }
 
   #put(chain: ShelvedChain): void {

@@ -50,7 +50,6 @@ export class BackupDesk {
       ...around,
       records: records.archives,
       agents,
-      engines,
       observe,
       version,
       engineVersion,
