@@ -1,11 +1,11 @@
 /** Chains as they grow with a log, and where another one begins: a log in memory, and a real folder as the place. */
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
+import { AppendLog } from '../../../test/support/append-log.ts';
 import { tempDir } from '../../../test/support/temp-dir.ts';
 import type { NodeAssignment } from '../../domain/database.ts';
 import type { ValkeeperError } from '../../domain/errors.ts';
 import { systemClock } from '../../platform/clock.ts';
-import type { AgentOperation, AgentRequests } from '../../protocol/agent-messages.ts';
 import { Rate } from '../backups/rate.ts';
 import { type FetchSurroundings, fetchLog, finishChain, listLog } from './fetch.ts';
 import { Shelf, type ShelvedChain } from './shelf.ts';
@@ -13,65 +13,8 @@ import { Shelf, type ShelvedChain } from './shelf.ts';
 const NODE = { id: 'a'.repeat(40), machine: 'machine-1', shard: 'shard-1' } as NodeAssignment;
 const OTHER = { ...NODE, id: 'b'.repeat(40) };
 
-/** The beginning of an RDB that says of which second it is. */
-const rdb = (second: number): Buffer =>
-  Buffer.concat([
-    Buffer.from('VALKEY080'),
-    Buffer.from([0xfa, 5]),
-    Buffer.from('ctime'),
-    Buffer.from([String(second).length]),
-    Buffer.from(String(second)),
-    Buffer.alloc(3_000, 1),
-  ]);
-
-/** A node's log, as its agent would tell of it. */
-class Log {
-  life = 'life-1';
-  /** Seconds. */
-  now = 1_000_000_000;
-  readonly asked: number[] = [];
-  base = { seq: 1, data: rdb(this.now - 100) };
-  files = new Map<number, Buffer>([[1, Buffer.alloc(0)]]);
-
-  write(text: string): void {
-    const seq = Math.max(...this.files.keys());
-    this.files.set(seq, Buffer.concat([this.files.get(seq)!, Buffer.from(text)]));
-  }
-
-  /** It is written anew: what was before is only kept. */
-  rewrite(): void {
-    const seq = Math.max(...this.files.keys()) + 1;
-    this.base = { seq, data: rdb(this.now) };
-    this.files.set(seq, Buffer.alloc(0));
-  }
-
-  request = async <O extends AgentOperation>(_: string, operation: O, args: AgentRequests[O]['args']) =>
-    (operation === 'list_append_log'
-      ? this.#list(args as never)
-      : this.#read(args as never)) as AgentRequests[O]['result'];
-
-  #list({ from }: AgentRequests['list_append_log']['args']): AgentRequests['list_append_log']['result'] {
-    this.asked.push(from);
-    const base = { name: `appendonly.aof.${this.base.seq}.base.rdb`, type: 'base', seq: this.base.seq } as const;
-    const files = [...this.files]
-      .filter(([seq]) => seq >= Math.min(from, this.base.seq))
-      .map(([seq, data]) => {
-        const isPresent = seq >= this.base.seq;
-        return { name: `appendonly.aof.${seq}.incr.aof`, type: 'incr', seq, bytes: data.length, isPresent } as const;
-      });
-    const all = [{ ...base, bytes: this.base.data.length, isPresent: true }, ...files];
-    return { pid: 1, life: this.life, at: this.now * 1_000, files: all };
-  }
-
-  #read({ file, offset }: AgentRequests['read_append_log']['args']): AgentRequests['read_append_log']['result'] {
-    const [, seq, type] = /\.(\d+)\.(base|incr)\./.exec(file)!;
-    const data = type === 'base' ? this.base.data : this.files.get(Number(seq))!;
-    return { data: data.subarray(offset, offset + 1_000).toString('base64') };
-  }
-}
-
 async function scene(t: TestContext) {
-  const log = new Log();
+  const log = new AppendLog();
   const place = tempDir(t);
   const shelf = await Shelf.open(place, { name: 'main', uid: 'uid' }, []);
   const rate = new Rate(1e12, systemClock);

@@ -15,6 +15,7 @@ import {
   type WayPiece,
 } from '../../backup/archive-names.ts';
 import {
+  ARCHIVE_FORMAT,
   type ChainDocument,
   chainSchema,
   type LayoutDocument,
@@ -30,6 +31,7 @@ import { writePart } from '../../backup/part-writer.ts';
 import { openPlace } from '../../backup/place.ts';
 import { MOST_OBJECT_BYTES, openObject, sealObject } from '../../backup/sealed-object.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
+import { DEFAULT_SPEC } from '../../domain/spec.ts';
 import type { Chain } from '../../plan/archive-window.ts';
 
 const LF = 0x0a;
@@ -52,7 +54,15 @@ export interface Holdings {
   /** In order of time. */
   layouts: readonly LayoutDocument[];
   chains: readonly ShelvedChain[];
+  /** What is not as it was written. */
+  damaged: readonly ValkeeperError[];
 }
+
+/** Where slots were, nobody knows. */
+const UNKNOWN_LAYOUT: Omit<LayoutDocument, 'from'> = {
+  ...{ format: ARCHIVE_FORMAT, previousUntil: 0, isMoving: true, shards: [], engineVersion: '', valkeeperVersion: '' },
+  database: { name: '', uid: '', spec: DEFAULT_SPEC, generation: 0 },
+};
 
 export class Shelf {
   readonly place: string;
@@ -95,13 +105,29 @@ export class Shelf {
     return [...new Set(blobs.map((blob) => blob.name.slice(prefix.length).split('/')[0]!))];
   }
 
-  /** All there is. @throws backup_damaged, backup_key_missing, backup_key_wrong, backup_format_newer, backup_store_unusable */
+  /**
+   * All there is. What is damaged is told, and hides no other: a chain counts as none, and of a layout's time nothing can be
+   * restored, nor of that of the one before.
+   * @throws backup_key_missing, backup_key_wrong, backup_format_newer, backup_store_unusable
+   */
   async read(): Promise<Holdings> {
     const { layouts, chains } = listedArchive(this.#prefix, await this.#store.list(this.#prefix));
-    return {
-      layouts: await Promise.all(layouts.map(async (name) => readDocument(layoutSchema, name, await this.#open(name)))),
-      chains: await Promise.all(chains.filter(({ hasChain }) => hasChain).map((listed) => this.#chain(listed))),
+    const damaged: ValkeeperError[] = [];
+    const noted = (error: unknown): null => {
+      if (!(error instanceof ValkeeperError && error.code === 'backup_damaged')) throw error;
+      damaged.push(error);
+      return null;
     };
+    const documents = await Promise.all(
+      layouts.map(async (name): Promise<LayoutDocument> => {
+        const bytes = await this.#open(name).catch(noted);
+        const said = bytes && attempt(() => readDocument(layoutSchema, name, bytes), noted);
+        return said ?? { ...UNKNOWN_LAYOUT, from: fromOf(name) };
+      }),
+    );
+    const whole = chains.filter(({ hasChain }) => hasChain);
+    const found = await Promise.all(whole.map((listed) => this.#chain(listed).catch(noted)));
+    return { layouts: documents, chains: found.filter((one) => one !== null), damaged };
   }
 
   async #chain({ prefix, pieces, hasBase }: ListedChain): Promise<ShelvedChain> {
@@ -109,8 +135,14 @@ export class Shelf {
     return shelved(prefix, readDocument(chainSchema, name, await this.#open(name)), pieces, hasBase);
   }
 
+  /** Its spec is without the port: a database that is made of it has another. */
   async addLayout(layout: LayoutDocument): Promise<void> {
-    await this.#seal(layoutName(this.#prefix, layout.from), Buffer.from(JSON.stringify(layout)));
+    const { database } = layout;
+    const said = { ...layout, database: { ...database, spec: { ...database.spec, port: undefined } } };
+    const name = layoutName(this.#prefix, layout.from);
+    const bytes = Buffer.from(JSON.stringify(said));
+    readDocument(layoutSchema, name, bytes); // nothing is written that could not be read
+    await this.#seal(name, bytes);
   }
 
   /**
@@ -125,7 +157,9 @@ export class Shelf {
 
   async begin(document: ChainDocument): Promise<ShelvedChain> {
     const prefix = chainPrefix(this.#prefix, document.shard, document.id);
-    await this.#seal(chainName(prefix), Buffer.from(JSON.stringify(document)));
+    const bytes = Buffer.from(JSON.stringify(document));
+    readDocument(chainSchema, chainName(prefix), bytes);
+    await this.#seal(chainName(prefix), bytes);
     return shelved(prefix, document, [], true);
   }
 
@@ -226,6 +260,17 @@ function shelved(prefix: string, document: ChainDocument, pieces: readonly LogPi
     ...{ id, shard, node, baseAt, ownedFrom, until: hasBase ? way.until : 0 },
     ...{ document, prefix, way, pieces, missing },
   };
+}
+
+/** The second in a layout's name. */
+const fromOf = (name: string): number => Number(name.slice(name.lastIndexOf('/') + 1)) || 0;
+
+function attempt<T>(work: () => T, failed: (error: unknown) => null): T | null {
+  try {
+    return work();
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 const isSame = (a: LogPiece, b: LogPiece): boolean => logName('', a) === logName('', b);

@@ -39,10 +39,11 @@ export async function archiveSource(
 }
 
 /** The layout that held then. @throws moment_not_reachable, backup_damaged */
-function layoutAt({ layouts, chains }: Holdings, name: string, at: number): LayoutDocument {
+function layoutAt({ layouts, chains, damaged }: Holdings, name: string, at: number): LayoutDocument {
   const window = windowOf(layouts, chains);
   const found = steadyTimes(layouts).find(({ span }) => span.from <= at && at <= span.to)?.layout;
   if (found && isWithin(window, at)) return found;
+  if (damaged[0]) throw damaged[0];
   const hurt = chains.find(({ missing, baseAt }) => missing !== null && baseAt <= at);
   if (found && hurt) {
     const problem = `${hurt.missing} is missing, without which ${momentOf(at)} cannot be restored`;
