@@ -22,7 +22,9 @@ function scene(t: TestContext) {
   };
   const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
   const manifest = (...lines: string[]): void => write('appendonly.aof.manifest', `${lines.join('\n')}\n`);
-  const logs = new KeptLogs('machine-1', (id) => (id === ID ? (node as unknown as SupervisedNode) : undefined));
+  const disk = { isFull: false };
+  const find = (id: string) => (id === ID ? (node as unknown as SupervisedNode) : undefined);
+  const logs = new KeptLogs('machine-1', find, () => disk.isFull);
   const list = async (from: number) => {
     const { files, life } = await logs.list({ id: ID, from, isLong: from > 1 });
     return { life, files: files.map(({ name, bytes, isPresent }) => `${name.slice(15)} ${bytes} ${isPresent}`) };
@@ -32,7 +34,7 @@ function scene(t: TestContext) {
   write('appendonly.aof.1.base.rdb', 'base');
   write('appendonly.aof.1.incr.aof', 'one');
   manifest('file appendonly.aof.1.base.rdb seq 1 type b', 'file appendonly.aof.1.incr.aof seq 1 type i');
-  return { path, folder, node, logs, list, text, write, manifest };
+  return { path, folder, node, disk, logs, list, text, write, manifest };
 }
 
 it('lists a log as it is, and reads it as it grows', async (t) => {
@@ -66,6 +68,17 @@ it('keeps files that were written anew until they are not wanted any more', asyn
   assert.equal(node.fork.isLogLong, true, 'it is to be written anew');
   await assert.rejects(text('1.incr.aof'), valkeeperError('append_log_unusable', /not kept any more/));
   assert.deepEqual(readdirSync(join(path, 'kept-log')).length, 2);
+});
+
+it('keeps nothing of before on a disk that is about to be full', async (t) => {
+  const { folder, list, write, manifest, disk } = scene(t);
+  await list(1);
+  rmSync(join(folder, 'appendonly.aof.1.incr.aof'));
+  write('appendonly.aof.2.base.rdb', 'newer');
+  write('appendonly.aof.2.incr.aof', 'two');
+  manifest('file appendonly.aof.2.base.rdb seq 2 type b', 'file appendonly.aof.2.incr.aof seq 2 type i');
+  disk.isFull = true;
+  assert.deepEqual((await list(1)).files, ['2.base.rdb 5 true', '2.incr.aof 3 true']);
 });
 
 it('takes another file of the same name for another file', async (t) => {

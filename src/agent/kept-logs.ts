@@ -1,13 +1,15 @@
 /**
  * The append-only logs of this machine's nodes, for an archive. The engine removes files of a log when it has written it
  * anew; what is asked for here is kept until it was fetched: each file gets a second name (a hard link) in a folder beside.
- * Nothing is copied, and nothing is kept for long when nobody asks any more.
+ * Nothing is copied, and nothing is kept for long when nobody asks any more, or when the disk is about to be full: nodes
+ * need it more than archives do.
  */
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { NodeId } from '../domain/ids.ts';
+import { isFilling } from '../domain/view.ts';
 import { fileError } from '../platform/files.ts';
 import type { AgentRequests, AppendLogFile } from '../protocol/agent-messages.ts';
 import { LOG_FOLDER } from './data-damage.ts';
@@ -38,10 +40,17 @@ interface ManifestFile {
 export class KeptLogs {
   readonly #machine: string;
   readonly #find: (id: NodeId) => SupervisedNode | undefined;
+  readonly #isFilling: (folder: string) => boolean;
   /** When each node's log was asked for last, in milliseconds since the epoch. */
   readonly #askedAt = new Map<NodeId, number>();
 
-  constructor(machine: string, find: (id: NodeId) => SupervisedNode | undefined) {
+  /** @param isFilling whether the disk of a folder is about to be full; a test has another */
+  constructor(
+    machine: string,
+    find: (id: NodeId) => SupervisedNode | undefined,
+    isFilling: (folder: string) => boolean = isDiskFilling,
+  ) {
+    this.#isFilling = isFilling;
     this.#machine = machine;
     this.#find = find;
   }
@@ -64,7 +73,7 @@ export class KeptLogs {
         const now = manifestFiles(folder);
         if (!now) throw this.#unusable(id, 'it has no append-only log');
         for (const { name } of now) keep(join(folder, name), join(kept, name));
-        letGo(kept, now, from);
+        letGo(kept, now, this.#isFilling(kept) ? Number.POSITIVE_INFINITY : from);
         // Before their sizes are looked at: what was done by then is within these.
         const at = Date.now();
         return {
@@ -127,6 +136,12 @@ export class KeptLogs {
   #unusable(node: NodeId, reason: string): ValkeeperError {
     return new ValkeeperError('append_log_unusable', { node, machine: this.#machine, reason });
   }
+}
+
+/** As for new nodes: a disk with so little room gets none. */
+function isDiskFilling(folder: string): boolean {
+  const { bavail, blocks, bsize } = statfsSync(folder);
+  return isFilling({ disk: { freeBytes: bavail * bsize, totalBytes: blocks * bsize } });
 }
 
 /** Those that the engine would load; null where there is no manifest. */
