@@ -273,7 +273,7 @@ class MachineAgent implements Agent {
     checkArgs(operation, args);
     const operations: Operations = {
       create_node: (config) => this.#create(config),
-      ...dataOperations(this.#seeds, this.#logs),
+      ...dataOperations(this.#seeds, this.#logs, (id) => this.#housekeeping?.forkRoom(id) ?? null),
       configure_node: ({ id, pid, directives }) => this.#exclusively(id, (node) => node.configure(pid, directives)),
       write_users: ({ id, aclFile }) => this.#exclusively(id, (node) => node.writeUsers(aclFile)),
       start_node: ({ id, as, after }) => this.#start(id, as, after),

@@ -84,6 +84,7 @@ const CHECKS: { [O in AgentOperation]: Record<string, Check> } = {
   list_append_log: { id: NODE, from: OFFSET, isLong: FLAG },
   read_append_log: { id: NODE, file: TEXT, offset: OFFSET },
   drop_append_log: { id: NODE },
+  fork_room: { id: NODE },
   configure_node: { id: NODE, pid: PROCESS, directives: DIRECTIVES },
   write_users: { id: NODE, aclFile: TEXT },
   start_node: {

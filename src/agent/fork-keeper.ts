@@ -9,8 +9,10 @@ import type { PostponedFork } from '../domain/view.ts';
 import {
   type Fork,
   type ForkFacts,
+  type ForkRoom,
   isMovingSlots,
   isPostponed,
+  neededForJob,
   nextFork,
   type Try,
   type WaitingFork,
@@ -100,6 +102,12 @@ export class ForkKeeper {
     clearInterval(this.#timer);
     for (const watched of this.#watched.values()) watched.begin(null);
     this.#watched.clear();
+  }
+
+  /** By what the node said last; null when it said nothing yet. */
+  room(id: NodeId): ForkRoom | null {
+    const facts = this.#watched.get(id)?.facts;
+    return facts ? { neededBytes: neededForJob(facts), availableBytes: this.#ports.availableBytes() } : null;
   }
 
   /** Asks all, and begins what is due. */

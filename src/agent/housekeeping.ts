@@ -1,6 +1,8 @@
 /** What an agent does for its machine all the time, whatever happens: files are tended, forks take turns, the disk is watched. */
+import type { NodeId } from '../domain/ids.ts';
 import type { GuardedDatabase } from '../domain/roster.ts';
 import type { DiskSpace } from '../domain/view.ts';
+import type { ForkRoom } from '../plan/forks.ts';
 import type { Logger } from '../platform/log.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { ForkKeeper, type ForkPorts } from './fork-keeper.ts';
@@ -39,6 +41,11 @@ export class Housekeeping {
     }, TEND_INTERVAL_MS);
     this.#forks = new ForkKeeper({ ...forks, nodes, databases, changed, log });
     this.#disk = new DiskWatch(folder, tellDisk);
+  }
+
+  /** What a child of the node may take, and what there is. */
+  forkRoom(id: NodeId): ForkRoom | null {
+    return this.#forks.room(id);
   }
 
   close(): void {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type ForkFacts, isMovingSlots, isPostponed, nextFork, type Try } from './forks.ts';
+import { type ForkFacts, isMovingSlots, isPostponed, neededForJob, nextFork, noForkRoom, type Try } from './forks.ts';
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -169,4 +169,15 @@ it('has a log wait for slots on their way, ten minutes and no longer; a snapshot
     [false, true, false],
   );
   assert.equal(isMovingSlots(began, 601_001), false);
+});
+
+it('tells why a job of slot migration is not to fork', () => {
+  const neededBytes = neededForJob({ usedBytes: 400 * MIB });
+  assert.equal(neededBytes, 100 * MIB);
+  assert.equal(noForkRoom(null), null);
+  assert.equal(noForkRoom({ neededBytes, availableBytes: 100 * MIB }), null);
+  assert.match(
+    noForkRoom({ neededBytes, availableBytes: 99 * MIB }) ?? '',
+    /may take 100mb of memory, and 99mb are free/,
+  );
 });

@@ -4,6 +4,7 @@
  */
 import type { NodeId } from '../domain/ids.ts';
 import type { Reshard } from '../domain/reshard.ts';
+import { formatSize } from '../domain/size.ts';
 import type { PostponedFork } from '../domain/view.ts';
 
 const MIB = 1024 ** 2;
@@ -140,6 +141,21 @@ function dueOf(facts: ForkFacts, last: Try | undefined, now: number): Due[] {
 /** A quarter of the data, or more if the last one took more, and never more than there is to copy. */
 const neededFor = (usedBytes: number, copiedBytes: number): number =>
   Math.ceil(Math.min(usedBytes, Math.max(usedBytes * SPARE_SHARE, copiedBytes * MORE_THAN_LAST)));
+
+/** Memory for a child of a node, in bytes: what it may take, and what is free on its machine. */
+export interface ForkRoom {
+  neededBytes: number;
+  availableBytes: number;
+}
+
+/** For the snapshot of a job of slot migration; what one took last is not told. */
+export const neededForJob = ({ usedBytes }: Pick<ForkFacts, 'usedBytes'>): number => neededFor(usedBytes, 0);
+
+/** Why no child of it is to begin; null when there is room, or nobody knows. */
+export const noForkRoom = (room: ForkRoom | null): string | null =>
+  room === null || room.neededBytes <= room.availableBytes
+    ? null
+    : `a snapshot of it may take ${formatSize(room.neededBytes)} of memory, and ${formatSize(room.availableBytes)} are free on its machine`;
 
 const retryMs = (count: number): number => Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (count - 1));
 

@@ -186,6 +186,8 @@ export interface AgentRequests {
   read_append_log: { args: { id: NodeId; file: string; offset: number }; result: { data: string } };
   /** Nothing of the node's log need be kept any more. */
   drop_append_log: { args: { id: NodeId }; result: Record<string, never> };
+  /** Memory that a child of the node may take, and that is free on the machine, in bytes; null of a node that has not answered. */
+  fork_room: { args: { id: NodeId }; result: { neededBytes: number; availableBytes: number } | null };
   /**
    * Writes valkey.conf anew, as a whole or not at all; the process is left alone. Not written, with the reason, while a
    * start by it would not find the data, or when another process runs than the one that was looked at.

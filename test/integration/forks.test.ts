@@ -108,6 +108,8 @@ describe('forks', { concurrency: true }, () => {
     const { postponed } = first.session.nodes.get(id)!;
     assert.deepEqual([postponed?.kind, postponed?.availableBytes], ['snapshot', 0]);
     assert.ok(postponed!.neededBytes > 100_000, JSON.stringify(postponed));
+    const room = await first.session.request('fork_room', { id });
+    assert.ok(room && room.neededBytes > 100_000 && room.availableBytes === 0, 'the same for slots on their way');
 
     await killAndWait(first.child.process.pid!);
     const { session } = await scene.agent({ forks });

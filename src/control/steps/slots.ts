@@ -2,6 +2,7 @@
 import type { Database } from '../../domain/database.ts';
 import type { NodeId } from '../../domain/ids.ts';
 import { rangesOf, type SlotRange, slotsIn, withoutSlots } from '../../domain/slots.ts';
+import { type ForkRoom, noForkRoom } from '../../plan/forks.ts';
 import { withoutShard } from '../../plan/membership.ts';
 import { retireShardObstacle } from '../../plan/reshard.ts';
 import type { JobSize, Outcome, SlotMove, Step } from '../../plan/step.ts';
@@ -14,6 +15,7 @@ import {
   readiness,
 } from '../../valkey/slot-migrations.ts';
 import { type SlotStats, slotStats } from '../../valkey/slot-stats.ts';
+import type { Agents } from '../agents.ts';
 import type { Tools } from '../tools.ts';
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
@@ -21,11 +23,13 @@ type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 /** Of a job during which the source's writes wait: some 30 ms beside what every job takes. */
 const HELD_KEYS = 5_000;
 
+const ASK_AGENT_MS = 2_000;
+
 const DONE: Outcome = { result: 'done' };
 
 /** Begins jobs; how they go, the next looks tell. The functions that the slots' clients call are there before. */
 export async function moveSlots(
-  { clock, jobsBegun, slotRates }: Tools,
+  { agents, clock, jobsBegun, slotRates }: Tools,
   database: Database,
   connectionTo: (node: NodeId) => NodeCommands,
   step: StepOf<'move_slots'>,
@@ -35,6 +39,8 @@ export async function moveSlots(
   const { forks, hasNumberedDatabases } = await readiness(source);
   // The engine makes one fork at a time: the job would stand in line, and its slots with it.
   if (forks) return { result: 'blocked', reason: `its source makes a ${forks}` };
+  const full = noForkRoom(await forkRoom(agents, database, step.target));
+  if (full !== null) return { result: 'blocked', reason: full };
   const slots = moves.flatMap((move) => move.slots);
   const stats = await slotStats(source, slots);
   const rates = slotRates.note(step.target, stats, clock.now());
@@ -45,6 +51,13 @@ export async function moveSlots(
   await (hasNumberedDatabases ? migrateHeldSlots(source, jobs[0]!) : migrateSlots(source, jobs));
   jobsBegun({ step, database, source, jobs: jobs.length, left });
   return DONE;
+}
+
+/** By its agent's word; null where that has none. */
+async function forkRoom(agents: Agents, { nodes }: Database, id: NodeId): Promise<ForkRoom | null> {
+  const { machine } = nodes.find((node) => node.id === id)!;
+  if (agents.report(machine, id) === 'unknown') return null;
+  return agents.request(machine, 'fork_room', { id }, ASK_AGENT_MS);
 }
 
 /** So many jobs at most, and what the source has left of these moves, where their targets have room for more. */
