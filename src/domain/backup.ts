@@ -65,7 +65,7 @@ export interface BackupSchedule {
 }
 
 /** Bytes a second of all shards together, when nobody says how many: what clients notice is little then. */
-export const BACKUP_RATE = 64 * 1024 ** 2;
+export const BACKUP_RATE = 24 * 1024 ** 2;
 
 const SUFFIX_LETTERS = 6;
 

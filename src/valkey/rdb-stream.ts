@@ -10,7 +10,7 @@ import { EngineReplyError, EngineUnreachable } from './engine-errors.ts';
 import { Session, type SessionOptions } from './session.ts';
 
 /** So many bytes may wait to be taken before nothing more is read. */
-const MOST_WAITING = 4 * 1024 ** 2;
+const MOST_WAITING = 128 * 1024;
 /** A node that sends nothing for so long, not even that it still prepares, has been lost. */
 const SILENCE_MS = 30_000;
 const MARK_BYTES = 40;

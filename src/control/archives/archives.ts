@@ -6,7 +6,6 @@ import {
   momentOf,
   type Span,
 } from '../../domain/archive.ts';
-import { BACKUP_RATE } from '../../domain/backup.ts';
 import type { Database } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 import type { NewEvent } from '../../domain/event.ts';
@@ -19,6 +18,8 @@ import type { ArchiveRecord, ArchiveRecords } from './records.ts';
 import { Shelf } from './shelf.ts';
 import { WorkingArchive, type WorkingSurroundings } from './working.ts';
 
+/** Of one archive: a log that grows faster than that for long is not kept up with. */
+const BYTES_PER_SECOND = 64 * 1024 ** 2;
 const LOOK_MS = 500;
 const REQUEST_MS = 5_000;
 const TIDY_MS = 3_600_000;
@@ -212,7 +213,12 @@ export class Archives {
     const { databases } = this.#around;
     const shelf = await this.#shelfOf(record);
     const find = (name: string): Database | undefined => databases.find(name);
-    const around = { ...this.#around, find, bytesPerSecond: BACKUP_RATE, isEncrypted: this.#around.keys.length > 0 };
+    const around = {
+      ...this.#around,
+      find,
+      bytesPerSecond: BYTES_PER_SECOND,
+      isEncrypted: this.#around.keys.length > 0,
+    };
     const working = this.#working.get(record.name) ?? { archive: new WorkingArchive(around, shelf), dueAt: 0 };
     this.#working.set(record.name, working);
     return working;

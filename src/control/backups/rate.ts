@@ -2,7 +2,7 @@
 import type { Clock } from '../../platform/clock.ts';
 
 /** So much may go at once after a time of rest, in parts of a second. */
-const BURST_SECONDS = 0.1;
+const BURST_SECONDS = 0.01;
 
 export class Rate {
   readonly #bytesPerSecond: number;
