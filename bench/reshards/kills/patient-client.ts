@@ -8,8 +8,8 @@ import type { Step } from './pairs.ts';
 const PATIENCE_MS = 60_000;
 const PAUSE_MS = 20;
 const UNANSWERED = new Set(['not_running', 'no_answer']);
-/** A change is refused while a primary is away, as one is that was just killed. */
-const NOT_NOW = new Set([...UNANSWERED, 'reshard_refused']);
+/** A change is refused while a primary is away, or an agent that is to make nodes, as one is that was just killed. */
+const NOT_NOW = new Set([...UNANSWERED, 'reshard_refused', 'agent_away']);
 const STEPS = { pause: 'paused', resume: 'resumed', cancel: 'cancelled' } as const;
 
 export class PatientClient implements CourseClient {
