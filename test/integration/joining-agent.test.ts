@@ -62,10 +62,11 @@ test('a machine joins once, and says clearly why it does not', async (t) => {
   const toldSo = /alpha was taken out of the fleet\.\nTo have it back, let it join again/;
   assert.match(alpha.output(), toldSo);
   alpha = fleet.agent(1);
+  const endedAgain = once(alpha, 'exit'); // by itself, maybe as soon as it has said why
   await fleet.event('agent_turned_away', /alpha was taken out of the fleet/);
   await until('it is told again', () => toldSo.test(alpha.output()) || null);
   alpha.kill('SIGTERM');
-  await once(alpha, 'exit');
+  await endedAgain;
   await fleet.join(1, 'alpha');
 });
 

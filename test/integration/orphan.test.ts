@@ -43,8 +43,11 @@ it('stops a primary with keys and no slots once it is sure of the other, and sta
     await orphan.command('CLUSTER', 'DELSLOTSRANGE', 0, 16_383);
     await admin.failover(owner, 'takeover');
     await eventually('a new owner', async () => (await admin.role(owner)).role === 'primary');
-    const refusal = await admin.replicate(orphan, successor.nodeId).catch((error: unknown) => error);
-    assert.ok(refusal instanceof EngineReplyError && /must be empty/.test(refusal.message), String(refusal));
+    await eventually('it hears of the new owner, and refuses to follow it with its keys', async () => {
+      const refusal = await admin.replicate(orphan, successor.nodeId).catch((error: unknown) => error);
+      assert.ok(refusal instanceof EngineReplyError, String(refusal));
+      return /must be empty/.test(refusal.message);
+    });
 
     const after = await fleet.until('kept', (status) => {
       const [shard] = status.shards;
