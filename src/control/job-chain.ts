@@ -30,7 +30,7 @@ export interface ChainSurroundings {
   idle: () => Promise<void>;
   /** The record as it is now. */
   record: () => Database | undefined;
-  /** Carries the step out once more. */
+  /** Carries the step out once more, unless a look has begun. */
   goOn: (step: MoveStep, database: Database) => void;
   /** Looks at everything. */
   wake: () => void;

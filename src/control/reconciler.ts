@@ -103,7 +103,9 @@ export class Reconciler {
         while (this.#pass) await this.#pass;
       },
       record: () => (around.isStopping() ? undefined : around.databases.find(name)),
-      goOn: (step, database) => this.#pass || this.#run(() => this.#oneMore(step, database)),
+      goOn: (step, database) => {
+        if (!this.#pass) this.#run(() => this.#oneMore(step, database)); // else a look has begun, and decides
+      },
       wake: () => this.wake(),
     });
     this.#pacer = new Pacer({ pace: (pace) => around.pace?.(pace), record: (event) => this.#record(event) });
@@ -155,7 +157,7 @@ export class Reconciler {
       });
   }
 
-  /** A further job, without a look before; after it looks go on. */
+  /** Further jobs, without a look before; after them looks go on. */
   async #oneMore(step: MoveStep, database: Database): Promise<void> {
     this.#endTimer?.();
     await this.#execute(database, step, this.#problems);

@@ -65,6 +65,27 @@ export interface SlotMigration {
   remainingBytes: number;
 }
 
+/** The engine's words for how far an active job is, in order; `GETSLOTMIGRATIONS` of the node that gives. */
+export const JOB_PHASES: readonly string[] = [
+  'connecting',
+  'sending-auth-command',
+  'reading-auth-response',
+  'sending-establish-command',
+  'reading-establish-response',
+  'waiting-to-snapshot',
+  'snapshotting',
+  'replicating',
+  'waiting-to-pause',
+  'failover-paused',
+  'failover-granted',
+];
+
+/** Whether its snapshot has begun. A phase that is not known has. */
+export const hasSnapshot = ({ phase }: Pick<SlotMigration, 'phase'>): boolean => {
+  const at = JOB_PHASES.indexOf(phase);
+  return at < 0 || at >= JOB_PHASES.indexOf('snapshotting');
+};
+
 /** The spec as the nodes are to live by it now. */
 export interface PresentSpec extends DatabaseSpec {
   /** Nothing is logged below a warning. */

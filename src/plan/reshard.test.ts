@@ -9,7 +9,7 @@ import type { AnsweringEngine, DatabaseView, NodeView } from '../domain/view.ts'
 import { ABSENT, afterStep } from './effects.ts';
 import { forecast } from './forecast.ts';
 import { plan } from './plan.ts';
-import { isReshardOver, misplaced, withoutReshard } from './reshard.ts';
+import { activeJob, isReshardOver, misplaced, withoutReshard } from './reshard.ts';
 import { statusOf } from './status.ts';
 import type { Step } from './step.ts';
 import { shardTopology } from './topology.ts';
@@ -291,6 +291,14 @@ describe('the next job', () => {
     );
     assert.equal(keysAfter(2, 1_500), undefined, 'two seconds after the second failure');
     assert.equal(keysAfter(2, 2_500), 12_500);
+  });
+
+  it('is watched at the furthest of those under way, whatever the order in which they are told', () => {
+    const phases = ['waiting-to-snapshot', 'replicating', 'snapshotting'];
+    for (const told of [phases, phases.toReversed()]) {
+      const jobs = told.map((phase) => ({ state: 'active', phase, name: phase }) as const);
+      assert.equal(activeJob(telling(moving(2), 'shard-1', jobs).view)?.name, 'replicating');
+    }
   });
 
   it('counts jobs that were begun together once, and not when one of them came through', () => {

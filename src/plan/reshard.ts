@@ -4,7 +4,7 @@
  */
 import { type Database, shardNames, specNow } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
-import { isToLeave, type Reshard, type SlotMigration } from '../domain/reshard.ts';
+import { isToLeave, JOB_PHASES, type Reshard, type SlotMigration } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import { countSlots, formatSlots, rangesOf, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import { memoryBytesPerNode, type Pace } from '../domain/spec.ts';
@@ -81,21 +81,20 @@ export function misplaced(reshard: Reshard, shards: readonly ShardTopology[]): M
 
 /**
  * A job that is under way, by its source's word or else that of any node; null when there is none. Of several the one
- * whose turn it is: the others wait for their snapshot.
+ * that is furthest: it is what the others wait for, and what writers are paced for.
  */
 export function activeJob({ nodes }: DatabaseView): SlotMigration | null {
   let found: SlotMigration | null = null;
   for (const { migrations = [] } of nodes.values()) {
     const active = migrations.filter(({ state }) => state === 'active');
-    const job = active.find(({ phase }) => phase !== WAITING) ?? active[0];
+    const [job] = active.sort((a, b) => phaseOf(b) - phaseOf(a));
     if (job?.side === 'export') return job;
     found ??= job ?? null;
   }
   return found;
 }
 
-/** The engine's word for a job before its snapshot. */
-const WAITING = 'waiting-to-snapshot';
+const phaseOf = ({ phase }: SlotMigration): number => JOB_PHASES.indexOf(phase);
 
 /** A try that failed: of jobs that were begun together none came through. */
 interface Failure {

@@ -9,7 +9,7 @@ import { ReplyError } from '../resp/reply.ts';
 import { EngineReplyError, EngineUnreachable } from './engine-errors.ts';
 import { Session, type SessionOptions } from './session.ts';
 
-/** So many bytes may wait to be taken before nothing more is read. */
+/** So many bytes may wait to be taken before nothing more is read: what comes at once keeps processors at once. */
 const MOST_WAITING = 128 * 1024;
 /** A node that sends nothing for so long, not even that it still prepares, has been lost. */
 const SILENCE_MS = 30_000;

@@ -1,7 +1,7 @@
 /** Atomic slot migration, the engine's own way to move slots with all that is in them (Valkey 9: CLUSTER MIGRATESLOTS). */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeId } from '../domain/ids.ts';
-import type { SlotMigration } from '../domain/reshard.ts';
+import { hasSnapshot, type SlotMigration } from '../domain/reshard.ts';
 import type { SlotRange } from '../domain/slots.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
 import { EngineReplyError, type NodeCommands } from './connection.ts';
@@ -15,14 +15,6 @@ const HOLD_MS = 1_000;
 const POLL_MS = 2;
 /** Longer than writes are ever held here; a pause for another reason is longer by far. */
 const PAUSE_MS = 2 * HOLD_MS;
-const BEFORE_SNAPSHOT = new Set([
-  'connecting',
-  'sending-auth-command',
-  'reading-auth-response',
-  'sending-establish-command',
-  'reading-establish-response',
-  'waiting-to-snapshot',
-]);
 
 /** Slots that go to a target in one go. */
 export interface MigrationJob {
@@ -36,7 +28,7 @@ export interface MigrationJob {
  */
 export async function migrateSlots(node: NodeCommands, jobs: readonly MigrationJob[]): Promise<void> {
   await begin(node, jobs);
-  await until(node, BEGIN_MS, (latest) => latest.slice(0, jobs.length).some(hasBegun));
+  await until(node, BEGIN_MS, (latest) => latest.slice(0, jobs.length).some(hasSnapshot));
   // Somebody may have written to another database for the first time meanwhile: see `migrateHeldSlots`.
   if ((await readiness(node)).hasNumberedDatabases) await giveUp(node, 'a database with a number has come into use');
 }
@@ -54,7 +46,7 @@ export async function migrateHeldSlots(node: NodeCommands, job: MigrationJob): P
   await node.command('CLIENT', 'PAUSE', PAUSE_MS, 'WRITE');
   try {
     await begin(node, [job]);
-    await until(node, HELD_BEGIN_MS, ([latest]) => hasBegun(latest!));
+    await until(node, HELD_BEGIN_MS, ([latest]) => hasSnapshot(latest!));
     await until(node, HOLD_MS, ([latest]) => latest!.state !== 'active');
   } finally {
     const left = /^paused_timeout_milliseconds:(\d+)/m.exec(String(await node.command('INFO', 'clients')))?.[1];
@@ -62,8 +54,6 @@ export async function migrateHeldSlots(node: NodeCommands, job: MigrationJob): P
     if (Number(left ?? 0) <= PAUSE_MS) await node.command('CLIENT', 'UNPAUSE');
   }
 }
-
-const hasBegun = ({ phase }: SlotMigration): boolean => !BEFORE_SNAPSHOT.has(phase);
 
 const begin = (node: NodeCommands, jobs: readonly MigrationJob[]) =>
   node.command(

@@ -1,7 +1,7 @@
 /** Bytes a second that several streams have together: what is read no faster costs its node, and this process, no more. */
 import type { Clock } from '../../platform/clock.ts';
 
-/** So much may go at once after a time of rest, in parts of a second. */
+/** So much may go at once after a time of rest, in parts of a second: clients wait for a processor about as long. */
 const BURST_SECONDS = 0.01;
 
 export class Rate {
