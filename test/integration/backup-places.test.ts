@@ -4,6 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ArchiveStatus } from '../../src/domain/archive.ts';
 import type { BackupStatus } from '../../src/domain/backup.ts';
 import { contentOfDatabase } from '../support/backup-kills.ts';
 import { differences } from '../support/content.ts';
@@ -61,7 +63,7 @@ it('is restored by another fleet with the key, passwords included, and not witho
     assert.equal((await fleet.cli('backup', 'verify', id)).code, 0);
     const content = await contentOfDatabase(fleet, 'one', NUMBERS);
     const passwords = [await passwordOf(fleet, 'one'), await passwordOf(fleet, 'one', '--user', 'app')];
-    return { id, content, passwords };
+    return { id, content, passwords, moment: await archived(fleet, place) };
   });
   const stored = bytesIn(dir);
   for (const text of [SECRET, ...made.passwords]) assert.equal(stored.indexOf(text), -1, 'it lies there in the open');
@@ -76,6 +78,12 @@ it('is restored by another fleet with the key, passwords included, and not witho
     assert.equal(restored.code, 0, restored.stderr);
     assert.deepEqual(differences(made.content, await contentOfDatabase(fleet, 'two', NUMBERS)), []);
     assert.deepEqual([await passwordOf(fleet, 'two'), await passwordOf(fleet, 'two', '--user', 'app')], made.passwords);
+    const then = ['db', 'restore', 'then', '--from', 'one', '--at', made.moment, '--place', place];
+    const back = await fleet.cli(...then);
+    assert.equal(back.code, 0, back.stderr);
+    const found = await plainClient(fleet, undefined, 'then');
+    assert.deepEqual(await found.mget('changed', 'secret'), ['before', SECRET]);
+    found.disconnect();
   });
 
   setEnvironment(`${'1f'.repeat(31)}a0`);
@@ -95,6 +103,30 @@ it('is restored by another fleet with the key, passwords included, and not witho
   });
   setEnvironment(null);
 });
+
+/** Archives its log in the place, with a key that is changed after the moment. @returns the moment, once it is in the window */
+async function archived(fleet: Fleet, place: string): Promise<string> {
+  const begun = await fleet.cli('backup', 'archive', 'one', '--to', place, '--every', '1s');
+  assert.equal(begun.code, 0, begun.stderr);
+  const client = await plainClient(fleet, undefined, 'one');
+  const reachesTo = async (ms: number): Promise<void> => {
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      const { window } = (await fleet.cli('backup', 'window', 'one', '--json')).json<ArchiveStatus>();
+      if (window.some(({ to }) => Date.parse(to) >= ms)) return;
+      assert.ok(Date.now() < deadline, JSON.stringify(window));
+      await pause(200);
+    }
+  };
+  await reachesTo(0);
+  await client.set('changed', 'before');
+  const moment = Math.floor(Date.now() / 1_000) * 1_000;
+  await pause(1_100);
+  await client.set('changed', 'after');
+  client.disconnect();
+  await reachesTo(moment);
+  return new Date(moment).toISOString();
+}
 
 async function withFleetResult<T>(work: (fleet: Fleet) => Promise<T>): Promise<T> {
   let result: T | undefined;
