@@ -7,6 +7,7 @@ import { table } from './table.ts';
 export function describeArchive(archive: ArchiveStatus): string {
   const { database, databaseUid, place, state, everySeconds, keepDays, encrypted, window, problem } = archive;
   const last = window.at(-1);
+  const from = state === 'on' ? database : databaseUid;
   const when =
     state === 'on'
       ? `its log is fetched every ${counted(everySeconds, 'second')}`
@@ -15,19 +16,19 @@ export function describeArchive(archive: ArchiveStatus): string {
     `${database} is archived in ${place}, ${encrypted ? 'encrypted' : 'not encrypted'}: ${when}.`,
     keepDays === null ? 'All of it is kept.' : `What is older than ${counted(keepDays, 'day')} is removed.`,
     ...(problem === null ? [] : [`It does not go on: ${problem}.`]),
-    ...(last ? [] : ['Nothing can be restored yet.']),
-    ...(last
-      ? [
-          '',
-          table(
-            ['FROM', 'UNTIL'],
-            window.map(({ from, to }) => [from, to]),
-          ),
-        ]
-      : []),
-    ...(last ? ['', `valkeeper db restore NEW --from ${state === 'on' ? database : databaseUid} --at ${last.to}`] : []),
+    ...(last ? [...reach(window), '', `valkeeper db restore NEW --from ${from} --at ${last.to}`] : [NOTHING]),
   ].join('\n');
 }
+
+const NOTHING = 'Nothing can be restored yet.';
+
+const reach = (window: ArchiveStatus['window']): string[] => [
+  '',
+  table(
+    ['FROM', 'UNTIL'],
+    window.map(({ from, to }) => [from, to]),
+  ),
+];
 
 /** A line each. */
 export function describeArchives(archives: readonly ArchiveStatus[]): string {
