@@ -1,7 +1,7 @@
 /** A running Valkeeper on a directory, addresses and an API port of its own, driven through the real command line. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import { assertNothingLeft, processesUnder } from './leaks.ts';
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'valkeeper');
 /** A failsafe for a hung command, far beyond what any takes. */
 const COMMAND_TIMEOUT_MS = 90_000;
+const LOG_CHARACTERS = 8_000;
 
 export interface CommandResult {
   code: number;
@@ -75,14 +76,18 @@ export class Fleet {
     return result;
   }
 
-  /** Runs a command to its end. */
+  /** Runs a command to its end. @throws when it hangs, with what it and the server said until then */
   cli(...args: string[]): Promise<CommandResult> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       execFile(
         LAUNCHER,
         args,
         { env: this.env(), timeout: COMMAND_TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: 64 * 1024 ** 2 },
         (error, stdout, stderr) => {
+          if (error?.killed) {
+            const said = [`valkeeper ${args.join(' ')} did not end`, stdout, stderr, this.#endOfLog()];
+            reject(new Error(said.join('\n')));
+          }
           const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
           resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) });
         },
@@ -146,6 +151,15 @@ export class Fleet {
   addresses(): string[] {
     const base = this.address.replace(/11$/, '');
     return Array.from({ length: this.#options.machines ?? 3 }, (_, index) => `${base}${11 + index}`);
+  }
+
+  /** What the server wrote last; nothing while there is no server. */
+  #endOfLog(): string {
+    try {
+      return readFileSync(join(this.dir, 'control', 'server.log'), 'utf8').slice(-LOG_CHARACTERS);
+    } catch {
+      return '';
+    }
   }
 
   /** Ends what is left by force, after a failure. */
