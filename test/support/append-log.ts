@@ -1,4 +1,5 @@
 /** An append-only log in memory, for tests of what fetches one. */
+import type { DatabaseView } from '../../src/domain/view.ts';
 import type { AgentOperation, AgentRequests } from '../../src/protocol/agent-messages.ts';
 
 /** The beginning of an RDB that says of which second it is. */
@@ -56,4 +57,28 @@ export class AppendLog {
     const data = type === 'base' ? this.base.data : this.files.get(Number(seq))!;
     return { data: data.subarray(offset, offset + 1_000).toString('base64') };
   }
+}
+
+/** All engines that answer have data of one history, as those have whose logs can be fetched. */
+export const withHistory = (view: DatabaseView): DatabaseView => ({
+  ...view,
+  nodes: new Map(
+    [...view.nodes].map(([id, node]) => [
+      id,
+      node.engine.state === 'answering' ? { ...node, engine: { ...node.engine, history: 'f'.repeat(40) } } : node,
+    ]),
+  ),
+});
+
+/** The agents of nodes with such logs, all at once. */
+export function logAgents(ids: readonly string[], now: () => number) {
+  const logs = new Map(ids.map((id) => [id, new AppendLog()]));
+  return {
+    logs: [...logs.values()],
+    request: async <O extends AgentOperation>(machine: string, operation: O, args: AgentRequests[O]['args']) => {
+      const own = logs.get((args as { id: string }).id)!;
+      own.now = Math.floor(now() / 1_000);
+      return own.request(machine, operation, args);
+    },
+  };
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
-import { AppendLog } from '../../../test/support/append-log.ts';
+import { logAgents, withHistory } from '../../../test/support/append-log.ts';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { tempDir } from '../../../test/support/temp-dir.ts';
 import { fleet, readyWorld } from '../../../test/support/worlds.ts';
@@ -17,27 +17,23 @@ import { WorkingArchive } from './working.ts';
 
 const BEGIN = 1_000_000_000;
 const DAY = 24 * 3_600;
-const { database: ready, view } = readyWorld(fleet(3), { shards: 2, replicas: 0 });
-const nodes = new Map(
-  [...view.nodes].map(([id, node]) => [
-    id,
-    node.engine.state === 'answering' ? { ...node, engine: { ...node.engine, history: 'f'.repeat(40) } } : node,
-  ]),
-);
+const { database: ready, view: seen } = readyWorld(fleet(3), { shards: 2, replicas: 0 });
+const view = withHistory(seen);
 const { log } = createLogger({ name: 'test', level: 'error' });
 
 async function scene(t: TestContext, keepDays: number | null = null) {
   const clock = new ManualClock();
   clock.stall(BEGIN * 1_000);
-  const logs = new Map(ready.nodes.map(({ id }) => [id, new AppendLog()]));
+  const { logs, request } = logAgents(
+    ready.nodes.map(({ id }) => id),
+    () => clock.now(),
+  );
   let database: Database = ready;
   let failure: Error | null = null;
   const agents = {
     request: async <O extends AgentOperation>(machine: string, operation: O, args: AgentRequests[O]['args']) => {
       if (failure) throw failure;
-      const own = logs.get((args as { id: string }).id)!;
-      own.now = Math.floor(clock.now() / 1_000);
-      return own.request(machine, operation, args);
+      return request(machine, operation, args);
     },
   };
   const place = tempDir(t);
@@ -45,7 +41,7 @@ async function scene(t: TestContext, keepDays: number | null = null) {
     new WorkingArchive(
       {
         ...{ agents, clock, log, bytesPerSecond: 1e12, version: '1', engineVersion: '9.1.2', isEncrypted: false },
-        observe: async () => ({ ...view, nodes, at: clock.now() }),
+        observe: async () => ({ ...view, at: clock.now() }),
         find: () => database,
       },
       await Shelf.open(place, { name: database.name, uid: database.uid }, []),
@@ -56,7 +52,7 @@ async function scene(t: TestContext, keepDays: number | null = null) {
     since: BEGIN * 1_000,
   };
   return {
-    logs: [...logs.values()],
+    logs,
     record,
     archive: () => archive,
     window: () => archive.window.map(({ from, to }) => [from - BEGIN, to - BEGIN]),
