@@ -10,6 +10,8 @@ import type { FleetTerm } from '../protocol/agent-messages.ts';
 const FILE = 'servers.json';
 /** Of a fleet, at most; what is beyond is not remembered. */
 const MOST_SERVERS = 32;
+/** Of those that were told of once and are away; each that is gone for good costs a try that may hang for a while. */
+const MOST_AWAY = 8;
 
 interface Content {
   term: FleetTerm | null;
@@ -22,7 +24,10 @@ export class KnownServers {
   readonly #scheme: 'any' | 'https';
   #told: readonly string[];
   #term: FleetTerm | null;
-  #next = 0;
+  /** The one that was tried last. */
+  #tried = '';
+  /** The one that answered last, until it is tried again. */
+  #answered: string | null = null;
   #writing: Promise<void> = Promise.resolve();
 
   /**
@@ -63,14 +68,14 @@ export class KnownServers {
   /** The one to try now: after a failure the next in line. */
   next(): string {
     const all = this.all;
-    const server = all[this.#next % all.length]!;
-    this.#next = (this.#next + 1) % all.length;
-    return server;
+    this.#tried = this.#answered ?? all[(all.indexOf(this.#tried) + 1) % all.length]!;
+    this.#answered = null;
+    return this.#tried;
   }
 
   /** One that answered is tried first when its connection is lost. */
   stay(server: string): void {
-    this.#next = Math.max(0, this.all.indexOf(server));
+    this.#answered = server;
   }
 
   /**
@@ -86,10 +91,17 @@ export class KnownServers {
     await this.#write();
   }
 
-  /** Where the servers of the fleet are, as its leader tells. @throws file_unusable */
+  /**
+   * Where the servers of the fleet are that run now, as its leader tells. One that ran before is not forgotten: it may be
+   * the only one that is back when this leader is gone.
+   * @throws file_unusable
+   */
   async learn(servers: readonly string[]): Promise<void> {
-    const told = servers.filter((server) => this.accepts(server)).slice(0, MOST_SERVERS);
-    if (told.length === 0 || told.join() === this.#told.join()) return;
+    const running = servers.filter((server) => this.accepts(server)).slice(0, MOST_SERVERS);
+    if (running.length === 0) return;
+    const away = this.#told.filter((server) => !running.includes(server)).slice(0, MOST_AWAY);
+    const told = [...running, ...away];
+    if (told.join() === this.#told.join()) return;
     this.#told = told;
     await this.#write();
   }
