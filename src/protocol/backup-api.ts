@@ -1,6 +1,6 @@
 /** What the API takes and tells about backups. */
 import { z } from 'zod';
-import { BACKUP_RATE, type BackupSchedule, type BackupStatus } from '../domain/backup.ts';
+import type { BackupSchedule, BackupStatus } from '../domain/backup.ts';
 import { specInputSchema } from './api.ts';
 
 const LEAST_RATE = 64 * 1024;
@@ -14,8 +14,10 @@ export const backupWishSchema = z.strictObject({
   bytesPerSecond: z
     .int()
     .min(LEAST_RATE)
-    .default(BACKUP_RATE)
-    .describe('How fast data is read from all shards together, before it is compressed.'),
+    .optional()
+    .describe(
+      "How fast data is read from all shards together, before it is compressed; else 4 MB a second for each of the server's processors.",
+    ),
 });
 
 export const backupsQuerySchema = z.strictObject({

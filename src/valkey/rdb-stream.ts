@@ -112,21 +112,23 @@ class RdbLine {
     }
   }
 
-  /** The mark is 40 random bytes that nothing comes after: what looks like it in the middle is data. */
+  /**
+   * The mark is 40 random bytes that nothing comes after: what looks like it in the middle is data. What came last is kept
+   * back, since it may end with it; nothing is copied, as each copy would be garbage for the collector of a large heap.
+   */
   async *#untilMark(mark: Buffer, left: Buffer): AsyncGenerator<Buffer> {
-    let tail = left;
-    for (;;) {
-      if (tail.length >= MARK_BYTES && tail.subarray(-MARK_BYTES).equals(mark)) {
-        const data = tail.subarray(0, -MARK_BYTES);
-        if (data.length > 0) yield data;
-        return;
+    let last = left;
+    while (!last.subarray(-MARK_BYTES).equals(mark)) {
+      const next = await this.#next();
+      if (next.length < MARK_BYTES) {
+        last = Buffer.concat([last, next]); // the mark may lie in both
+        continue;
       }
-      if (tail.length > MARK_BYTES) {
-        yield tail.subarray(0, -MARK_BYTES);
-        tail = tail.subarray(-MARK_BYTES);
-      }
-      tail = Buffer.concat([tail, await this.#next()]);
+      if (last.length > 0) yield last;
+      last = next;
     }
+    const data = last.subarray(0, -MARK_BYTES);
+    if (data.length > 0) yield data;
   }
 
   async *#counted(length: number, left: Buffer): AsyncGenerator<Buffer> {
@@ -147,11 +149,10 @@ class RdbLine {
         this.#wake = resolve;
       });
     }
-    const chunks = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#session.resume();
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+    const chunk = this.#waiting.shift()!;
+    this.#waitingBytes -= chunk.length;
+    if (this.#waitingBytes < MOST_WAITING) this.#session.resume();
+    return chunk;
   }
 
   #received(chunk: Buffer): void {

@@ -30,7 +30,11 @@ export const addBackupCreate: AddCommand = (backup, host) => {
     .argument('<name>', 'the database')
     .description('make a backup, from replicas where they are in sync, and wait until it is there')
     .option('--to <place>', 'a folder of the server, or s3://bucket/prefix (default: backups in its data directory)')
-    .option('--rate <size>', 'read so much a second, of all shards together (default: 24mb)', size('--rate'))
+    .option(
+      '--rate <size>',
+      'read so much a second, of all shards together (default: 4mb for each processor of the server)',
+      size('--rate'),
+    )
     .option('--no-wait', 'return as soon as it is begun')
     .option(
       '--timeout <seconds>',

@@ -1,7 +1,9 @@
 /** Backups for people: made, listed, verified, removed. One at a time of each database. */
+
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { BackupManifest } from '../../backup/manifest.ts';
-import { BACKUP_RATE, type BackupStatus, type BackupTrigger, backupId } from '../../domain/backup.ts';
+import { type BackupStatus, type BackupTrigger, backupId, backupRate } from '../../domain/backup.ts';
 import type { Database } from '../../domain/database.ts';
 import { ValkeeperError } from '../../domain/errors.ts';
 import type { NewEvent } from '../../domain/event.ts';
@@ -114,7 +116,7 @@ export class Backups {
       this.#running.delete(name);
       throw error;
     }
-    const bytesPerSecond = wish.bytesPerSecond ?? BACKUP_RATE;
+    const bytesPerSecond = wish.bytesPerSecond ?? backupRate(availableParallelism());
     void this.#make(library, database, record, { signal: stop.signal, bytesPerSecond }).finally(() => {
       this.#running.delete(name);
       over.resolve();

@@ -6,6 +6,7 @@ import { shardTopology } from '../../plan/topology.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { EngineReplyError, EngineUnreachable } from '../../valkey/engine-errors.ts';
 import type { Engines } from '../../valkey/engines.ts';
+import { withGentleChild } from '../../valkey/gentle-child.ts';
 import { openRdbStream, type RdbStream } from '../../valkey/rdb-stream.ts';
 import { readiness } from '../../valkey/slot-migrations.ts';
 import { type Source, sourceOf } from './sources.ts';
@@ -81,6 +82,9 @@ async function openFrom(
     signal.throwIfAborted();
   }
   const startedAtMs = clock.now();
-  const stream = await openRdbStream(engines.options(adminPassword, source.node), () => clock.now(), signal);
+  const { dataBytes, keys } = source.engine;
+  const stream = await withGentleChild(connection, dataBytes / Math.max(1, keys), () =>
+    openRdbStream(engines.options(adminPassword, source.node), () => clock.now(), signal),
+  );
   return { source, startedAtMs, stream };
 }
