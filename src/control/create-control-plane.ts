@@ -334,7 +334,7 @@ class Plane implements RunningControlPlane {
       moved: () => this.#telling.moved(name),
       served: () => this.#telling.endpoints.changed(),
       backupOf: (name) => this.#desk.backups.runningOf(name),
-      resharded: (reshard, seconds) => this.#jobTimes.note(reshard, seconds),
+      resharded: ({ reshard, spec }, seconds) => this.#jobTimes.note(reshard!, spec.pace, seconds),
       pace: (pace) => this.#telling.endpoints.pace(pace),
     });
     this.#loops.set(name, loop);

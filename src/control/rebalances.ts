@@ -40,7 +40,7 @@ export class Rebalances {
       names,
       loads,
       now: clock.now(),
-      jobSeconds: jobTimes.seconds,
+      jobSeconds: jobTimes.secondsOf(present.spec.pace),
     });
     const moves = reshard.estimate.slots > 0;
     if (moves && !wish.dryRun) await this.#begin(present, reshard, wish.by);

@@ -6,7 +6,6 @@ import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
 import type { FailoverRecord } from '../domain/failover.ts';
 import { shortId } from '../domain/ids.ts';
-import type { Reshard } from '../domain/reshard.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import { counted } from '../domain/template.ts';
 import type { DatabaseView } from '../domain/view.ts';
@@ -55,7 +54,7 @@ export interface Surroundings extends Omit<Tools, 'jobsBegun'> {
   /** Endpoints are to serve a database that they did not serve. */
   served?: () => void;
   /** All slots are where they are to be, after so long and without a pause. */
-  resharded?: (reshard: Reshard, seconds: number) => void;
+  resharded?: (database: Database, seconds: number) => void;
   /** The backup that is being made of a database. */
   backupOf?: (name: string) => string | null;
   /** How fast clients may write to slots that are on their way. */
@@ -278,7 +277,7 @@ export class Reconciler {
     const what = cancels ? 'are back where they were' : `are spread over ${counted(database.spec.shards, 'shard')}`;
     const message = `The slots of ${database.name} ${what}: it took ${seconds} s; ${plan}.`;
     const details = { seconds, estimatedSeconds: estimate.seconds, slots: estimate.slots, bytes: estimate.bytes };
-    if (!cancels && database.reshard!.retriesFrom === startedAt) this.#around.resharded?.(database.reshard!, seconds);
+    if (!cancels && database.reshard!.retriesFrom === startedAt) this.#around.resharded?.(database, seconds);
     this.#record({ kind: 'reshard_done', severity: 'info', message, details });
   }
 

@@ -93,7 +93,7 @@ export class Reshards {
       names,
       loads: weights.bytes,
       now: clock.now(),
-      jobSeconds: jobTimes.seconds,
+      jobSeconds: jobTimes.secondsOf(spec.pace),
     });
     const further = names.filter((shard) => !weights.owners.has(shard));
     const wanted = { ...present, spec, reshard };

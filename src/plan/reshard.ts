@@ -26,7 +26,7 @@ export interface Move {
 }
 
 /** How many keys a job may have: at its end the source drops them in one go, some 2 us each, and answers nobody meanwhile. */
-const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 16_000 };
+const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 10_000 };
 /** And bytes: what a job that fails has sent in vain, and what waits for its end, such as a switchover, stays short. */
 const BYTES_OF_JOB: Record<Pace, number> = { fast: 256 * 1024 ** 2, gentle: 64 * 1024 ** 2 };
 /** And of what is written to its slots meanwhile: a source sends some 12 MB a second where both processors are busy. */
@@ -39,8 +39,12 @@ export const keysOfJob = (pace: Pace, bytesPerKey: number): number =>
   Math.max(1, Math.min(KEYS_OF_JOB[pace], Math.floor(BYTES_OF_JOB[pace] / Math.max(1, bytesPerKey))));
 /** So many times in a row a job may fail, each time with half of the keys; then a person is asked. */
 const MOST_FAILURES = 4;
-/** Jobs that the engine gets at once: the next one's snapshot begins as the one before hands over. None of them waits for a pause. */
-const JOBS_AT_ONCE: Record<Pace, number> = { fast: 3, gentle: 5 };
+/**
+ * Jobs that the engine gets at once: the next one's snapshot begins as the one before hands over. None of them waits for a
+ * pause. But a source that drops keys while its next child lives copies each page that it touches, and needs three times
+ * as long for it: where waits are to be short, that child is begun afterwards.
+ */
+const JOBS_AT_ONCE: Record<Pace, number> = { fast: 3, gentle: 1 };
 /** So many jobs may follow one another before it is weighed again who moves what to whom. */
 const MOST_IN_A_ROW = 100;
 /** A shard that gave its last slots away may still have to tell clients where they are; ends are told to the second. */
