@@ -26,7 +26,7 @@ export interface Move {
 }
 
 /** How many keys a job may have: at its end the source drops them in one go, some 2 us each, and answers nobody meanwhile. */
-const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 10_000 };
+const KEYS_OF_JOB: Record<Pace, number> = { fast: 50_000, gentle: 16_000 };
 /** And bytes: what a job that fails has sent in vain, and what waits for its end, such as a switchover, stays short. */
 const BYTES_OF_JOB: Record<Pace, number> = { fast: 256 * 1024 ** 2, gentle: 64 * 1024 ** 2 };
 /** And of what is written to its slots meanwhile: a source sends some 12 MB a second where both processors are busy. */
