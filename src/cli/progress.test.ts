@@ -46,3 +46,17 @@ test('on a terminal one line that is rewritten and cut to its width', ({ mock })
   const clear = '\r\u001b[2K';
   assert.deepEqual(shown(true, mock), [`${clear}two`, `${clear}three is `, `${clear}four`, clear]);
 });
+
+test('what changes to and fro is said every ten seconds', ({ mock }) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const written: string[] = [];
+  let now = 0;
+  const progress = new Progress({ write: (text) => written.push(text) }, () => now);
+  for (let second = 0; second < 24; second += 2) {
+    progress.phase(second % 4 === 0 ? 'waiting for a' : 'waiting for b');
+    now += 2_000;
+    mock.timers.tick(2_000);
+  }
+  assert.deepEqual(written.slice(0, 2), ['waiting for a\n', 'waiting for b\n']);
+  assert.equal(written.length, 4, written.join(''));
+});

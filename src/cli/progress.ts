@@ -1,7 +1,7 @@
 /**
  * Says on stderr what is being waited for, once that takes longer than a second: on a terminal in one line that is
- * rewritten, elsewhere a line for each change, at most one a second, and
- * one in ten seconds while nothing but figures change.
+ * rewritten, elsewhere a line for each change, at most one a second, and one in ten seconds of what has been said before,
+ * such as with other figures, or when things change to and fro.
  */
 
 /** Before this nothing is shown, in milliseconds. */
@@ -9,7 +9,7 @@ const QUIET_MS = 1000;
 /** Shortest time between two changes on display, in milliseconds. */
 const TERMINAL_GAP_MS = 100;
 const LINE_GAP_MS = 1000;
-const FIGURES_GAP_MS = 10_000;
+const SAID_GAP_MS = 10_000;
 
 interface Display {
   isTTY?: boolean | undefined;
@@ -24,6 +24,8 @@ export class Progress {
   #timer: NodeJS.Timeout | null = null;
   #wanted = '';
   #shown = '';
+  /** What has been said, without its figures. */
+  readonly #said = new Set<string>();
 
   /** @param now milliseconds on a clock that never goes back */
   constructor(display: Display, now: () => number = () => performance.now()) {
@@ -45,8 +47,7 @@ export class Progress {
   #gapMs(): number {
     if (this.#shown === '') return QUIET_MS;
     if (this.#display.isTTY) return TERMINAL_GAP_MS;
-    const words = (text: string): string => text.replaceAll(/\d+/g, '');
-    return words(this.#wanted) === words(this.#shown) ? FIGURES_GAP_MS : LINE_GAP_MS;
+    return this.#said.has(wordsOf(this.#wanted)) ? SAID_GAP_MS : LINE_GAP_MS;
   }
 
   /** Nothing more to wait for: leaves an empty line on a terminal. */
@@ -60,6 +61,7 @@ export class Progress {
   #show(): void {
     this.#timer = null;
     this.#shown = this.#wanted;
+    this.#said.add(wordsOf(this.#wanted));
     this.#shownAt = this.#now();
     const text = this.#wanted;
     this.#display.write(
@@ -67,3 +69,5 @@ export class Progress {
     );
   }
 }
+
+const wordsOf = (text: string): string => text.replaceAll(/\d+/g, '');
