@@ -165,7 +165,13 @@ describe('a database with TLS', () => {
   it('replicates, talks on its bus and fails over', async (t) => {
     const { primary, replica } = await formed(t);
     assert.equal(await admin.probeReplication(primary.connection, 'probe', 2_000), 1);
-    const [seen] = (await admin.observeNode(primary.connection)).nodes.filter(({ id }) => id === replica.place.id);
+    // A replica can follow a primary that has not met it over the bus yet.
+    const knowing = await until(
+      'the primary knows it',
+      () => admin.observeNode(primary.connection),
+      ({ nodes }) => nodes.some(({ id }) => id === replica.place.id),
+    );
+    const [seen] = knowing.nodes.filter(({ id }) => id === replica.place.id);
     assert.deepEqual([seen?.port, seen?.busPort], [replica.place.port, replica.place.port + BUS_PORT_OFFSET]);
     // On a busy machine the engine gives one up after a second.
     await until(
