@@ -66,7 +66,7 @@ export interface SlotMigration {
 }
 
 /** The engine's words for how far an active job is, in order; `GETSLOTMIGRATIONS` of the node that gives. */
-export const JOB_PHASES: readonly string[] = [
+export const JOB_PHASES = [
   'connecting',
   'sending-auth-command',
   'reading-auth-response',
@@ -78,11 +78,15 @@ export const JOB_PHASES: readonly string[] = [
   'waiting-to-pause',
   'failover-paused',
   'failover-granted',
-];
+] as const;
+
+/** Its place among `JOB_PHASES`; -1 of a phase that is not known. */
+export const phaseOf = ({ phase }: Pick<SlotMigration, 'phase'>): number =>
+  (JOB_PHASES as readonly string[]).indexOf(phase);
 
 /** Whether its snapshot has begun. A phase that is not known has. */
-export const hasSnapshot = ({ phase }: Pick<SlotMigration, 'phase'>): boolean => {
-  const at = JOB_PHASES.indexOf(phase);
+export const hasSnapshot = (job: Pick<SlotMigration, 'phase'>): boolean => {
+  const at = phaseOf(job);
   return at < 0 || at >= JOB_PHASES.indexOf('snapshotting');
 };
 

@@ -282,3 +282,7 @@ export const answering = (node: NodeView | undefined): AnsweringEngine | null =>
 /** Known for certain not to run. */
 export const isKnownDead = (node: NodeView | undefined): boolean =>
   node?.process.state === 'exited' || node?.process.state === 'absent' || node?.process.state === 'off';
+
+/** That a key takes; 0 where there is none. */
+export const meanBytes = ({ dataBytes, keys }: Pick<AnsweringEngine, 'dataBytes' | 'keys'>): number =>
+  keys === 0 ? 0 : dataBytes / keys;

@@ -4,11 +4,11 @@
  */
 import { type Database, shardNames, specNow } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
-import { isToLeave, JOB_PHASES, type Reshard, type SlotMigration } from '../domain/reshard.ts';
+import { isToLeave, phaseOf, type Reshard, type SlotMigration } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import { countSlots, formatSlots, rangesOf, SLOT_COUNT, type SlotRange } from '../domain/slots.ts';
 import { memoryBytesPerNode, type Pace } from '../domain/spec.ts';
-import type { AnsweringEngine, DatabaseView } from '../domain/view.ts';
+import { type DatabaseView, meanBytes } from '../domain/view.ts';
 import { keptFor } from './kept.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import type { Action, Situation } from './remedy.ts';
@@ -41,8 +41,8 @@ export const keysOfJob = (pace: Pace, bytesPerKey: number): number =>
 const MOST_FAILURES = 4;
 /**
  * Jobs that the engine gets at once: the next one's snapshot begins as the one before hands over. None of them waits for a
- * pause. But a source that drops keys while its next child lives copies each page that it touches, and needs three times
- * as long for it: where waits are to be short, that child is begun afterwards.
+ * pause. But a source that drops keys while its next child lives copies each page that it touches, and answers nobody
+ * meanwhile: where waits are to be short, that child is begun afterwards.
  */
 const JOBS_AT_ONCE: Record<Pace, number> = { fast: 3, gentle: 1 };
 /** So many jobs may follow one another before it is weighed again who moves what to whom. */
@@ -97,8 +97,6 @@ export function activeJob({ nodes }: DatabaseView): SlotMigration | null {
   }
   return found;
 }
-
-const phaseOf = ({ phase }: SlotMigration): number => JOB_PHASES.indexOf(phase);
 
 /** A try that failed: of jobs that were begun together none came through. */
 interface Failure {
@@ -220,7 +218,7 @@ function movesOf(situation: Situation, because: ProblemCode): (MoveStep | { bloc
     const wait = waitAfter(source, failures, view.at);
     if (wait !== null) return { blocked: wait };
     const parts = 2 ** failures.length;
-    const bytesPerKey = meanBytes(source.engine);
+    const bytesPerKey = source.engine ? meanBytes(source.engine) : 0;
     const keys = Math.ceil(keysOfJob(database.spec.pace, bytesPerKey) / parts);
     const jobBytes = Math.min(keys, source.engine?.keys ?? 0) * bytesPerKey;
     const weighed = moves.map((move) => weigh(database, shards, move, jobBytes));
@@ -266,9 +264,6 @@ function weigh(
   const inARow = Math.min(MOST_IN_A_ROW, Math.floor(leftBytes / Math.max(1, jobBytes)));
   return { to: target.assignment.id, slots: move.slots, inARow };
 }
-
-const meanBytes = (engine: AnsweringEngine | null): number =>
-  engine === null || engine.keys === 0 ? 0 : engine.dataBytes / engine.keys;
 
 /** What a primary may use while slots come to it: the engine would take what it has no memory for, and refuse its clients' writes then. */
 function roomOf(database: Database): number {

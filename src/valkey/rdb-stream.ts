@@ -14,6 +14,7 @@ const MOST_WAITING = 128 * 1024;
 /** A node that sends nothing for so long, not even that it still prepares, has been lost. */
 const SILENCE_MS = 30_000;
 const MARK_BYTES = 40;
+const NOTHING = Buffer.alloc(0);
 const HEAD = /^\$(?:EOF:([0-9a-f]{40})|(\d+))\r\n/;
 const LONGEST_HEAD = 128;
 const WISHES = [
@@ -114,18 +115,17 @@ class RdbLine {
 
   /**
    * The mark is 40 random bytes that nothing comes after: what looks like it in the middle is data. What came last is kept
-   * back, since it may end with it; nothing is copied, as each copy would be garbage for the collector of a large heap.
+   * back, since it may end with it; large pieces are not copied, as each copy would be garbage for the collector of a large heap.
    */
   async *#untilMark(mark: Buffer, left: Buffer): AsyncGenerator<Buffer> {
     let last = left;
     while (!last.subarray(-MARK_BYTES).equals(mark)) {
       const next = await this.#next();
-      if (next.length < MARK_BYTES) {
-        last = Buffer.concat([last, next]); // the mark may lie in both
-        continue;
-      }
-      if (last.length > 0) yield last;
-      last = next;
+      // The mark may lie in both: of the one before, so much of it as could be.
+      const kept = next.length < MARK_BYTES ? last.subarray(-MARK_BYTES) : NOTHING;
+      const data = last.subarray(0, last.length - kept.length);
+      if (data.length > 0) yield data;
+      last = kept.length > 0 ? Buffer.concat([kept, next]) : next;
     }
     const data = last.subarray(0, -MARK_BYTES);
     if (data.length > 0) yield data;

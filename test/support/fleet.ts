@@ -86,7 +86,7 @@ export class Fleet {
         (error, stdout, stderr) => {
           if (error?.killed) {
             const said = [`valkeeper ${args.join(' ')} did not end`, stdout, stderr, this.#endOfLog()];
-            reject(new Error(said.join('\n')));
+            return reject(new Error(said.join('\n')));
           }
           const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
           resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) });

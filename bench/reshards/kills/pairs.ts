@@ -1,26 +1,21 @@
 /** Who is killed and when: all pairs in turn, each with a reshard in which it can happen. Pure but for the seed. */
+import { JOB_PHASES } from '../../../src/domain/reshard.ts';
 import type { Random } from '../../../test/sim/random.ts';
 import { type Course, drawAct } from '../course.ts';
 
 export const VICTIMS = ['control', 'source-agent', 'target-agent', 'endpoint', 'source', 'target'] as const;
 export type Victim = (typeof VICTIMS)[number];
 
+type Phase = (typeof JOB_PHASES)[number];
+type Unseen = 'sending-auth-command' | 'sending-establish-command';
+const UNSEEN: readonly Phase[] = ['sending-auth-command', 'sending-establish-command'] satisfies Unseen[];
+const isSeen = (phase: Phase): phase is Exclude<Phase, Unseen> => !UNSEEN.includes(phase);
+
 /**
- * States of a job at the node that gives, in the engine's order (CLUSTER GETSLOTMIGRATIONS). Two more,
- * `sending-auth-command` and `sending-establish-command`, begin and end within one call: nobody can see them.
+ * States of a job at the node that gives, in the engine's order (CLUSTER GETSLOTMIGRATIONS). Two of
+ * them begin and end within one call: nobody can see them.
  */
-export const EXPORT_STATES = [
-  'connecting',
-  'reading-auth-response',
-  'reading-establish-response',
-  'waiting-to-snapshot',
-  'snapshotting',
-  'replicating',
-  'waiting-to-pause',
-  'failover-paused',
-  'failover-granted',
-  'success',
-] as const;
+export const EXPORT_STATES = [...JOB_PHASES.filter(isSeen), 'success'] as const;
 /** The same at the node that takes. */
 export const IMPORT_STATES = [
   'waiting-for-ack',

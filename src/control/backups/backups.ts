@@ -1,5 +1,4 @@
 /** Backups for people: made, listed, verified, removed. One at a time of each database. */
-
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { BackupManifest } from '../../backup/manifest.ts';

@@ -1,7 +1,7 @@
 /** A shard's data as one of its nodes streams it: chosen, waited for, and replaced by another where it cannot. */
 import type { Database } from '../../domain/database.ts';
 import type { NodeId } from '../../domain/ids.ts';
-import type { DatabaseView } from '../../domain/view.ts';
+import { type DatabaseView, meanBytes } from '../../domain/view.ts';
 import { shardTopology } from '../../plan/topology.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { EngineReplyError, EngineUnreachable } from '../../valkey/engine-errors.ts';
@@ -82,8 +82,7 @@ async function openFrom(
     signal.throwIfAborted();
   }
   const startedAtMs = clock.now();
-  const { dataBytes, keys } = source.engine;
-  const stream = await withGentleChild(connection, dataBytes / Math.max(1, keys), () =>
+  const stream = await withGentleChild(connection, meanBytes(source.engine), () =>
     openRdbStream(engines.options(adminPassword, source.node), () => clock.now(), signal),
   );
   return { source, startedAtMs, stream };
