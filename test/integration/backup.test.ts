@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { Redis } from 'ioredis';
 import type { BackupStatus } from '../../src/domain/backup.ts';
+import { ADMIN_USER } from '../../src/domain/database.ts';
 import { countSlots, SLOT_COUNT } from '../../src/domain/slots.ts';
+import type { NodeStatus } from '../../src/domain/status.ts';
 import { type Content, contentOf, differences, primariesOf } from '../support/content.ts';
 import { plainClient, Writers } from '../support/endpoint-writers.ts';
 import { fillEveryType, fillMany } from '../support/every-type.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
+import { adminPasswordOf } from '../support/node-manifest.ts';
 import { startEngine } from '../support/start-engine.ts';
 
 const NUMBERS = [0, 5, 15];
@@ -78,11 +81,33 @@ it('restores every key into as many shards as are asked for', async (t) => {
   });
 });
 
+/** Connections to nodes that keep a list of all their commands from now on, the latest first. */
+async function logAllOf(nodes: readonly NodeStatus[]): Promise<Redis[]> {
+  return Promise.all(
+    nodes.map(async (node) => {
+      const { host, port } = node;
+      const client = new Redis({ host, port, username: ADMIN_USER, password: adminPasswordOf(node) });
+      await client.config('SET', 'slowlog-max-len', '20000');
+      await client.config('SET', 'slowlog-log-slower-than', '0');
+      return client;
+    }),
+  );
+}
+
 it('takes a backup in the middle of writes, of a plain server too, and refuses what is damaged', async (t) => {
   await withFleet({ machines: 3 }, async (fleet) => {
     const writer = await plainClient(fleet);
     const writers = new Writers(writer, 4);
+    const replicas = await logAllOf((await fleet.show()).shards.flatMap((shard) => shard.replicas));
     const backup = await backUp(fleet, 'main');
+    for (const replica of replicas) {
+      const log = (await replica.call('SLOWLOG', 'GET', '-1')) as [number, number, number, string[]][];
+      const settings = log.map(([, , , args]) => args.join(' ')).filter((text) => text.includes('rdb-key-save-delay '));
+      assert.equal(settings.length, 2, settings.join());
+      assert.match(settings[1]!, /-\d+$/, 'its child is a gentle one');
+      assert.match(settings[0]!, / 0$/, 'and those after it are not');
+      replica.disconnect();
+    }
     await writers.stop();
     writer.disconnect();
     assert.deepEqual(writers.errors, []);

@@ -4,6 +4,7 @@ import { it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { EngineReplyError, EngineUnreachable } from '../../src/valkey/engine-errors.ts';
+import { withGentleChild } from '../../src/valkey/gentle-child.ts';
 import { problemOfRdb } from '../../src/valkey/rdb-checksum.ts';
 import { rdbHeader } from '../../src/valkey/rdb-header.ts';
 import { openRdbStream } from '../../src/valkey/rdb-stream.ts';
@@ -43,6 +44,20 @@ it('is the whole RDB of one moment', async (t) => {
   assert.deepEqual([header.magic, header.version], ['VALKEY', 80]);
   assert.match(header.fields.get('valkey-ver') ?? '', /^9\./);
   assert.match(header.fields.get('repl-id') ?? '', /^[0-9a-f]{40}$/);
+});
+
+it('of a gentle child is whole, and the node as before', async (t) => {
+  const engine = await filled(t);
+  const asking = new Redis({ host: engine.host, port: engine.port });
+  t.after(() => asking.disconnect());
+  const setting = async (): Promise<string> => ((await asking.config('GET', 'rdb-key-save-delay')) as string[])[1]!;
+  const node = { command: (...args: (string | number)[]) => asking.call(String(args[0]), ...args.slice(1)) as never };
+  const { bytes } = await withGentleChild(node as never, VALUE_BYTES / 10, async () => {
+    assert.equal(await setting(), '-8');
+    return openRdbStream(sessionTo(engine), Date.now);
+  });
+  assert.equal(await setting(), '0');
+  assert.equal(await problemOfRdb(bytes), null);
 });
 
 it('of an empty server is an RDB, too', async (t) => {
