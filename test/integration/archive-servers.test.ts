@@ -6,13 +6,13 @@ import { it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import type { ArchiveStatus } from '../../src/domain/archive.ts';
+import { isReached } from '../support/archive-window.ts';
 import { primariesOf } from '../support/content.ts';
 import { eventually, type ServerProcess, startServers } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { TimedWriter, timedContent } from '../support/timed-writer.ts';
 
 const SPEC = { memoryBytes: 64 * 1024 ** 2, shards: 2, replicas: 1, persistence: 'aof', auth: false };
-const secondsOf = (text: string): number => Date.parse(text) / 1_000;
 
 /** Resolves when all of its data is there and it takes clients. */
 const ready = (server: ServerProcess, name: string): Promise<void> =>
@@ -34,7 +34,7 @@ async function reaching(server: ServerProcess, second: number): Promise<ArchiveS
   let found: ArchiveStatus | undefined;
   await eventually(`${second} is reached`, async () => {
     found = await server.get<ArchiveStatus>('/v1/archives/main');
-    return found.window.some(({ from, to }) => secondsOf(from) <= second && second <= secondsOf(to));
+    return isReached(found, second);
   });
   return found!;
 }

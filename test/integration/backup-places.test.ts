@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ArchiveStatus } from '../../src/domain/archive.ts';
 import type { BackupStatus } from '../../src/domain/backup.ts';
+import { isReached, untilArchived } from '../support/archive-window.ts';
 import { contentOfDatabase } from '../support/backup-kills.ts';
 import { differences } from '../support/content.ts';
 import { plainClient } from '../support/endpoint-writers.ts';
@@ -109,22 +109,13 @@ async function archived(fleet: Fleet, place: string): Promise<string> {
   const begun = await fleet.cli('backup', 'archive', 'one', '--to', place, '--every', '1s');
   assert.equal(begun.code, 0, begun.stderr);
   const client = await plainClient(fleet, undefined, 'one');
-  const reachesTo = async (ms: number): Promise<void> => {
-    const deadline = Date.now() + 30_000;
-    for (;;) {
-      const { window } = (await fleet.cli('backup', 'window', 'one', '--json')).json<ArchiveStatus>();
-      if (window.some(({ to }) => Date.parse(to) >= ms)) return;
-      assert.ok(Date.now() < deadline, JSON.stringify(window));
-      await pause(200);
-    }
-  };
-  await reachesTo(0);
+  await untilArchived(fleet, 'one', ({ window }) => window.length > 0);
   await client.set('changed', 'before');
   const moment = Math.floor(Date.now() / 1_000) * 1_000;
   await pause(1_100);
   await client.set('changed', 'after');
   client.disconnect();
-  await reachesTo(moment);
+  await untilArchived(fleet, 'one', (archive) => isReached(archive, moment / 1_000));
   return new Date(moment).toISOString();
 }
 

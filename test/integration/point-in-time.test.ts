@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { ArchiveStatus } from '../../src/domain/archive.ts';
 import { ADMIN_USER } from '../../src/domain/database.ts';
+import { isReached, untilArchived } from '../support/archive-window.ts';
 import { type Content, contentOf, differences, primariesOf } from '../support/content.ts';
 import { plainClient } from '../support/endpoint-writers.ts';
 import { fillEveryType } from '../support/every-type.ts';
@@ -16,27 +17,13 @@ import { adminPasswordOf } from '../support/node-manifest.ts';
 import { TimedWriter, timedContent } from '../support/timed-writer.ts';
 
 const NUMBERS = [0, 5, 15];
-const REACHED_MS = 15_000;
 
 const iso = (second: number): string => new Date(second * 1_000).toISOString();
 const secondsOf = (text: string): number => Date.parse(text) / 1_000;
 
-async function windowOf(fleet: Fleet): Promise<ArchiveStatus> {
-  const shown = await fleet.cli('backup', 'window', 'main', '--json');
-  assert.equal(shown.code, 0, shown.stdout);
-  return shown.json<ArchiveStatus>();
-}
-
 /** The window, once it has this second. */
-async function reaching(fleet: Fleet, second: number): Promise<ArchiveStatus> {
-  const deadline = performance.now() + REACHED_MS;
-  for (;;) {
-    const archive = await windowOf(fleet);
-    if (archive.window.some(({ from, to }) => secondsOf(from) <= second && second <= secondsOf(to))) return archive;
-    if (performance.now() > deadline) assert.fail(`${iso(second)} is not reached: ${JSON.stringify(archive, null, 1)}`);
-    await pause(200);
-  }
-}
+const reaching = (fleet: Fleet, second: number): Promise<ArchiveStatus> =>
+  untilArchived(fleet, 'main', (archive) => isReached(archive, second));
 
 async function nodesOf<T>(
   fleet: Fleet,
