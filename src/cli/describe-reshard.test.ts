@@ -26,6 +26,7 @@ it('says how far slots are on their way, and what their writers are paced to', (
       seconds: 1,
       peakBytes: 0,
       longestWaitMs: 0,
+      pace: 'fast',
     },
     job: { ...job, paced: 1024 ** 2 },
   };

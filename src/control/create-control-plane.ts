@@ -44,6 +44,7 @@ import type { ControlPlaneOptions } from './plane-options.ts';
 import { openRecords, type PlaneRecords } from './plane-records.ts';
 import { newNodeId } from './planned-ids.ts';
 import { PrimaryWishes } from './primary-wishes.ts';
+import { QuietNodes } from './quiet-nodes.ts';
 import { Rebalances } from './rebalances.ts';
 import { Reconciler } from './reconciler.ts';
 import { recorder } from './recorder.ts';
@@ -100,6 +101,7 @@ class Plane implements RunningControlPlane {
   readonly #desk: BackupDesk;
   readonly #looks = new LookTimer();
   readonly #jobTimes = new JobTimes();
+  readonly #quietNodes = new QuietNodes();
   readonly #startedAt: string;
   #stopping = false;
   /** Requests that reserve room or names run one after the other. */
@@ -133,7 +135,7 @@ class Plane implements RunningControlPlane {
     const around = { ...wishing, engines: this.#engines, grants: this.#grants };
     const resharding = {
       ...around,
-      jobTimes: this.#jobTimes,
+      ...{ jobTimes: this.#jobTimes, quietNodes: this.#quietNodes },
       statusOf: (database: Database) => this.#statusOf(database),
     };
     const reshards = new Reshards(resharding);
@@ -321,7 +323,8 @@ class Plane implements RunningControlPlane {
       clock: this.#options.clock,
       databases: this.#databases,
       engines: this.#engines,
-      ...{ observer: this.#observer, slotRates: new SlotRates(), seeds: this.#desk.seeds },
+      ...{ observer: this.#observer, seeds: this.#desk.seeds },
+      ...{ slotRates: new SlotRates(), quietNodes: this.#quietNodes },
       machines: () => this.fleet.views(),
       newNodeId,
       oneByOne: (work) => this.#oneByOne(work),
@@ -334,7 +337,7 @@ class Plane implements RunningControlPlane {
       moved: () => this.#telling.moved(name),
       served: () => this.#telling.endpoints.changed(),
       backupOf: (name) => this.#desk.backups.runningOf(name),
-      resharded: ({ reshard, spec }, seconds) => this.#jobTimes.note(reshard!, spec.pace, seconds),
+      resharded: ({ reshard }, seconds) => this.#jobTimes.note(reshard!, seconds),
       pace: (pace) => this.#telling.endpoints.pace(pace),
     });
     this.#loops.set(name, loop);

@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ManualClock } from '../../test/support/manual-clock.ts';
 import type { Database } from '../domain/database.ts';
-import type { MoveStep } from '../plan/reshard.ts';
+import type { MoveStep } from '../plan/slot-moves.ts';
 import type { NodeCommands } from '../valkey/connection.ts';
 import { JobChain } from './job-chain.ts';
 
@@ -13,7 +13,12 @@ const record = (more: object = {}): Database =>
 
 const step = (source: string): MoveStep => ({
   ...{ kind: 'move_slots', target: source, because: 'slots_misplaced', expects: {} },
-  args: { moves: [{ to: 'b', slots: [[0, 99]], inARow: 9 }], most: { keys: 10, bytesPerSecond: 10 }, atOnce: 2 },
+  args: {
+    moves: [{ to: 'b', slots: [[0, 99]], inARow: 9 }],
+    most: { keys: 10, bytesPerSecond: 10 },
+    atOnce: 2,
+    ifQuiet: null,
+  },
 });
 
 interface Scene {
@@ -25,10 +30,19 @@ interface Scene {
   /** Of the look meanwhile. */
   moves?: readonly MoveStep[];
   looksMeanwhile?: boolean;
+  /** So many times something else has begun first. */
+  busy?: number;
 }
 
 /** What came after two jobs of the source `a`. */
-async function afterJobs({ states, after = record(), left = 50, moves = [step('a')], looksMeanwhile = true }: Scene) {
+async function afterJobs({
+  states,
+  after = record(),
+  left = 50,
+  moves = [step('a')],
+  looksMeanwhile = true,
+  busy = 0,
+}: Scene) {
   const clock = new ManualClock();
   const went: MoveStep[] = [];
   let woken = 0;
@@ -40,7 +54,7 @@ async function afterJobs({ states, after = record(), left = 50, moves = [step('a
     clock,
     idle: async () => {},
     record: () => after,
-    goOn: (next) => went.push(next),
+    goOn: (next) => went.push(next) > busy,
     wake: () => {
       woken += 1;
     },
@@ -64,15 +78,15 @@ async function afterJobs({ states, after = record(), left = 50, moves = [step('a
 
 const DONE = ['success', 'success'];
 
-it('goes on with what the source has left', async () => {
+it('goes on with what the source has left, as far as there is room for it by the last look', async () => {
   const { went, woken } = await afterJobs({ states: DONE });
-  assert.deepEqual(went[0]?.args.moves, [{ to: 'b', slots: [[50, 99]], inARow: 7 }]);
+  assert.deepEqual(went[0]?.args.moves, [{ to: 'b', slots: [[50, 99]], inARow: 9 }]);
   assert.equal(woken, 0);
 });
 
-it('goes on with another source when this one has given all', async () => {
-  const { went } = await afterJobs({ states: DONE, left: 0, moves: [step('a'), step('c')] });
-  assert.equal(went[0]?.target, 'c');
+it('goes on after what comes before it', async () => {
+  const { went, woken } = await afterJobs({ states: DONE, busy: 2 });
+  assert.deepEqual([went.length, woken], [3, 0]);
 });
 
 it('looks where that is needed to know what follows', async () => {
@@ -80,6 +94,7 @@ it('looks where that is needed to know what follows', async () => {
     ['one failed', { states: ['failed', 'success'] }],
     ['nothing is left', { states: DONE, left: 0 }],
     ['something is in the way', { states: DONE, moves: [] }],
+    ['it was another source that could go on', { states: DONE, moves: [step('c')] }],
     ['no look was made meanwhile', { states: DONE, looksMeanwhile: false }],
     ['it was paused', { states: DONE, after: record({ reshard: { paused: true } }) }],
     ['something else was asked for', { states: DONE, after: record({ generation: 3 }) }],

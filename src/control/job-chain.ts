@@ -1,11 +1,12 @@
 /**
- * The jobs of one move of slots, some at once. The next begin as soon as those before are over, without another look at
+ * The jobs of each source of slots, some at once. Its next begin as soon as those before are over, without another look at
  * everything, as long as the looks meanwhile find nothing in their way; else a look decides.
  *
  *     jobs ─> over, and a look since their beginning was clear ─> the same step again ─> jobs ─> ... ─> none left: look
  */
 import type { Database } from '../domain/database.ts';
-import type { MoveStep } from '../plan/reshard.ts';
+import type { NodeId } from '../domain/ids.ts';
+import type { MoveStep } from '../plan/slot-moves.ts';
 import type { SlotMove } from '../plan/step.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { NodeCommands } from '../valkey/connection.ts';
@@ -30,16 +31,17 @@ export interface ChainSurroundings {
   idle: () => Promise<void>;
   /** The record as it is now. */
   record: () => Database | undefined;
-  /** Carries the step out once more, unless a look has begun. */
-  goOn: (step: MoveStep, database: Database) => void;
+  /** Carries the step out once more. @returns false when something else has begun first */
+  goOn: (step: MoveStep, database: Database) => boolean;
   /** Looks at everything. */
   wake: () => void;
 }
 
 export class JobChain {
   readonly #around: ChainSurroundings;
-  #latest: Begun | null = null;
-  /** When the last look began, and what it says could follow. */
+  /** Of each source. */
+  readonly #latest = new Map<NodeId, Begun>();
+  /** When the last look began, and what it says could follow from the sources that give. */
   #looked: { at: number; moves: readonly MoveStep[] } = { at: -Infinity, moves: [] };
   #closed = false;
 
@@ -55,7 +57,7 @@ export class JobChain {
   /** Follows jobs to their end. */
   async begun(job: Begun): Promise<void> {
     const { clock, idle, goOn, wake } = this.#around;
-    this.#latest = job;
+    this.#latest.set(job.step.target, job);
     const begunAt = clock.now();
     try {
       for (;;) {
@@ -69,11 +71,13 @@ export class JobChain {
     } catch {
       return; // its source does not answer: the next look sees why
     }
-    await idle();
-    if (this.#closed || this.#latest !== job) return;
-    const next = this.#isStillWanted(job) && this.#looked.at >= begunAt ? this.#after(job) : null;
-    if (next) goOn(next, job.database);
-    else wake();
+    for (;;) {
+      await idle();
+      if (this.#closed || this.#latest.get(job.step.target) !== job) return;
+      const next = this.#isStillWanted(job) && this.#looked.at >= begunAt ? this.#after(job) : null;
+      if (next === null) return wake();
+      if (goOn(next, job.database)) return;
+    }
   }
 
   close(): void {
@@ -85,11 +89,13 @@ export class JobChain {
     return record?.generation === database.generation && record.reshard?.paused === false;
   }
 
-  /** The rest of what its source gives, or what another does. Of the same source the look saw more than there is now. */
+  /** The rest of what its source gives, as far as its targets have room by the word of the last look. */
   #after({ step, left }: Begun): MoveStep | null {
-    const { moves } = this.#looked;
-    if (moves.length === 0) return null;
-    if (left.length > 0) return { ...step, args: { ...step.args, moves: left } };
-    return moves.find(({ target }) => target !== step.target) ?? null;
+    const seen = this.#looked.moves.find(({ target }) => target === step.target)?.args.moves ?? [];
+    const moves = left.flatMap(({ to, slots }) => {
+      const room = seen.find((move) => move.to === to);
+      return room ? [{ to, slots, inARow: room.inARow }] : [];
+    });
+    return moves.length > 0 ? { ...step, args: { ...step.args, moves } } : null;
   }
 }

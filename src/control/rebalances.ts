@@ -1,18 +1,20 @@
 /** The same shards with other slots, so that each carries its share of the load, or of the memory. */
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import type { Reshard } from '../domain/reshard.ts';
+import type { JobPace, Reshard } from '../domain/reshard.ts';
 import { SLOT_COUNT, sumOf } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { TOLERANCE } from '../plan/slots/spread.ts';
 import type { HotspotsDocument, RebalanceDocument, RebalanceWish } from '../protocol/api.ts';
+
+import { weighAndListen } from './expected-pace.ts';
 import { hotspotsIn, mostOfASlot, USEC_PER_PERCENT } from './hotspots.ts';
 import { hottestKeys } from './hottest-keys.ts';
 import type { Observer } from './observer.ts';
 import { wayTo } from './reshard-way.ts';
 import { type ReshardSurroundings, refuseWhileMoving } from './reshards.ts';
 import { measureSlots } from './slot-loads.ts';
-import { type SlotWeights, weighSlots } from './slot-weights.ts';
+import type { SlotWeights } from './slot-weights.ts';
 
 /** Commands that take less than this of one processor are no load to move slots for: what was measured would be chance. */
 const LEAST_PERCENT = 0.05;
@@ -34,13 +36,14 @@ export class Rebalances {
     requireRunning();
     const present = databases.get(name);
     refuseWhileMoving(present);
-    const { loads, weights } = await this.#weighed(present, await observer.observe(present), wish);
+    const { loads, weights, pace } = await this.#weighed(present, await observer.observe(present), wish);
     const names = [...weights.owners.keys()];
     const reshard = wayTo(present, present.spec, weights, {
       names,
       loads,
       now: clock.now(),
-      jobSeconds: jobTimes.secondsOf(present.spec.pace),
+      pace,
+      jobSeconds: jobTimes.secondsOf(pace),
     });
     const moves = reshard.estimate.slots > 0;
     if (moves && !wish.dryRun) await this.#begin(present, reshard, wish.by);
@@ -97,11 +100,12 @@ export class Rebalances {
     present: Database,
     view: DatabaseView,
     { by, seconds }: RebalanceWish,
-  ): Promise<{ loads: Float64Array; weights: SlotWeights }> {
+  ): Promise<{ loads: Float64Array; weights: SlotWeights; pace: JobPace }> {
     const { clock, engines } = this.#around;
+    const weigh = () => weighAndListen(this.#around, present, view, present.spec.pace);
     if (by === 'memory') {
-      const weights = await weighSlots(engines, present, view);
-      return { weights, loads: weights.bytes };
+      const weighed = await weigh();
+      return { ...weighed, loads: weighed.weights.bytes };
     }
     const { cpu, commandsUsec } = await measureSlots(engines, clock, present, view, seconds);
     const percent = commandsUsec / USEC_PER_PERCENT;
@@ -109,7 +113,7 @@ export class Rebalances {
       const figures = { seconds, percent: Math.round(percent * 100) / 100 };
       throw new ValkeeperError('no_load', { name: present.name, ...figures });
     }
-    return { weights: await weighSlots(engines, present, view), loads: cpu };
+    return { ...(await weigh()), loads: cpu };
   }
 }
 

@@ -14,8 +14,9 @@ import { explainBecause } from '../plan/explain.ts';
 import { endedOverrides, withoutOverrides } from '../plan/overridden.ts';
 import type { Plan, Planner } from '../plan/plan.ts';
 import { describeProblem, PROBLEMS, type Problem, patienceMsOf, waitMsOf } from '../plan/problems.ts';
-import { furtherMoves, isReshardOver, type MoveStep, withoutReshard } from '../plan/reshard.ts';
+import { isReshardOver, withoutReshard } from '../plan/reshard.ts';
 import { isRestored } from '../plan/restore.ts';
+import { furtherMoves, type MoveStep } from '../plan/slot-moves.ts';
 import { attemptKey, problemKey, statusOf } from '../plan/status.ts';
 import type { Outcome, Step } from '../plan/step.ts';
 import { endedWishes, withoutWishes } from '../plan/switchover.ts';
@@ -103,7 +104,9 @@ export class Reconciler {
       },
       record: () => (around.isStopping() ? undefined : around.databases.find(name)),
       goOn: (step, database) => {
-        if (!this.#pass) this.#run(() => this.#oneMore(step, database)); // else a look has begun, and decides
+        if (this.#pass) return false;
+        this.#run(() => this.#oneMore(step, database));
+        return true;
       },
       wake: () => this.wake(),
     });

@@ -1,7 +1,7 @@
 /** Another spread of the slots as it is stored: the goal, what it was before, and what is to be expected. Pure. */
 import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
-import type { Reshard, SlotsByShard } from '../domain/reshard.ts';
+import type { JobPace, Reshard, SlotsByShard } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import { sumOf } from '../domain/slots.ts';
 import { type DatabaseSpec, memoryBytesPerNode } from '../domain/spec.ts';
@@ -23,6 +23,8 @@ export interface Wanted {
   loads: Float64Array;
   /** Milliseconds since the epoch. */
   now: number;
+  /** At which they are to go. */
+  pace: JobPace;
   /** What a job costs here beside its keys and bytes. */
   jobSeconds: number;
 }
@@ -32,7 +34,7 @@ export function wayTo(
   present: Database,
   spec: DatabaseSpec,
   weights: SlotWeights,
-  { names, loads, now, jobSeconds }: Wanted,
+  { names, loads, now, pace, jobSeconds }: Wanted,
 ): Reshard {
   const goal = spread({ owners: weights.owners, weights: loads, shards: names });
   refuseIfFull(present.name, spec, goal, weights);
@@ -41,7 +43,7 @@ export function wayTo(
     goal: { ...Object.fromEntries(leaving.map((shard) => [shard, []])), ...Object.fromEntries(goal) },
     before: { shards: present.spec.shards, goal: Object.fromEntries(weights.owners) },
     ...{ paused: false, cancels: false, startedAt: now, retriesFrom: now },
-    estimate: estimateOf(goal, weights, spec.pace, jobSeconds),
+    estimate: estimateOf(goal, weights, pace, jobSeconds),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Database } from '../domain/database.ts';
 import { ValkeeperError } from '../domain/errors.ts';
 import type { Reply } from '../resp/reply.ts';
 import { JobTimes } from './job-times.ts';
+import { QuietNodes } from './quiet-nodes.ts';
 import { type ReshardSurroundings, Reshards } from './reshards.ts';
 
 /** Slots without keys. */
@@ -14,11 +15,17 @@ const empty = (question: readonly unknown[]): Reply => {
   return Array.from({ length: to - from + 1 }, (_, index): Reply => [from + index, ['key-count', 0]]);
 };
 
+const node = {
+  pipeline: async (questions: unknown[][]) => questions.map(empty),
+  command: async () => 'cmdstat_get:calls=5,usec=9',
+};
+
 const around = {
   jobTimes: new JobTimes(),
-  engines: { connection: () => ({ pipeline: async (questions: unknown[][]) => questions.map(empty) }) },
+  quietNodes: new QuietNodes(),
+  engines: { connection: () => node },
   grants: { furtherNodes: async () => [] },
-  clock: { now: () => 5 },
+  clock: { now: () => 5, sleep: async () => {} },
 } as unknown as ReshardSurroundings;
 
 it('stores no way over another that has begun since', async () => {

@@ -7,21 +7,17 @@ import { presentSpec, type Reshard } from '../domain/reshard.ts';
 import type { DatabaseSpec } from '../domain/spec.ts';
 import type { DatabaseStatus } from '../domain/status.ts';
 import type { DatabaseView } from '../domain/view.ts';
-import type { Clock } from '../platform/clock.ts';
 import type { ReshardAction } from '../protocol/api.ts';
-import type { Engines } from '../valkey/engines.ts';
 import type { Databases } from './databases.ts';
+import { type Listening, weighAndListen } from './expected-pace.ts';
 import type { Grants } from './grants.ts';
 import type { JobTimes } from './job-times.ts';
 import { shardsAfter, wayTo } from './reshard-way.ts';
-import { weighSlots } from './slot-weights.ts';
 import { admitChange, withSpec } from './update.ts';
 
-export interface ReshardSurroundings {
+export interface ReshardSurroundings extends Listening {
   databases: Databases;
-  engines: Engines;
   grants: Grants;
-  clock: Clock;
   jobTimes: JobTimes;
   record: (event: NewEvent) => void;
   wake: (database: string) => void;
@@ -85,15 +81,16 @@ export class Reshards {
     idsFor: (count: number) => NodeId[],
   ): Promise<PlannedReshard | null> {
     if (spec.shards === present.spec.shards) return null;
-    const { clock, engines, grants, jobTimes } = this.#around;
+    const { clock, grants, jobTimes } = this.#around;
     refuseWhileMoving(present);
-    const weights = await weighSlots(engines, present, view);
+    const { weights, pace } = await weighAndListen(this.#around, present, view, spec.pace);
     const names = shardsAfter(weights, spec.shards);
     const reshard = wayTo(present, spec, weights, {
       names,
       loads: weights.bytes,
       now: clock.now(),
-      jobSeconds: jobTimes.secondsOf(spec.pace),
+      pace,
+      jobSeconds: jobTimes.secondsOf(pace),
     });
     const further = names.filter((shard) => !weights.owners.has(shard));
     const wanted = { ...present, spec, reshard };

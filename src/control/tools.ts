@@ -8,6 +8,7 @@ import type { Seeds } from './backups/seeds.ts';
 import type { Databases } from './databases.ts';
 import type { Begun } from './job-chain.ts';
 import type { Observer } from './observer.ts';
+import type { QuietNodes } from './quiet-nodes.ts';
 import type { SlotRates } from './slot-rates.ts';
 
 export interface Tools {
@@ -17,6 +18,7 @@ export interface Tools {
   engines: Engines;
   observer: Observer;
   slotRates: SlotRates;
+  quietNodes: QuietNodes;
   seeds: Pick<Seeds, 'deliver'>;
   /** Jobs have begun at their source. */
   jobsBegun: (jobs: Begun) => void;

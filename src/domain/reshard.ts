@@ -1,7 +1,7 @@
 /** A change of which shard owns which slots, while it lasts: as it is stored, and as the nodes tell of its jobs. */
 import type { NodeId } from './ids.ts';
 import type { SlotRange } from './slots.ts';
-import type { DatabaseSpec } from './spec.ts';
+import { type DatabaseSpec, PACES } from './spec.ts';
 
 /** Slots by the name of the shard that owns them, or is to. */
 export type SlotsByShard = Readonly<Record<string, readonly SlotRange[]>>;
@@ -29,7 +29,12 @@ export interface Reshard {
 /** The shard is to own nothing. */
 export const isToLeave = (goal: SlotsByShard, shard: string): boolean => (goal[shard] ?? []).length === 0;
 
+/** What jobs are sized for: the pace that is asked for, or that nobody uses the database. */
+export const JOB_PACES = [...PACES, 'quiet'] as const;
+export type JobPace = (typeof JOB_PACES)[number];
+
 export interface ReshardEstimate {
+  pace: JobPace;
   slots: number;
   keys: number;
   bytes: number;

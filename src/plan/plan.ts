@@ -18,9 +18,10 @@ import { shutOut } from './overridden.ts';
 import { type Seat, switchesFrom } from './placement/primaries.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import { type Action, type Remedy, type Situation, shardOf, switchOver, targetOf } from './remedy.ts';
-import { activeJob, moveSlots, retireShard, WHILE_SLOTS_MOVE } from './reshard.ts';
+import { activeJob, retireShard, WHILE_SLOTS_MOVE } from './reshard.ts';
 import { logsEveryWrite } from './settings.ts';
 import { changeSettings, writeUsers } from './settings-remedies.ts';
+import { moveSlots } from './slot-moves.ts';
 import {
   deadCopyToPrefer,
   isOff,

@@ -1,8 +1,7 @@
 /** What a change of owners takes, before it begins: what moves, how long, and what its clients and its memory see of it. */
-import type { Reshard, ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
+import type { JobPace, Reshard, ReshardEstimate, SlotsByShard } from '../domain/reshard.ts';
 import { SLOT_COUNT, slotsIn, sumOf } from '../domain/slots.ts';
-import type { Pace } from '../domain/spec.ts';
-import { keysOfJob } from './reshard.ts';
+import { keysOfJob } from './slot-moves.ts';
 
 /** What a job costs beside its keys and bytes, as long as none was measured: see `measuredJobSeconds`. */
 export const JOB_SECONDS = 0.2;
@@ -32,7 +31,7 @@ export interface Weighed {
 export function estimateOf(
   goal: ReadonlyMap<string, SlotsByShard[string]>,
   { keys, bytes, owners }: Weighed,
-  pace: Pace,
+  pace: JobPace,
   jobSeconds = JOB_SECONDS,
 ): ReshardEstimate {
   const ownerOf = new Array<string>(SLOT_COUNT);
@@ -59,7 +58,7 @@ export function estimateOf(
   const seconds = jobs * jobSeconds + otherSeconds(moved, { isGrowing, isShrinking });
   const keysAtOnce = Math.max(moved.largestSlotKeys, Math.min(most, Math.max(0, ...routes.values())));
   return {
-    ...{ ...moved, bytes: Math.round(moved.bytes), jobs, seconds: Math.round(seconds * 10) / 10 },
+    ...{ pace, ...moved, bytes: Math.round(moved.bytes), jobs, seconds: Math.round(seconds * 10) / 10 },
     peakBytes: Math.round(peakBytes(incoming, { bytes, owners })),
     longestWaitMs: moved.slots === 0 ? 0 : Math.round(HANDOVER_MS + keysAtOnce * MS_PER_KEY),
   };

@@ -22,6 +22,11 @@ export interface JobSize {
   bytesPerSecond: number;
 }
 
+export interface JobLimits {
+  most: JobSize;
+  atOnce: number;
+}
+
 /** What a source gives to one target. */
 export interface SlotMove {
   to: NodeId;
@@ -75,9 +80,10 @@ export interface StepArgs {
   retire_copy: Record<string, never>;
   /**
    * Slots go to other primaries, with all that is in them: of the first of these moves as many as make a job of this size,
-   * and then another. So many jobs are given to the engine at once, which makes one snapshot after the other.
+   * and then another. So many jobs are given to the engine at once, which makes one snapshot after the other. Where no
+   * client uses the source, other limits may hold.
    */
-  move_slots: { moves: readonly SlotMove[]; most: JobSize; atOnce: number };
+  move_slots: JobLimits & { moves: readonly SlotMove[]; ifQuiet: JobLimits | null };
   /** A shard that owns nothing is no longer part of the database; what is left of its nodes is removed next. */
   retire_shard: Record<string, never>;
   /** What is left of a node that was replaced is removed, and the record forgets it. */

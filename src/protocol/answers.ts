@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
 import { HARD_RULES, type PlacementExplanation, REASONS, SOFT_RULES } from '../domain/placement.ts';
+import { JOB_PACES } from '../domain/reshard.ts';
 import {
   CLIENT_TLS,
   CLUSTER_VIEWS,
@@ -98,6 +99,7 @@ const state = z.enum(['creating', 'ready', 'degraded', 'updating', 'deleting']);
 const endpoint = z.strictObject({ host: z.string(), port: count, url: z.string() });
 
 const estimate = z.strictObject({
+  pace: z.enum(JOB_PACES),
   ...{ slots: count, keys: count, bytes: count, jobs: count, largestSlotKeys: count },
   ...{ seconds: z.number().min(0), peakBytes: count, longestWaitMs: count },
 });

@@ -4,6 +4,7 @@ import type { NodeId } from '../domain/ids.ts';
 import { hasSnapshot, type SlotMigration } from '../domain/reshard.ts';
 import type { SlotRange } from '../domain/slots.ts';
 import { type Reply, ReplyError } from '../resp/reply.ts';
+import { clientCallsIn } from './client-calls.ts';
 import { EngineReplyError, type NodeCommands } from './connection.ts';
 
 /** Until the snapshot begins, which the engine looks after ten times a second. */
@@ -62,14 +63,19 @@ const begin = (node: NodeCommands, jobs: readonly MigrationJob[]) =>
     ...jobs.flatMap(({ to, slots }) => ['SLOTSRANGE', ...slots.flat(), 'NODE', to]),
   );
 
-/** What matters of a source before a job (INFO persistence and keyspace). */
-export async function readiness(
-  node: NodeCommands,
-): Promise<{ forks: 'snapshot' | 'new log' | null; hasNumberedDatabases: boolean }> {
-  const info = String(await node.command('INFO', 'persistence', 'keyspace'));
+/** What matters of a source before a job (INFO persistence, keyspace and commandstats). */
+export interface Readiness {
+  forks: 'snapshot' | 'new log' | null;
+  hasNumberedDatabases: boolean;
+  /** Commands that it has carried out for clients. */
+  clientCalls: number;
+}
+
+export async function readiness(node: NodeCommands): Promise<Readiness> {
+  const info = String(await node.command('INFO', 'persistence', 'keyspace', 'commandstats'));
   const isOn = (name: string): boolean => new RegExp(`^${name}:1`, 'm').test(info);
   const forks = isOn('rdb_bgsave_in_progress') ? 'snapshot' : isOn('aof_rewrite_in_progress') ? 'new log' : null;
-  return { forks, hasNumberedDatabases: /^db[1-9]/m.test(info) };
+  return { forks, hasNumberedDatabases: /^db[1-9]/m.test(info), clientCalls: clientCallsIn(info) };
 }
 
 /** @param isSo asked with the node's jobs, the latest first */

@@ -10,6 +10,7 @@ import { Fleet } from '../../src/control/fleet.ts';
 import { Guards } from '../../src/control/guards.ts';
 import { Machines } from '../../src/control/machines.ts';
 import { Observer } from '../../src/control/observer.ts';
+import { QuietNodes } from '../../src/control/quiet-nodes.ts';
 import { Reconciler } from '../../src/control/reconciler.ts';
 import { SlotRates } from '../../src/control/slot-rates.ts';
 import { changedSpec, withSpec } from '../../src/control/update.ts';
@@ -262,7 +263,7 @@ export class ControlProcess {
       engines: this.#engines,
       observer: this.#observer,
       seeds: { deliver: async () => {} }, // none begins with data here
-      slotRates: new SlotRates(),
+      ...{ slotRates: new SlotRates(), quietNodes: new QuietNodes() },
       machines: () => this.#fleet.views(),
       newNodeId: () => this.#around.newNodeId(),
       oneByOne: (work) => this.#oneByOne(work),

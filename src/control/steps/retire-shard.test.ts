@@ -29,7 +29,8 @@ async function retire(looked: Database, stored: Database): Promise<[string, Data
   const { view } = world({});
   const tools = {
     databases: { change: async (_: string, next: (present: Database) => Database) => (record = next(record)) },
-    ...{ engines: { drop: () => {} }, slotRates: { forget: () => {} }, observer: { observe: async () => view } },
+    ...{ engines: { drop: () => {} }, observer: { observe: async () => view } },
+    ...{ slotRates: { forget: () => {} }, quietNodes: { forget: () => {} } },
   } as unknown as Tools;
   return [(await retireShard(tools, looked, STEP)).result, record];
 }

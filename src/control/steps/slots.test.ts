@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import type { SlotRange } from '../../domain/slots.ts';
 import type { JobSize, SlotMove } from '../../plan/step.ts';
 import type { SlotStats } from '../../valkey/slot-stats.ts';
-import { nextJobs } from './slots.ts';
+import { nextJobs, quietJobs } from './slots.ts';
 
 const NO_RATES = new Map<number, number>();
 const slotsWith = (keys: readonly number[]): Map<number, SlotStats> =>
@@ -80,4 +80,18 @@ it('gives a target no more than it has room for', () => {
     { to: 'b', slots: [[2, 2]] },
   ]);
   assert.deepEqual(left, [], 'what there is no room for is weighed again at a look');
+});
+
+it('gives larger jobs where nobody would notice, and its targets have room for these', () => {
+  const gentle = { most: most(10), atOnce: 1 };
+  const fast = { most: most(40), atOnce: 3 };
+  const moves = [move('a', [[0, 1]], 9), move('b', [[2, 3]], 3)];
+  assert.deepEqual(quietJobs({ ...gentle, ifQuiet: fast, moves }), {
+    ...{ ...fast, ifQuiet: fast },
+    moves: [move('a', [[0, 1]], 2)],
+  });
+  const narrow = { ...gentle, ifQuiet: fast, moves: [move('b', [[2, 3]], 3)] };
+  assert.deepEqual(quietJobs(narrow), narrow);
+  const asked = { ...fast, ifQuiet: null, moves };
+  assert.deepEqual(quietJobs(asked), asked);
 });

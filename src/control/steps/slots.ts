@@ -29,28 +29,51 @@ const DONE: Outcome = { result: 'done' };
 
 /** Begins jobs; how they go, the next looks tell. The functions that the slots' clients call are there before. */
 export async function moveSlots(
-  { agents, clock, jobsBegun, slotRates }: Tools,
+  { agents, clock, jobsBegun, quietNodes, slotRates }: Tools,
   database: Database,
   connectionTo: (node: NodeId) => NodeCommands,
   step: StepOf<'move_slots'>,
 ): Promise<Outcome> {
-  const { moves, most, atOnce } = step.args;
   const source = connectionTo(step.target);
-  const { forks, hasNumberedDatabases } = await readiness(source);
+  const { forks, hasNumberedDatabases, clientCalls } = await readiness(source);
   // The engine makes one fork at a time: the job would stand in line, and its slots with it.
   if (forks) return { result: 'blocked', reason: `its source makes a ${forks}` };
   const full = noForkRoom(await forkRoom(agents, database, step.target));
   if (full !== null) return { result: 'blocked', reason: full };
+  const isQuiet = quietNodes.note(step.target, clientCalls, clock.now());
+  const { moves, most, atOnce } = hasNumberedDatabases
+    ? heldJobs(step.args)
+    : isQuiet
+      ? quietJobs(step.args)
+      : step.args;
   const slots = moves.flatMap((move) => move.slots);
   const stats = await slotStats(source, slots);
   const rates = slotRates.note(step.target, stats, clock.now());
-  const size = hasNumberedDatabases ? { ...most, keys: Math.min(most.keys, HELD_KEYS) } : most;
-  const { jobs, left } = nextJobs(moves, stats, rates, size, hasNumberedDatabases ? 1 : atOnce);
+  const { jobs, left } = nextJobs(moves, stats, rates, most, atOnce);
   if (jobs.length === 0) return { result: 'blocked', reason: 'it owns none of these slots any more' };
   for (const to of new Set(jobs.map((job) => job.to))) await copyFunctions(source, connectionTo(to));
   await (hasNumberedDatabases ? migrateHeldSlots(source, jobs[0]!) : migrateSlots(source, jobs));
   jobsBegun({ step, database, source, jobs: jobs.length, left });
   return DONE;
+}
+
+type Jobs = StepOf<'move_slots'>['args'];
+
+/** One at a time, and small ones. */
+const heldJobs = (jobs: Jobs): Jobs => ({
+  ...jobs,
+  most: { ...jobs.most, keys: Math.min(jobs.most.keys, HELD_KEYS) },
+  atOnce: 1,
+});
+
+/** What holds where no client uses the source, if its targets have room for a job of that size. */
+export function quietJobs(jobs: Jobs): Jobs {
+  if (jobs.ifQuiet === null) return jobs;
+  const share = jobs.most.keys / jobs.ifQuiet.most.keys;
+  const roomy = jobs.moves
+    .map((move) => ({ ...move, inARow: Math.floor(move.inARow * share) }))
+    .filter(({ inARow }) => inARow > 0);
+  return roomy.length === 0 ? jobs : { ...jobs, ...jobs.ifQuiet, moves: roomy };
 }
 
 /** By its agent's word; null where that has none. */
@@ -104,7 +127,13 @@ function firstSlots(
 
 /** Out of the record, if another look agrees that it owns nothing, and the record still says that it is to leave. */
 export async function retireShard(
-  { databases, engines, observer, slotRates }: Pick<Tools, 'databases' | 'engines' | 'observer' | 'slotRates'>,
+  {
+    databases,
+    engines,
+    observer,
+    quietNodes,
+    slotRates,
+  }: Pick<Tools, 'databases' | 'engines' | 'observer' | 'quietNodes' | 'slotRates'>,
   database: Database,
   { target }: StepOf<'retire_shard'>,
 ): Promise<Outcome> {
@@ -121,6 +150,6 @@ export async function retireShard(
   if (obstacle !== null) return { result: 'blocked', reason: obstacle };
   const gone = database.nodes.filter(({ shard }) => shard === target);
   engines.drop(gone);
-  slotRates.forget(gone.map(({ id }) => id));
+  for (const known of [quietNodes, slotRates]) known.forget(gone.map(({ id }) => id));
   return DONE;
 }
