@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { nowMs } from '../faults/clock.ts';
 import { addedIn, errorsIn, type History, type ReadBack, waitsIn } from './history.ts';
 import type { Load } from './load.ts';
+import { holdMemory } from './memory.ts';
 import type { Clients, Move } from './result.ts';
 import { isSpread } from './slots.ts';
 import type { System } from './system.ts';
@@ -49,7 +50,8 @@ export async function measureMove(
     await load.begin(`${from}-${to}`, keys, perSecond);
     await sleep(BEFORE_MS);
   }
-  await using watch = await SlotWatch.begin(nodes, owned);
+  using memory = await holdMemory(before.usedBytes);
+  await using watch = await SlotWatch.begin(nodes, owned, memory.free);
   const commandAt = nowMs();
   await system.change(to);
   const overAt = nowMs();

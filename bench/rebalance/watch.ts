@@ -33,25 +33,30 @@ interface Watched extends Told {
 export class SlotWatch {
   readonly #nodes: Nodes;
   readonly #told: readonly Watched[];
+  readonly #begun: () => void;
   readonly #polls: Promise<void>[];
   #beganAt: number | null = null;
   #failure: unknown = null;
   #over = false;
 
-  private constructor(nodes: Nodes, told: readonly Watched[]) {
+  private constructor(nodes: Nodes, told: readonly Watched[], begun: () => void) {
     this.#nodes = nodes;
+    this.#begun = begun;
     this.#told = told;
     this.#polls = told.map((one) => this.#poll(one));
   }
 
-  /** Of the primaries that own these slots. Those that come later are not asked: slots come from those that are there. */
-  static async begin(nodes: Nodes, owned: readonly Owned[]): Promise<SlotWatch> {
+  /**
+   * Of the primaries that own these slots. Those that come later are not asked: slots come from those that are there.
+   * @param begun called when the first is seen on its way
+   */
+  static async begin(nodes: Nodes, owned: readonly Owned[], begun: () => void = () => {}): Promise<SlotWatch> {
     const told = ownersIn(owned).map(async (owner) => {
       const jobs = parseSlotMigrations(await nodes.at(owner).command(...MIGRATIONS_QUESTION));
       const sights = [{ at: nowMs(), owned: await nodes.owned(owner) }];
       return { ...owner, sights, jobs: new Set(jobs.map(({ name }) => name)) };
     });
-    return new SlotWatch(nodes, await Promise.all(told));
+    return new SlotWatch(nodes, await Promise.all(told), begun);
   }
 
   /** Waits until all who stay tell the same owners, and so many own slots. @throws Error when nothing has moved */
@@ -78,7 +83,10 @@ export class SlotWatch {
     while (!this.#over) {
       try {
         const isMoving = await this.#look(one);
-        if (isMoving) this.#beganAt ??= nowMs();
+        if (isMoving && this.#beganAt === null) {
+          this.#beganAt = nowMs();
+          this.#begun();
+        }
       } catch (error) {
         // One that was taken out does not answer any more.
         if (!(error instanceof EngineUnreachable)) this.#failure ??= error;

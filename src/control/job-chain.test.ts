@@ -30,8 +30,8 @@ interface Scene {
   /** Of the look meanwhile. */
   moves?: readonly MoveStep[];
   looksMeanwhile?: boolean;
-  /** So many times something else has begun first. */
-  busy?: number;
+  /** False where nothing comes after yet. */
+  isOver?: boolean;
 }
 
 /** What came after two jobs of the source `a`. */
@@ -41,7 +41,7 @@ async function afterJobs({
   left = 50,
   moves = [step('a')],
   looksMeanwhile = true,
-  busy = 0,
+  isOver = true,
 }: Scene) {
   const clock = new ManualClock();
   const went: MoveStep[] = [];
@@ -54,7 +54,7 @@ async function afterJobs({
     clock,
     idle: async () => {},
     record: () => after,
-    goOn: (next) => went.push(next) > busy,
+    goOn: (next) => went.push(next),
     wake: () => {
       woken += 1;
     },
@@ -72,21 +72,35 @@ async function afterJobs({
   assert.deepEqual([went.length, woken], [0, 0], 'they are under way');
   now = states;
   await advance();
-  await over;
+  if (isOver) await over;
   return { went, woken };
 }
 
 const DONE = ['success', 'success'];
 
-it('goes on with what the source has left, as far as there is room for it by the last look', async () => {
+it('goes on with what the source has left', async () => {
   const { went, woken } = await afterJobs({ states: DONE });
-  assert.deepEqual(went[0]?.args.moves, [{ to: 'b', slots: [[50, 99]], inARow: 9 }]);
+  assert.deepEqual(went[0]?.args.moves, [{ to: 'b', slots: [[50, 99]], inARow: 7 }]);
   assert.equal(woken, 0);
 });
 
-it('goes on after what comes before it', async () => {
-  const { went, woken } = await afterJobs({ states: DONE, busy: 2 });
-  assert.deepEqual([went.length, woken], [3, 0]);
+it('goes on with another source when this one has given all', async () => {
+  const { went } = await afterJobs({ states: DONE, left: 0, moves: [step('a'), step('c')] });
+  assert.equal(went[0]?.target, 'c');
+});
+
+it('goes on with another source while this one drops what it gave', async () => {
+  const states = ['failover-granted', 'success'];
+  const { went } = await afterJobs({ states, left: 0, moves: [step('a'), step('c')] });
+  assert.equal(went[0]?.target, 'c');
+  for (const [what, scene] of [
+    ['it has something left itself', { moves: [step('a'), step('c')] }],
+    ['nobody else has', { left: 0 }],
+    ['the hand-over is to come', { left: 0, moves: [step('c')], states: ['failover-paused', 'success'] }],
+  ] as [string, Partial<Scene>][]) {
+    const found = await afterJobs({ states, ...scene, isOver: false });
+    assert.deepEqual([found.went.length, found.woken], [0, 0], what);
+  }
 });
 
 it('looks where that is needed to know what follows', async () => {
@@ -94,7 +108,6 @@ it('looks where that is needed to know what follows', async () => {
     ['one failed', { states: ['failed', 'success'] }],
     ['nothing is left', { states: DONE, left: 0 }],
     ['something is in the way', { states: DONE, moves: [] }],
-    ['it was another source that could go on', { states: DONE, moves: [step('c')] }],
     ['no look was made meanwhile', { states: DONE, looksMeanwhile: false }],
     ['it was paused', { states: DONE, after: record({ reshard: { paused: true } }) }],
     ['something else was asked for', { states: DONE, after: record({ generation: 3 }) }],

@@ -1,11 +1,12 @@
 /**
- * The jobs of each source of slots, some at once. Its next begin as soon as those before are over, without another look at
- * everything, as long as the looks meanwhile find nothing in their way; else a look decides.
+ * The jobs of one move of slots, some at once. The next begin as soon as those before are over, without another look at
+ * everything, as long as the looks meanwhile find nothing in their way; else a look decides. A source that has nothing left
+ * to give still drops what it gave while the next one begins.
  *
  *     jobs ─> over, and a look since their beginning was clear ─> the same step again ─> jobs ─> ... ─> none left: look
  */
 import type { Database } from '../domain/database.ts';
-import type { NodeId } from '../domain/ids.ts';
+import type { SlotMigration } from '../domain/reshard.ts';
 import type { MoveStep } from '../plan/slot-moves.ts';
 import type { SlotMove } from '../plan/step.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -31,17 +32,19 @@ export interface ChainSurroundings {
   idle: () => Promise<void>;
   /** The record as it is now. */
   record: () => Database | undefined;
-  /** Carries the step out once more. @returns false when something else has begun first */
-  goOn: (step: MoveStep, database: Database) => boolean;
+  /** Carries the step out once more, unless a look has begun. */
+  goOn: (step: MoveStep, database: Database) => void;
   /** Looks at everything. */
   wake: () => void;
 }
 
+/** Its slots have their new owner: what is left to do is to drop the keys, and to answer nobody meanwhile. */
+const isGiven = ({ state, phase }: SlotMigration): boolean => state === 'success' || phase === 'failover-granted';
+
 export class JobChain {
   readonly #around: ChainSurroundings;
-  /** Of each source. */
-  readonly #latest = new Map<NodeId, Begun>();
-  /** When the last look began, and what it says could follow from the sources that give. */
+  #latest: Begun | null = null;
+  /** When the last look began, and what it says could follow. */
   #looked: { at: number; moves: readonly MoveStep[] } = { at: -Infinity, moves: [] };
   #closed = false;
 
@@ -57,27 +60,27 @@ export class JobChain {
   /** Follows jobs to their end. */
   async begun(job: Begun): Promise<void> {
     const { clock, idle, goOn, wake } = this.#around;
-    this.#latest.set(job.step.target, job);
+    this.#latest = job;
     const begunAt = clock.now();
     try {
       for (;;) {
         await clock.sleep(LOOK_MS);
         const jobs = await slotMigrations(job.source);
         if (this.#closed) return;
+        const begun = jobs.slice(0, job.jobs);
+        if (begun.every(isGiven) && this.#isNextAnother(job)) break;
         if (jobs.some(({ state }) => state === 'active')) continue;
-        if (jobs.slice(0, job.jobs).every(({ state }) => state === 'success')) break;
+        if (begun.every(({ state }) => state === 'success')) break;
         return wake();
       }
     } catch {
       return; // its source does not answer: the next look sees why
     }
-    for (;;) {
-      await idle();
-      if (this.#closed || this.#latest.get(job.step.target) !== job) return;
-      const next = this.#isStillWanted(job) && this.#looked.at >= begunAt ? this.#after(job) : null;
-      if (next === null) return wake();
-      if (goOn(next, job.database)) return;
-    }
+    await idle();
+    if (this.#closed || this.#latest !== job) return;
+    const next = this.#isStillWanted(job) && this.#looked.at >= begunAt ? this.#after(job) : null;
+    if (next) goOn(next, job.database);
+    else wake();
   }
 
   close(): void {
@@ -89,13 +92,16 @@ export class JobChain {
     return record?.generation === database.generation && record.reshard?.paused === false;
   }
 
-  /** The rest of what its source gives, as far as its targets have room by the word of the last look. */
+  /** The source of these jobs has nothing left, and another has. */
+  #isNextAnother({ step, left }: Begun): boolean {
+    return left.length === 0 && this.#looked.moves.some(({ target }) => target !== step.target);
+  }
+
+  /** The rest of what its source gives, or what another does. Of the same source the look saw more than there is now. */
   #after({ step, left }: Begun): MoveStep | null {
-    const seen = this.#looked.moves.find(({ target }) => target === step.target)?.args.moves ?? [];
-    const moves = left.flatMap(({ to, slots }) => {
-      const room = seen.find((move) => move.to === to);
-      return room ? [{ to, slots, inARow: room.inARow }] : [];
-    });
-    return moves.length > 0 ? { ...step, args: { ...step.args, moves } } : null;
+    const { moves } = this.#looked;
+    if (moves.length === 0) return null;
+    if (left.length > 0) return { ...step, args: { ...step.args, moves: left } };
+    return moves.find(({ target }) => target !== step.target) ?? null;
   }
 }

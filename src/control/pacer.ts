@@ -1,14 +1,12 @@
 /** Has the endpoints slow down who writes to slots on their way, as long as their job would not end otherwise. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../domain/database.ts';
 import type { NewEvent } from '../domain/event.ts';
-import type { NodeId } from '../domain/ids.ts';
 import type { SlotMigration } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import { countSlots } from '../domain/slots.ts';
 import type { DatabaseView } from '../domain/view.ts';
 import { type JobPacing, nextPacing } from '../plan/pacing.ts';
-import { activeJobs } from '../plan/reshard.ts';
+import { activeJob } from '../plan/reshard.ts';
 import { PACE_HOLDS_MS, type WriterPace } from '../protocol/endpoint-messages.ts';
 
 /** A pace that holds is told again in time: one message may be lost. */
@@ -22,9 +20,7 @@ export interface PacerOptions {
 
 export class Pacer {
   readonly #options: PacerOptions;
-  /** Of the furthest job of each source. */
-  #pacings: ReadonlyMap<NodeId, JobPacing> = new Map();
-  #told: WriterPace | null = null;
+  #pacing: JobPacing | null = null;
   #toldAt = 0;
 
   constructor(options: PacerOptions) {
@@ -33,49 +29,25 @@ export class Pacer {
 
   /** To be called at each look. @returns the pace in bytes a second, null for none */
   look(database: Database, view: DatabaseView): number | null {
-    const judged = furthestJobs(view).map((job) => {
-      const received = view.nodes.get(job.source)?.receivedBytesPerSecond ?? 0;
-      return { job, pacing: nextPacing(this.#pacings.get(job.source) ?? null, job, received, view.at) };
-    });
-    const paced = judged.flatMap(({ job, pacing }) =>
-      pacing?.bytesPerSecond ? [{ job, bytesPerSecond: pacing.bytesPerSecond }] : [],
-    );
-    for (const { job, bytesPerSecond } of paced) {
-      const before = this.#pacings.get(job.source);
-      if (before?.job === job.name && before.bytesPerSecond !== null) continue;
-      this.#options.record(writersPaced(database, job, bytesPerSecond));
+    const { pace, record } = this.#options;
+    const { uid } = database;
+    const before = this.#pacing;
+    const job = activeJob(view);
+    const received = (job && view.nodes.get(job.source)?.receivedBytesPerSecond) ?? 0;
+    this.#pacing = nextPacing(before, job, received, view.at);
+    const former = before?.bytesPerSecond ?? null;
+    const bytesPerSecond = this.#pacing?.bytesPerSecond ?? null;
+    if (bytesPerSecond === null || job === null) {
+      if (former !== null) pace({ database: uid, slots: [], bytesPerSecond: null });
+      return null;
     }
-    this.#pacings = new Map(judged.flatMap(({ job, pacing }) => (pacing ? [[job.source, pacing]] : [])));
-    this.#tell(
-      {
-        database: database.uid,
-        slots: paced.flatMap(({ job }) => job.slots),
-        bytesPerSecond: paced.length > 0 ? Math.min(...paced.map(({ bytesPerSecond }) => bytesPerSecond)) : null,
-      },
-      view.at,
-    );
-    return this.#told?.bytesPerSecond ?? null;
-  }
-
-  /** Every change at once, and what holds again in time. */
-  #tell(pace: WriterPace, now: number): void {
-    const isNews = !isDeepStrictEqual(pace, this.#told ?? { ...pace, slots: [], bytesPerSecond: null });
-    const isDue = pace.bytesPerSecond !== null && now - this.#toldAt >= TELL_AGAIN_MS;
-    if (!isNews && !isDue) return;
-    this.#told = pace;
-    this.#toldAt = now;
-    this.#options.pace(pace);
+    if (bytesPerSecond === former && view.at - this.#toldAt < TELL_AGAIN_MS) return bytesPerSecond;
+    this.#toldAt = view.at;
+    pace({ database: uid, slots: job.slots, bytesPerSecond });
+    if (former === null) record(writersPaced(database, job, bytesPerSecond));
+    return bytesPerSecond;
   }
 }
-
-/** Of each source that gives. */
-const furthestJobs = (view: DatabaseView): SlotMigration[] => [
-  ...new Map(
-    activeJobs(view)
-      .map((job) => [job.source, job] as const)
-      .reverse(),
-  ).values(),
-];
 
 function writersPaced({ nodes }: Database, job: SlotMigration, bytesPerSecond: number): NewEvent {
   const { source, target, remainingBytes } = job;

@@ -104,9 +104,7 @@ export class Reconciler {
       },
       record: () => (around.isStopping() ? undefined : around.databases.find(name)),
       goOn: (step, database) => {
-        if (this.#pass) return false;
-        this.#run(() => this.#oneMore(step, database));
-        return true;
+        if (!this.#pass) this.#run(() => this.#oneMore(step, database)); // else a look has begun, and decides
       },
       wake: () => this.wake(),
     });

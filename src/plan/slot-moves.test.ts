@@ -1,9 +1,10 @@
-/** Which slots move next: when, from which shards at once, and how many. */
+/** Which slots move next: when, from which shard, and how many. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { forecastUntil, moves, NOW, telling, towards, type World } from '../../test/support/reshard-worlds.ts';
 import { killed } from '../../test/support/worlds.ts';
 import type { Reshard, SlotMigration } from '../domain/reshard.ts';
+import type { Pace } from '../domain/spec.ts';
 import type { AnsweringEngine, NodeView } from '../domain/view.ts';
 import { plan } from './plan.ts';
 import { activeJob } from './reshard.ts';
@@ -146,110 +147,40 @@ describe('the next job', () => {
   it('tells after four failures which slots, why and what helps; and counts anew when it is told to', () => {
     const failed = Array.from({ length: 4 }, (_, index) => ({ createdAt: index, updatedAt: NOW - 60_000 }));
     const stuck = telling(moving(1), 'shard-3', failed);
-    const failing = shardTopology(stuck.database, stuck.view, 'shard-3').owner!.assignment.id;
     const problem = plan(stuck.database, stuck.view).problems.find(({ code }) => code === 'reshard_stuck')!;
     assert.deepEqual([problem.params['shard'], problem.params['failures']], ['shard-3', 4]);
     assert.match(String(problem.params['remedy']), /--memory/);
     assert.equal(nextJob(stuck).length, 0);
     const again = telling(moving(1, { retriesFrom: NOW - 1 }), 'shard-3', failed);
-    assert.ok(nextJob(again).some(({ target }) => target === failing));
+    assert.equal(nextJob(again).length, 1);
   });
 
-  /** Each of three shards is to give a part to each of two new ones. */
-  const sharing = (): World =>
-    moving(5, {
-      goal: {
-        'shard-1': [[0, 3_276]],
-        'shard-2': [[5_461, 8_737]],
-        'shard-3': [[10_923, 14_199]],
-        'shard-4': [
-          [3_277, 4_368],
-          [8_738, 9_829],
-          [14_200, 15_291],
-        ],
-        'shard-5': [
-          [4_369, 5_460],
-          [9_830, 10_922],
-          [15_292, 16_383],
-        ],
-      },
-    });
-  const primaryOf = ({ database, view }: World, shard: string): string =>
-    shardTopology(database, view, shard).owner!.assignment.id;
-  const allTo = (id: string, steps: readonly MoveStep[]): boolean =>
-    steps.every(({ args }) => args.moves.every(({ to }) => to === id));
-
-  it('is given by several shards at once, to one target', () => {
-    const ready = sharing();
-    const steps = nextJob(ready);
-    assert.equal(new Set(steps.map(({ target }) => target)).size, 3);
-    const [first] = steps;
-    assert.ok(allTo(first!.args.moves[0]!.to, steps));
-  });
-
-  it('is given by one shard at a time where waits are to be short', () => {
-    const ready = sharing();
-    const spec = { ...ready.database.spec, pace: 'gentle' } as const;
-    const [step, ...others] = nextJob({ ...ready, database: { ...ready.database, spec } });
-    assert.equal(others.length, 0);
-    const { most, atOnce, ifQuiet } = step!.args;
-    assert.deepEqual([most.keys, atOnce, ifQuiet?.most.keys, ifQuiet?.atOnce], [16_000, 1, 100_000, 3]);
-  });
-
-  it('is given by one shard of a machine at a time', () => {
-    const ready = sharing();
-    const together = ready.database.nodes.map((node) => ({ ...node, machine: 'machine-1' }));
-    const steps = nextJob({ ...ready, database: { ...ready.database, nodes: together } });
-    assert.equal(steps.length, 1);
-    assert.equal(steps[0]!.args.moves.length, 2, 'alone it goes on to the next target without a look');
-  });
-
-  it('begins beside others that go to the same target, and waits for those that go to another', () => {
-    const ready = sharing();
-    const busy = primaryOf(ready, 'shard-1');
-    const beside = (target: string): MoveStep[] =>
-      nextJob(telling(ready, 'shard-1', [{ state: 'active', phase: 'snapshotting', source: busy, target }]));
-    const [fourth, fifth] = ['shard-4', 'shard-5'].map((shard) => primaryOf(ready, shard));
-    for (const target of [fourth!, fifth!]) {
-      const steps = beside(target);
-      assert.ok(steps.length > 0 && allTo(target, steps), target);
-      assert.ok(steps.every((step) => step.target !== busy));
-    }
-    const targets = [fourth!, fifth!].map(
-      (target) => ({ state: 'active', phase: 'replicating', target, name: target }) as const,
-    );
-    assert.deepEqual(nextJob(telling(ready, 'shard-1', targets)), [], 'a shard that gives to both gives alone');
-  });
-
-  it('shares the room of its target with those that are given beside it', () => {
-    const withRoom = (jobs: number): World => {
-      const usedBytes = (95 - 10 * jobs) * 1024 ** 2;
-      return withAll(sharing(), { countedMemoryBytes: usedBytes, keys: 1_000, dataBytes: 10 * 1024 ** 2 });
+  it('is small where waits are to be short, and large where nobody waits', () => {
+    const ready = moving(5);
+    const limits = (pace: Pace) => {
+      const spec = { ...ready.database.spec, pace };
+      const [step] = nextJob({ ...ready, database: { ...ready.database, spec } });
+      const { most, atOnce, ifQuiet } = step!.args;
+      return [most.keys, atOnce, ifQuiet?.most.keys, ifQuiet?.atOnce];
     };
-    const rooms = (world: World): number[] => nextJob(world).map(({ args }) => args.moves[0]!.inARow);
-    assert.deepEqual(rooms(withRoom(7)), [2, 2, 2]);
-    assert.deepEqual(rooms(withRoom(3)), [1, 1, 1]);
-    assert.deepEqual(rooms(withRoom(2)), [1, 1]);
-    assert.deepEqual(rooms(withRoom(1)), [1]);
+    assert.deepEqual(limits('gentle'), [16_000, 1, 100_000, 3]);
+    assert.deepEqual(limits('fast'), [50_000, 3, 100_000, 3]);
   });
 
   it('may follow those under way as far as there is room beside them', () => {
-    const follow = (jobs: number, giving: readonly string[]): number[] => {
-      const usedBytes = (95 - 10 * jobs) * 1024 ** 2;
-      const ready = withAll(sharing(), { countedMemoryBytes: usedBytes, keys: 1_000, dataBytes: 10 * 1024 ** 2 });
-      const target = nextJob(ready)[0]!.args.moves[0]!.to;
-      const world = giving.reduce(
-        (told, shard) => telling(told, shard, [{ state: 'active', phase: 'snapshotting', name: shard, target }]),
-        ready,
-      );
-      const { problems } = plan(world.database, world.view);
-      const steps = furtherMoves(world.database, world.view, problems);
-      assert.ok(steps.every((step) => giving.some((shard) => primaryOf(ready, shard) === step.target)));
-      return steps.map(({ args }) => args.moves.find(({ to }) => to === target)?.inARow ?? 0);
-    };
-    assert.deepEqual(follow(9, ['shard-1']), [8]);
-    assert.deepEqual(follow(9, ['shard-1', 'shard-2']), [3, 3]);
-    assert.deepEqual(follow(3, ['shard-1', 'shard-2']), [0, 0], 'one of them at most: a look decides');
+    const ready = withAll(moving(4), {
+      ...{ countedMemoryBytes: 5 * 1024 ** 2, keys: 1_000, dataBytes: 10 * 1024 ** 2 },
+    });
+    const { target, args } = nextJob(ready)[0]!;
+    const { to } = args.moves[0]!;
+    const shard = ready.database.nodes.find(({ id }) => id === target)!.shard;
+    const jobs = ['one', 'two'].map((name) => ({ state: 'active', phase: 'snapshotting', name, target: to }) as const);
+    const world = telling(ready, shard, jobs);
+    const steps = furtherMoves(world.database, world.view, plan(world.database, world.view).problems);
+    assert.deepEqual(
+      [args.moves[0]!.inARow, steps.find((step) => step.target === target)!.args.moves[0]!.inARow],
+      [9, 7],
+    );
   });
 
   it('keeps switchovers waiting while it is under way', () => {

@@ -1,16 +1,16 @@
 /**
- * Which slots move next: from which shards at once, how many keys in a job, and whether their targets have room. Decided
+ * Which slots move next: from which shard, how many keys in a job, and whether their targets have room. Decided
  * anew at each look, from what is misplaced and which jobs are under way then.
  */
 import { type Database, shardNames, specNow } from '../domain/database.ts';
-import { type NodeId, shortId } from '../domain/ids.ts';
+import { shortId } from '../domain/ids.ts';
 import type { JobPace, SlotMigration } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
-import { memoryBytesPerNode, type Pace } from '../domain/spec.ts';
+import { memoryBytesPerNode } from '../domain/spec.ts';
 import { type DatabaseView, meanBytes } from '../domain/view.ts';
 import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import type { Action, Situation } from './remedy.ts';
-import { activeJobs, type Failure, failuresOf, type Move, misplaced } from './reshard.ts';
+import { activeJob, activeJobs, type Failure, failuresOf, type Move, misplaced } from './reshard.ts';
 import type { JobLimits, SlotMove, Step } from './step.ts';
 import { type Member, type ShardTopology, shardTopology } from './topology.ts';
 
@@ -33,9 +33,7 @@ const FILLED = 0.95;
  * meanwhile: where waits are to be short, that child is begun afterwards.
  */
 const JOBS_AT_ONCE: Record<JobPace, number> = { fast: 3, gentle: 1, quiet: 3 };
-/** Sources that give at once: a target that takes from several takes longer to take over from each, and its writers wait. */
-const SOURCES_AT_ONCE: Record<Pace, number> = { fast: 8, gentle: 1 };
-/** More of them are never counted on at once. */
+/** So many jobs may follow one another before it is weighed again who moves what to whom. */
 const MOST_IN_A_ROW = 100;
 /** After a failure, twice as long after each further one. */
 const FIRST_PAUSE_MS = 1_000;
@@ -54,71 +52,29 @@ function obstacleToSlots({ problems, view }: Situation): string | null {
   return view.backup ? `its slots stay where they are until the backup ${view.backup} is made` : null;
 }
 
-/** The next jobs beside those that are under way, if nothing is in their way. */
+/** The next jobs, if nothing is in their way: of the sources that have room at a target the one with most to give. */
 export function moveSlots(situation: Situation, problem: Problem): Action[] {
-  const { database, view } = situation;
-  const jobs = activeJobs(view);
+  if (activeJob(situation.view)) return [];
   const obstacle = obstacleToSlots(situation);
-  if (obstacle !== null) return jobs.length > 0 ? [] : [{ blocked: obstacle }];
-  const steps = movesOf(situation, jobs, problem.code);
-  const begun = together(database, jobs, steps.filter(isPossible));
-  return begun.length > 0 || jobs.length > 0 ? begun : steps.slice(0, 1);
+  if (obstacle !== null) return [{ blocked: obstacle }];
+  const steps = movesOf(situation, problem.code);
+  const first = steps.find(isPossible) ?? steps[0];
+  return first ? [first] : [];
 }
 
-/** What the sources that give could give next, without a look after their jobs; nothing where something is in the way. */
+/** What could follow the jobs that are under way, without a look after them; nothing where something is in the way. */
 export function furtherMoves(database: Database, view: DatabaseView, problems: readonly Problem[]): MoveStep[] {
   const problem = problems.find(({ code }) => code === 'slots_misplaced');
   const situation = { database, view, problems };
   if (!problem || obstacleToSlots(situation) !== null) return [];
-  const jobs = activeJobs(view);
-  const sources = new Set(jobs.map(({ source }) => source));
-  return movesOf(situation, jobs, problem.code)
-    .filter(isPossible)
-    .filter(({ target }) => sources.has(target))
-    .map((step) => ({ ...step, args: { ...step.args, moves: shared(step.args.moves, sources.size) } }));
+  return movesOf(situation, problem.code).filter(isPossible);
 }
 
 const isPossible = <T extends object>(one: T | { blocked: string }): one is T => !('blocked' in one);
 
-/**
- * Several sources give at once if all of them give to one target: every hand-over raises the epoch of its target, which no
- * majority is asked for, and two targets could come to the same one. A machine makes one child at a time, so each source
- * is on a machine of its own. And a target has room for a job of each.
- */
-function together({ nodes, spec }: Database, jobs: readonly SlotMigration[], steps: readonly MoveStep[]): MoveStep[] {
-  const to = jobs[0]?.target ?? steps[0]?.args.moves[0]?.to;
-  if (to === undefined || jobs.some(({ target }) => target !== to)) return [];
-  const machineOf = (id: NodeId): string | undefined => nodes.find((node) => node.id === id)?.machine;
-  const giving = new Set(jobs.map(({ source }) => source)).size;
-  const busy = new Set(jobs.map(({ source }) => machineOf(source)));
-  const chosen: MoveStep[] = [];
-  for (const step of steps) {
-    const moves = step.args.moves.filter((move) => move.to === to);
-    const one = { ...step, args: { ...step.args, moves } };
-    const sources = giving + chosen.length + 1;
-    if (busy.has(machineOf(step.target)) || sources > SOURCES_AT_ONCE[spec.pace]) continue;
-    if ([...chosen, one].some(({ args }) => shared(args.moves, sources).length === 0)) continue;
-    busy.add(machineOf(step.target));
-    chosen.push(one);
-  }
-  // Alone, a source goes on to its next target without a pause.
-  if (giving + chosen.length === 1) return chosen.length === 1 ? steps.slice(0, 1) : [];
-  return chosen.map((step) => {
-    const moves = shared(step.args.moves, giving + chosen.length);
-    return { ...step, args: { ...step.args, moves } };
-  });
-}
-
-/** What is left of these moves where so many sources share the room of their targets. */
-const shared = (moves: readonly SlotMove[], sources: number): SlotMove[] =>
-  moves.map((move) => ({ ...move, inARow: Math.floor(move.inARow / sources) })).filter(({ inARow }) => inARow > 0);
-
 /** By source what it is to give, or why it has to wait. That with most to give comes first. */
-function movesOf(
-  { database, view }: Situation,
-  jobs: readonly SlotMigration[],
-  because: ProblemCode,
-): (MoveStep | { blocked: string })[] {
+function movesOf({ database, view }: Situation, because: ProblemCode): (MoveStep | { blocked: string })[] {
+  const jobs = activeJobs(view);
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
   const bySource = Map.groupBy(misplaced(database.reshard!, shards), ({ from }) => from);
   return [...bySource].map(([from, moves]): MoveStep | { blocked: string } => {
