@@ -28,6 +28,31 @@ const around = {
   clock: { now: () => 5, sleep: async () => {} },
 } as unknown as ReshardSurroundings;
 
+it('expects larger jobs where no client is heard of meanwhile', async () => {
+  const { database, view } = readyWorld(fleet(3), { shards: 3 });
+  const paceWith = async (pace: 'fast' | 'gentle', callsEachLook: number): Promise<string | undefined> => {
+    let [now, calls] = [0, 0];
+    const listening = {
+      ...around,
+      quietNodes: new QuietNodes(),
+      clock: {
+        now: () => now,
+        sleep: async (ms: number) => {
+          now += ms;
+          calls += callsEachLook;
+        },
+      },
+      engines: { connection: () => ({ ...node, command: async () => `cmdstat_get:calls=${calls},usec=9` }) },
+    } as unknown as ReshardSurroundings;
+    const next = await new Reshards(listening).change(database, { ...database.spec, shards: 2, pace }, view, () => []);
+    return next(database).reshard?.estimate.pace;
+  };
+  assert.equal(await paceWith('gentle', 0), 'quiet');
+  assert.equal(await paceWith('fast', 0), 'quiet');
+  assert.equal(await paceWith('gentle', 1), 'gentle');
+  assert.equal(await paceWith('fast', 1), 'fast');
+});
+
 it('stores no way over another that has begun since', async () => {
   const { database, view } = readyWorld(fleet(3), { shards: 3 });
   const next = await new Reshards(around).change(database, { ...database.spec, shards: 2 }, view, () => []);

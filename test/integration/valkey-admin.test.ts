@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as admin from '../../src/valkey/admin.ts';
+import { clientCallsOf } from '../../src/valkey/client-calls.ts';
 import { isMyself } from '../../src/valkey/cluster-nodes.ts';
 import { EngineReplyError, NodeConnection } from '../../src/valkey/connection.ts';
+import { readiness, slotMigrations } from '../../src/valkey/slot-migrations.ts';
+import { slotStats } from '../../src/valkey/slot-stats.ts';
 import { type RunningEngine, startEngine } from '../support/start-engine.ts';
 
 const CONDITION_TIMEOUT_MS = 20_000;
@@ -56,6 +59,31 @@ const roleIs = (node: NodeConnection, role: 'primary' | 'replica'): Promise<unkn
 const refused = (text: string) => (error: unknown) => error instanceof EngineReplyError && error.message.includes(text);
 
 describe('one node', () => {
+  it('tells what clients had it carry out, without what it is looked after by', async (t) => {
+    const { node } = await startNode(t);
+    await admin.addSlotsRanges(node, [[0, 16_383]]);
+    await until(
+      'it serves',
+      () => admin.observeNode(node),
+      (seen) => seen.clusterOk,
+    );
+    const before = await clientCallsOf(node);
+    await admin.observeNode(node);
+    await readiness(node);
+    await slotMigrations(node);
+    await slotStats(node, [[0, 16_383]]);
+    await node.pipeline([['PING'], ['CLUSTER', 'SLOTS'], ['CLIENT', 'LIST'], ['CONFIG', 'GET', 'maxmemory']]);
+    assert.equal(await clientCallsOf(node), before);
+    await node.pipeline([
+      ['SET', 'a', '1'],
+      ['GET', 'a'],
+      ['PUBLISH', 'here', 'there'],
+      ['EVAL', 'return 1', 0],
+    ]);
+    assert.equal(await clientCallsOf(node), before + 4);
+    assert.equal((await readiness(node)).clientCalls, before + 4);
+  });
+
   it('is observed in one round trip', async (t) => {
     const { node, engine } = await startNode(t);
     await admin.setConfigEpoch(node, 7);
