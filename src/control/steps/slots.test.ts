@@ -82,6 +82,16 @@ it('gives a target no more than it has room for', () => {
   assert.deepEqual(left, [], 'what there is no room for is weighed again at a look');
 });
 
+it('makes jobs alike, and no more of them than their size asks for', () => {
+  const stats = slotsWith([10, 10, 10, 10, 10, 10, 10]);
+  const { jobs } = nextJobs([move('a', [[0, 6]])], stats, NO_RATES, most(60), 3);
+  assert.deepEqual(
+    jobs.map(({ slots }) => slots),
+    [[[0, 3]], [[4, 6]]],
+    'of 40 and 30 keys, not of 60 and 10',
+  );
+});
+
 it('gives larger jobs where nobody would notice, and its targets have room for these', () => {
   const gentle = { most: most(10), atOnce: 1 };
   const fast = { most: most(40), atOnce: 3 };

@@ -83,7 +83,10 @@ async function forkRoom(agents: Agents, { nodes }: Database, id: NodeId): Promis
   return agents.request(machine, 'fork_room', { id }, ASK_AGENT_MS);
 }
 
-/** So many jobs at most, and what the source has left of these moves, where their targets have room for more. */
+/**
+ * So many jobs at most, and what the source has left of these moves, where their targets have room for more. Those of one
+ * move are about the same size: none lets clients wait longer than it takes.
+ */
 export function nextJobs(
   moves: readonly SlotMove[],
   stats: ReadonlyMap<number, SlotStats>,
@@ -106,7 +109,14 @@ export function nextJobs(
   return { jobs, left };
 }
 
-/** From the first on as many slots as make a job of this size; one at least. */
+/** Of the keys of these slots, in as few jobs as can be with so many keys at most. */
+function evenShare(slots: readonly SlotRange[], stats: ReadonlyMap<number, SlotStats>, most: number): number {
+  let keys = 0;
+  for (const slot of slotsIn(slots)) keys += stats.get(slot)!.keys;
+  return Math.ceil(keys / Math.max(1, Math.ceil(keys / most)));
+}
+
+/** From the first on as many slots as make a job of this size at most, and have their even share; one at least. */
 function firstSlots(
   slots: readonly SlotRange[],
   stats: ReadonlyMap<number, SlotStats>,
@@ -114,10 +124,13 @@ function firstSlots(
   most: JobSize,
 ): SlotRange[] {
   const chosen: number[] = [];
+  const enough = evenShare(slots, stats, most.keys);
   let keys = 0;
   let bytesPerSecond = 0;
   for (const slot of slotsIn(slots)) {
-    keys += stats.get(slot)!.keys;
+    const { keys: more } = stats.get(slot)!;
+    if (keys >= enough && more > 0) break;
+    keys += more;
     bytesPerSecond += rates.get(slot) ?? 0;
     if (chosen.length > 0 && (keys > most.keys || bytesPerSecond > most.bytesPerSecond)) break;
     chosen.push(slot);
