@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { ERROR_KINDS, type ErrorKind } from '../domain/errors.ts';
 import { EVENT_KINDS, type Event, type EventKind } from '../domain/event.ts';
 import { HARD_RULES, type PlacementExplanation, REASONS, SOFT_RULES } from '../domain/placement.ts';
-import { JOB_PACES } from '../domain/reshard.ts';
 import {
   CLIENT_TLS,
   CLUSTER_VIEWS,
@@ -38,6 +37,7 @@ import type {
 } from './api.ts';
 import { BACKUP_ANSWERS, OF_A_DATABASE } from './backup-answers.ts';
 import { failoverSchema } from './failover-schema.ts';
+import { estimateSchema, reshardSchema } from './reshard-schema.ts';
 import { SPEC_FIELDS } from './spec-fields.ts';
 
 const count = z.int().min(0);
@@ -98,30 +98,6 @@ const state = z.enum(['creating', 'ready', 'degraded', 'updating', 'deleting']);
 
 const endpoint = z.strictObject({ host: z.string(), port: count, url: z.string() });
 
-const estimate = z.strictObject({
-  pace: z.enum(JOB_PACES),
-  ...{ slots: count, keys: count, bytes: count, jobs: count, largestSlotKeys: count },
-  ...{ seconds: z.number().min(0), peakBytes: count, longestWaitMs: count },
-});
-
-const reshard = z.strictObject({
-  state: z.enum(['moving', 'paused', 'stuck', 'leaving']),
-  cancels: z.boolean(),
-  since: time,
-  from: count,
-  slots: count,
-  left: count,
-  slotsPerSecond: z.number(),
-  secondsLeft: count.nullable(),
-  job: z
-    .strictObject({
-      ...{ from: z.string(), to: z.string(), slots: count, phase: z.string(), remainingBytes: count },
-      paced: count.nullable(),
-    })
-    .nullable(),
-  estimate,
-});
-
 const databaseStatus = z.strictObject({
   name: z.string(),
   state,
@@ -131,7 +107,7 @@ const databaseStatus = z.strictObject({
   conditions: z.array(condition),
   endpoint: endpoint.nullable(),
   endpoints: z.array(endpoint.extend({ machine: z.string(), serves: z.boolean() })),
-  reshard: reshard.nullable(),
+  reshard: reshardSchema.nullable(),
   ...OF_A_DATABASE,
   clusterEndpoints: z.array(z.strictObject({ host: z.string(), port: count })),
   shards: z.array(shard),
@@ -205,7 +181,7 @@ const plan = z.strictObject({
     }),
   ),
   blocked: z.array(z.strictObject({ because: z.string(), reason: z.string() })),
-  reshard: estimate.nullable(),
+  reshard: estimateSchema.nullable(),
 });
 
 const share = z.number().min(0).max(1);
@@ -218,7 +194,7 @@ const rebalance = z.strictObject({
   shards: z.array(z.strictObject({ shard: z.string(), before: share, after: share })),
   imbalance: z.strictObject({ before: z.number().min(0), after: z.number().min(0) }),
   tooHot: z.array(z.strictObject({ slot: count, shard: z.string(), share })),
-  estimate: estimate.nullable(),
+  estimate: estimateSchema.nullable(),
   begun: z.boolean(),
 });
 

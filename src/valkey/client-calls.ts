@@ -4,7 +4,7 @@ import type { NodeCommands } from './connection.ts';
 /** First words of what Valkeeper, other nodes and the housekeeping of client libraries ask. */
 const HOUSEKEEPING = new Set([
   ...['acl', 'auth', 'client', 'cluster', 'command', 'config', 'function', 'hello', 'info', 'latency', 'memory'],
-  ...['ping', 'psync', 'quit', 'randomkey', 'readonly', 'replconf', 'role', 'select', 'slowlog'],
+  ...['ping', 'psync', 'quit', 'readonly', 'replconf', 'role', 'select', 'slowlog'],
 ]);
 
 /** Since its start or CONFIG RESETSTAT. @throws EngineReplyError, EngineUnreachable */

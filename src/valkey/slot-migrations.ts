@@ -63,7 +63,7 @@ const begin = (node: NodeCommands, jobs: readonly MigrationJob[]) =>
     ...jobs.flatMap(({ to, slots }) => ['SLOTSRANGE', ...slots.flat(), 'NODE', to]),
   );
 
-/** What matters of a source before a job (INFO persistence, keyspace and commandstats). */
+/** What matters of a source before a job. */
 export interface Readiness {
   forks: 'snapshot' | 'new log' | null;
   hasNumberedDatabases: boolean;
@@ -71,6 +71,7 @@ export interface Readiness {
   clientCalls: number;
 }
 
+/** By INFO persistence, keyspace and commandstats. @throws EngineReplyError, EngineUnreachable */
 export async function readiness(node: NodeCommands): Promise<Readiness> {
   const info = String(await node.command('INFO', 'persistence', 'keyspace', 'commandstats'));
   const isOn = (name: string): boolean => new RegExp(`^${name}:1`, 'm').test(info);
