@@ -280,6 +280,7 @@ export class Reconciler {
     const details = { seconds, estimatedSeconds: estimate.seconds, slots: estimate.slots, bytes: estimate.bytes };
     if (!cancels && database.reshard!.retriesFrom === startedAt) this.#around.resharded?.(database, seconds);
     this.#record({ kind: 'reshard_done', severity: 'info', message, details });
+    this.wake(); // limits and log level are to be those of the new spread
   }
 
   /** All of a backup is there: people are let in. */
