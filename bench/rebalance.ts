@@ -19,6 +19,9 @@
  * the last owner that it is told by all primaries that stay. The start of new nodes (`add-node`) is before it, the end of
  * those without slots (`del-node`) after it: both are in the time from the command to its end, of which valkey-cli has
  * several, one after the other.
+ *
+ * As much memory as the data takes is touched before each move, and free when the first slot moves: a virtual machine may
+ * have given free memory back to its host, and new nodes pay for its first use.
  */
 
 import { join } from 'node:path';
