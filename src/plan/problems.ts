@@ -139,7 +139,7 @@ export const PROBLEMS = {
     severity: 'warning',
     message: '{node} of {shard} on {machine} is busy with one command and answers nothing else.',
     advice:
-      'It is never ended for that. A script: `SCRIPT KILL` at the node ends one that has not written, a function `FUNCTION KILL`. Afterwards `COMMANDLOG GET 10 slow` tells which command it was.',
+      'It is never ended for that. A script: `SCRIPT KILL` at the node ends one that has not written, a function `FUNCTION KILL`. Afterwards `COMMANDLOG GET 10 slow` tells which command it was. A replica that stays so may hang in the engine (docs/failover.md): end its process with `kill -9`, and its agent starts it again.',
   },
   node_silent: {
     severity: 'warning',
