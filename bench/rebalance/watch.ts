@@ -50,7 +50,7 @@ export class SlotWatch {
    * Of the primaries that own these slots. Those that come later are not asked: slots come from those that are there.
    * @param begun called when the first is seen on its way
    */
-  static async begin(nodes: Nodes, owned: readonly Owned[], begun: () => void = () => {}): Promise<SlotWatch> {
+  static async begin(nodes: Nodes, owned: readonly Owned[], begun: () => void): Promise<SlotWatch> {
     const told = ownersIn(owned).map(async (owner) => {
       const jobs = parseSlotMigrations(await nodes.at(owner).command(...MIGRATIONS_QUESTION));
       const sights = [{ at: nowMs(), owned: await nodes.owned(owner) }];

@@ -38,7 +38,7 @@ export interface ChainSurroundings {
   wake: () => void;
 }
 
-/** Its slots have their new owner: what is left to do is to drop the keys, and to answer nobody meanwhile. */
+/** Its target has all of it and is to take the slots: then its source drops the keys, and answers nobody meanwhile. */
 const isGiven = ({ state, phase }: SlotMigration): boolean => state === 'success' || phase === 'failover-granted';
 
 export class JobChain {

@@ -13,10 +13,11 @@ import { statusOf } from './status.ts';
 import { shardTopology } from './topology.ts';
 
 describe('a database that is to have more shards', () => {
-  it('makes the nodes of the new ones first, and moves slots once these are in sync', () => {
+  it('makes the nodes of the new ones first, moves slots once these are in sync, and one job at a time', () => {
     const { database, view } = towards(5);
     const { stages, view: end } = forecast(database, view);
     const kinds = stages.map(({ steps }) => steps.map(({ kind }) => kind));
+    assert.ok(kinds.every((stage) => stage.filter((kind) => kind === 'move_slots').length <= 1));
     const firstMove = kinds.findIndex((stage) => stage.includes('move_slots'));
     assert.ok(kinds.findLastIndex((stage) => stage.includes('replicate')) < firstMove);
     assert.ok(kinds.findLastIndex((stage) => stage.includes('create_node')) < firstMove);

@@ -167,19 +167,26 @@ describe('the next job', () => {
     assert.deepEqual(limits('fast'), [50_000, 3, 100_000, 3]);
   });
 
-  it('may follow those under way as far as there is room beside them', () => {
-    const ready = withAll(moving(4), {
-      ...{ countedMemoryBytes: 5 * 1024 ** 2, keys: 1_000, dataBytes: 10 * 1024 ** 2 },
-    });
-    const { target, args } = nextJob(ready)[0]!;
-    const { to } = args.moves[0]!;
-    const shard = ready.database.nodes.find(({ id }) => id === target)!.shard;
-    const jobs = ['one', 'two'].map((name) => ({ state: 'active', phase: 'snapshotting', name, target: to }) as const);
-    const world = telling(ready, shard, jobs);
-    const steps = furtherMoves(world.database, world.view, plan(world.database, world.view).problems);
+  it('may follow those under way as far as there is room beside them, however large they are', () => {
+    const rooms = (pace: Pace, keys: number): unknown[] => {
+      const facts = { countedMemoryBytes: 5 * 1024 ** 2, keys, dataBytes: 10 * 1024 ** 2 };
+      const { database, view } = withAll(moving(4), facts);
+      const ready = { view, database: { ...database, spec: { ...database.spec, pace } } };
+      const { target, args } = nextJob(ready)[0]!;
+      const { to } = args.moves[0]!;
+      const shard = ready.database.nodes.find(({ id }) => id === target)!.shard;
+      const jobs = ['one', 'two'].map(
+        (name) => ({ state: 'active', phase: 'snapshotting', name, target: to }) as const,
+      );
+      const world = telling(ready, shard, jobs);
+      const steps = furtherMoves(world.database, world.view, plan(world.database, world.view).problems);
+      return [args.moves[0]!.inARow, steps.find((step) => step.target === target)!.args.moves[0]!.inARow];
+    };
+    assert.deepEqual(rooms('fast', 1_000), [9, 7]);
     assert.deepEqual(
-      [args.moves[0]!.inARow, steps.find((step) => step.target === target)!.args.moves[0]!.inARow],
-      [9, 7],
+      rooms('gentle', 32_000),
+      [18, 14],
+      'two of 32,000 keys may be under way, and each is one of 16,000',
     );
   });
 

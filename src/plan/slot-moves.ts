@@ -4,7 +4,7 @@
  */
 import { type Database, shardNames, specNow } from '../domain/database.ts';
 import { shortId } from '../domain/ids.ts';
-import type { JobPace, SlotMigration } from '../domain/reshard.ts';
+import type { JobPace } from '../domain/reshard.ts';
 import { formatSize } from '../domain/size.ts';
 import { memoryBytesPerNode } from '../domain/spec.ts';
 import { type DatabaseView, meanBytes } from '../domain/view.ts';
@@ -12,7 +12,7 @@ import { HARMLESS, type Problem, type ProblemCode } from './problems.ts';
 import type { Action, Situation } from './remedy.ts';
 import { activeJob, activeJobs, type Failure, failuresOf, type Move, misplaced } from './reshard.ts';
 import type { JobLimits, SlotMove, Step } from './step.ts';
-import { type Member, type ShardTopology, shardTopology } from './topology.ts';
+import { type Member, shardTopology } from './topology.ts';
 
 export type MoveStep = Extract<Step, { kind: 'move_slots' }>;
 
@@ -76,9 +76,10 @@ const isPossible = <T extends object>(one: T | { blocked: string }): one is T =>
 function movesOf({ database, view }: Situation, because: ProblemCode): (MoveStep | { blocked: string })[] {
   const jobs = activeJobs(view);
   const shards = shardNames(database).map((name) => shardTopology(database, view, name));
+  const ownerOf = (shard: string): Member | null => shards.find(({ name }) => name === shard)?.owner ?? null;
   const bySource = Map.groupBy(misplaced(database.reshard!, shards), ({ from }) => from);
   return [...bySource].map(([from, moves]): MoveStep | { blocked: string } => {
-    const source = shards.find(({ name }) => name === from)!.owner!;
+    const source = ownerOf(from)!;
     const failures = failuresOf(source, database.reshard!);
     const wait = waitAfter(source, failures, view.at);
     if (wait !== null) return { blocked: wait };
@@ -87,7 +88,12 @@ function movesOf({ database, view }: Situation, because: ProblemCode): (MoveStep
     const bytesPerKey = source.engine ? meanBytes(source.engine) : 0;
     const keys = Math.ceil(keysOfJob(pace, bytesPerKey) / parts);
     const jobBytes = Math.min(keys, source.engine?.keys ?? 0) * bytesPerKey;
-    const weighed = moves.map((move) => weigh(database, shards, jobs, move, jobBytes));
+    // How large those are that are under way nobody tells: as large as any.
+    const largestBytes = Math.min(keysOfJob('quiet', bytesPerKey), source.engine?.keys ?? 0) * bytesPerKey;
+    const weighed = moves.map((move) => {
+      const coming = jobs.filter(({ target }) => target === ownerOf(move.to)?.assignment.id).length;
+      return weigh(database, ownerOf(move.to), move, { jobBytes, comingBytes: coming * largestBytes });
+    });
     const able = weighed.filter(isPossible);
     if (able.length === 0) return weighed.find((one) => 'blocked' in one)!;
     return {
@@ -119,21 +125,18 @@ function waitAfter({ assignment }: Member, failures: readonly Failure[], now: nu
   return `the next job waits for ${Math.ceil(waitMs / 1_000)} s: a job from ${shortId(assignment.id)} failed (${latest.message})`;
 }
 
-/** Whether the target of a move can take a job of so many bytes beside those that are under way, and how many of them. */
+/** Whether the target of a move can take a job of so many bytes beside what is coming to it, and how many of them. */
 function weigh(
   database: Database,
-  shards: readonly ShardTopology[],
-  jobs: readonly SlotMigration[],
+  target: Member | null,
   move: Move,
-  jobBytes: number,
+  { jobBytes, comingBytes }: { jobBytes: number; comingBytes: number },
 ): SlotMove | { blocked: string } {
-  const target = shards.find(({ name }) => name === move.to)?.owner;
   if (target?.engine?.role !== 'primary') return { blocked: `the primary of ${move.to} does not answer` };
   // The engine refuses every command for two seconds after the start of a primary, and would own the slots meanwhile.
   if (!target.engine.clusterOk) return { blocked: `the primary of ${move.to} does not serve yet` };
   const usedBytes = target.engine.countedMemoryBytes;
-  const coming = jobs.filter((job) => job.target === target.assignment.id).length;
-  const leftBytes = roomOf(database) - usedBytes - coming * jobBytes;
+  const leftBytes = roomOf(database) - usedBytes - comingBytes;
   if (jobBytes > leftBytes) return { blocked: noRoom(database, move, jobBytes, usedBytes) };
   const inARow = Math.min(MOST_IN_A_ROW, Math.floor(leftBytes / Math.max(1, jobBytes)));
   return { to: target.assignment.id, slots: move.slots, inARow };
